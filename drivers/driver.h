@@ -1,0 +1,106 @@
+/*
+ * A driver: the code for one kind of drive.
+ *
+ * Every driver promises: put() is all or nothing, and no reader ever sees half an object;
+ * after ERR_NONE of sync() everything put before it survives a power cut and any host finds
+ * it; an existing name is never replaced by different bytes. Each call returns an err_code
+ * and fills err unless it is ERR_NONE. All calls block. Up to connections_max calls may run
+ * at once on one drive, from any threads; open() and close() are alone.
+ *
+ * No driver retries, logs, limits, caches, encrypts or verifies hashes: lib/array wraps a
+ * struct drive around a drive for that, once for all kinds.
+ *
+ * Object names are relative to the drive's .mrmr folder: "config.json",
+ * "blocks/ab/<64 hex>.blob", "journal/<writer>/...". They hold [A-Za-z0-9._/-] only, no empty,
+ * "." or ".." component, and at most OBJECT_NAME_MAX bytes; a driver refuses others with
+ * ERR_USAGE. Slashes are part of the name: there are no folders to make or to find empty.
+ */
+#ifndef MRMR_DRIVERS_DRIVER_H
+#define MRMR_DRIVERS_DRIVER_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OBJECT_NAME_MAX 255
+#define DRIVE_DOMAIN_MAX 128
+
+enum driver_flags {
+	DRIVER_KNOWS_SPACE = 1, /* about() tells total and free bytes */
+};
+
+struct object_stat {
+	uint64_t len_bytes;
+};
+
+struct drive_about {
+	uint64_t total_bytes, free_bytes; /* free for us, not for root; 0 and 0 when unknown */
+	char domain[DRIVE_DOMAIN_MAX];	  /* what fails together: "disk sda", "host nas:22" */
+};
+
+struct drive_options {
+	bool make_root;	      /* create the place itself when it is missing */
+	const char *temp_tag; /* [a-z0-9]{1,32}: goes into temporary names; lent until close() */
+};
+
+/* Called once per object. A value other than 0 stops the listing and is returned by it. */
+typedef int object_fn(void *ctx, const char *name, uint64_t len_bytes);
+
+struct drive;
+
+struct mrmr_driver {
+	const char *kind; /* "file", "sftp", ... */
+	enum driver_flags flags;
+	unsigned connections_max;
+
+	/* ERR_NOT_FOUND: the place is not there (and make_root was false). Nothing is written
+	 * unless make_root. The caller closes *out. */
+	int (*open)(const char *url, const struct drive_options *options, struct drive **out,
+		    struct error *err);
+	/* Gives up what was put and not synced. */
+	void (*close)(struct drive *d);
+
+	/* Stores an object. It is certain to be found by get(), stat() and list() only after the
+	 * next sync(). ERR_EXISTS: the name is taken (by whatever bytes) and stays as it was. */
+	int (*put)(struct drive *d, const char *name, const void *bytes, size_t len_bytes,
+		   struct error *err);
+	/* Fills all len_bytes of out from offset_bytes on. ERR_NOT_FOUND; ERR_CORRUPT when the
+	 * object ends before that. */
+	int (*get)(struct drive *d, const char *name, uint64_t offset_bytes, void *out,
+		   size_t len_bytes, struct error *err);
+	int (*stat)(struct drive *d, const char *name, struct object_stat *out, struct error *err);
+	/* Every object whose name begins with prefix, in any order, however many there are.
+	 * Temporary names of put() are not objects. */
+	int (*list)(struct drive *d, const char *prefix, object_fn *each, void *ctx,
+		    struct error *err);
+	/* Gives an object another name. ERR_EXISTS when "to" is taken: both stay as they were.
+	 * Durable after sync(). Repair sets bad bytes aside with it, readable or not. */
+	int (*move)(struct drive *d, const char *from, const char *to, struct error *err);
+	/* An object that is not there is ERR_NONE. Durable after sync(). */
+	int (*remove)(struct drive *d, const char *name, struct error *err);
+	/* ERR_NONE: everything before it is durable. Anything else: nothing put since the last
+	 * good sync() counts as stored, and it is not tried again on the same descriptors. */
+	int (*sync)(struct drive *d, struct error *err);
+	int (*about)(struct drive *d, struct drive_about *out, struct error *err);
+};
+
+/* First member of each driver's own struct. */
+struct drive {
+	const struct mrmr_driver *driver;
+};
+
+/*
+ * The driver for a URL, from the one list of kinds in drivers.c. A kind known but left out
+ * of this build is ERR_UNSUPPORTED, an unknown one ERR_USAGE. A path without scheme is "file".
+ */
+int driver_for_url(const char *url, const struct mrmr_driver **out, struct error *err);
+
+/* "file mem ..." for `mrmr version`: name i, or NULL past the last. */
+const char *driver_kind(unsigned i);
+
+extern const struct mrmr_driver driver_file; /* a folder of this host: file.c */
+extern const struct mrmr_driver driver_mem;  /* memory of this process, for tests and libraries: mem.c */
+
+#endif

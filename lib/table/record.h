@@ -1,0 +1,228 @@
+/*
+ * Records: what journals say. Logical, independent of SQL. Format: mrmr-format(5), "Records":
+ * each is varint (type * 2 + mandatory), varint body length, body. An unknown optional type is
+ * kept by compaction and skipped by replay; an unknown mandatory one is refused.
+ */
+#ifndef MRMR_TABLE_RECORD_H
+#define MRMR_TABLE_RECORD_H
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "block/contents.h"
+#include "chunk/geometry.h"
+#include "table/node.h"
+
+enum record_type {
+	RECORD_POLICY = 1,    /* parity, width, sizes: the whole policy */
+	RECORD_DRIVE = 2,     /* a drive's name, role, flags, state: all of it */
+	RECORD_ACCESS = 3,    /* how a drive is reached: URL and options, no secrets */
+	RECORD_SERIES = 4,    /* a series' name, host and paths */
+	RECORD_INTENT = 5,    /* a put that stores blocks began, or ended without a snapshot */
+	RECORD_BLOCK = 6,     /* a sealed block, its drive and contents */
+	RECORD_INLINE = 7,    /* a few chunks carried by the journal itself */
+	RECORD_GROUP = 8,     /* a group: members, rows, what it supersedes */
+	RECORD_ROWS = 9,      /* rows of a group added or dropped */
+	RECORD_MOVE = 10,     /* a block now lies on another drive */
+	RECORD_SNAPSHOT = 11, /* begins a snapshot: what follows for its id belongs to it */
+	RECORD_FOLDER = 12,   /* a snapshot's changes in one folder, relative to its base */
+	RECORD_CONTENT = 13,  /* one part of a long file's content */
+	RECORD_COMMIT = 14,   /* the snapshot is complete: it exists from here on */
+	RECORD_FOSSIL = 15,   /* a block is to be deleted */
+	RECORD_ACK = 16,      /* this writer knows a fossil and will not refer to it */
+	RECORD_INTENT_END = 17, /* the put of that intent ended */
+	RECORD_RETIRE = 18,   /* a writer is declared dead */
+	RECORD_SCRUB = 19,    /* a drive was scrubbed: when, what was found and repaired */
+	RECORD_SLOT = 20,     /* a key slot exists or was removed */
+	RECORD_GARBAGE = 21,  /* a superseded object on a drive, to be deleted there */
+	RECORD_LOST = 22,     /* a block declared beyond repair: its chunks are stored anew when met */
+};
+
+/* Appends type, length and the body that is in body. mandatory: readers must know it. */
+void record_add(struct buf *out, enum record_type type, bool mandatory, const struct buf *body);
+
+/* Takes the next record off r: its body as a reader of its own. False at the end or failed. */
+bool record_next(struct reader *r, uint64_t *type, bool *mandatory, struct reader *body);
+
+/* Redundancy and sizes. */
+struct policy {
+	unsigned parity; /* rows per group; copies - 1 when copies is set */
+	bool copies;	 /* k = 1: every block as it is on parity + 1 drives */
+	unsigned width;	 /* members + rows at most; 0: default */
+	struct geometry geometry;
+};
+void record_policy(struct buf *out, const struct policy *p);
+int parse_policy(struct reader body, struct policy *p, struct error *err);
+
+#define DRIVE_NAME_MAX 32
+enum drive_state {
+	DRIVE_JOINING = 1, /* being filled by a rebuild: counts for nothing */
+	DRIVE_MEMBER = 2,
+	DRIVE_DISABLED = 3, /* not used until enabled */
+	DRIVE_DRAINING = 4, /* takes nothing new */
+	DRIVE_LOST = 5,	    /* declared lost; refused when it returns */
+	DRIVE_REMOVED = 6,
+};
+struct drive_record {
+	struct id id;
+	char name[DRIVE_NAME_MAX + 1];
+	enum drive_state state;
+	uint8_t role; /* enum drive_role of array/alloc.h */
+	bool removable;
+	bool journal;		/* holds the journals (default) */
+	uint64_t reserve_bytes; /* 0: default */
+	uint64_t max_bytes;	/* most bytes stored there; 0: no limit */
+	char domain[129];	/* "": derived */
+};
+void record_drive(struct buf *out, const struct drive_record *d);
+int parse_drive(struct reader body, struct drive_record *d, struct error *err);
+
+/* options_json: an object of driver options without secrets; url: redacted of passwords. */
+void record_access(struct buf *out, const struct id *drive_id, const char *url,
+		   const char *options_json);
+int parse_access(struct reader body, struct id *drive_id, char **url, char **options_json,
+		 struct error *err); /* caller frees both */
+
+/* name "": the series is told by host and the sorted paths. Paths are bytes with NULs between. */
+struct series_record {
+	struct id id;
+	const char *name, *host;	/* NUL-terminated */
+	const uint8_t *paths;		/* each ends with NUL, sorted */
+	size_t paths_bytes;
+};
+void record_series(struct buf *out, const struct series_record *s);
+/* name and host are copied to scratch (cleared first); paths are lent from body. */
+int parse_series(struct reader body, struct series_record *s, struct buf *scratch,
+		 struct error *err);
+
+void record_intent(struct buf *out, const struct id *put_id, int64_t time_s);
+void record_intent_end(struct buf *out, const struct id *put_id);
+int parse_intent(struct reader body, struct id *put_id, int64_t *time_s, struct error *err);
+
+struct block_record {
+	struct id uid;
+	struct hash name; /* sha256 of the stored bytes */
+	uint64_t len_bytes;
+	uint32_t epoch;
+	struct id drive_id;
+	struct contents contents; /* owned: contents_release() after parse_block() */
+};
+void record_block(struct buf *out, const struct block_record *b);
+int parse_block(struct reader body, struct block_record *b, struct error *err);
+
+/* An inline block: contents whose frames are packed, not sealed (the segment is), in data. */
+void record_inline(struct buf *out, const struct id *uid, const struct contents *c,
+		   const void *data, size_t data_bytes);
+int parse_inline(struct reader body, struct id *uid, struct contents *c, const uint8_t **data,
+		 size_t *data_bytes, struct error *err);
+
+struct group_member_record {
+	struct id block_uid;
+	struct hash name;
+	uint64_t len_bytes;
+	uint8_t slot;
+};
+struct group_row_record {
+	uint8_t row;	  /* row number; with one member: copy number, from 0 */
+	struct hash name; /* with one member: the block's own */
+	uint64_t len_bytes; /* of the whole object */
+	struct id drive_id;
+};
+struct group_record {
+	struct id id;
+	unsigned member_count, row_count, supersedes_count;
+	struct group_member_record members[239];
+	struct group_row_record rows[17];
+	struct id supersedes[64];
+};
+void record_group(struct buf *out, const struct group_record *g);
+int parse_group(struct reader body, struct group_record *g, struct error *err);
+
+/* One row object of a group made present on a drive, or gone from it. */
+void record_rows(struct buf *out, const struct id *group_id, const struct group_row_record *row,
+		 bool present);
+int parse_rows(struct reader body, struct id *group_id, struct group_row_record *row,
+	       bool *present, struct error *err);
+
+void record_move(struct buf *out, const struct id *block_uid, const struct id *to_drive);
+int parse_move(struct reader body, struct id *block_uid, struct id *to_drive, struct error *err);
+
+struct snapshot_record {
+	struct id id, series, base; /* base: the snapshot its folders are changes of; zero: of nothing */
+	struct id put_id;	    /* of its intent; zero when it made no blocks */
+	int64_t time_ns;
+	const char *host, *tags; /* tags: comma-separated */
+	const uint8_t *paths;	 /* as given to put, made absolute; each ends with NUL */
+	size_t paths_bytes;
+	uint64_t files, bytes;	 /* in all of the snapshot */
+	uint64_t added_bytes;	 /* new chunk bytes, plain */
+};
+void record_snapshot(struct buf *out, const struct snapshot_record *s);
+int parse_snapshot(struct reader body, struct snapshot_record *s, struct buf *scratch,
+		   struct error *err);
+
+/*
+ * Folder records. body: snapshot id, path (block; absolute, "" is the root of all), varint
+ * removed names (blocks), varint entries: name (block), node (node_encode, relative to the
+ * entry before). A folder node's own metadata is an entry of its parent; the root itself has none.
+ */
+struct folder_writer {
+	struct buf removed, entries;
+	uint64_t removed_count, entry_count;
+	struct node prev; /* its pointers are not used */
+};
+void folder_writer_release(struct folder_writer *w);
+void folder_writer_remove(struct folder_writer *w, const void *name, size_t name_bytes);
+void folder_writer_add(struct folder_writer *w, const void *name, size_t name_bytes,
+		       const struct node *n);
+/* Appends the record (nothing when there are no changes) and empties w. */
+void folder_writer_finish(struct folder_writer *w, const struct id *snapshot, const void *path,
+			  size_t path_bytes, struct buf *out);
+/* Walks a folder record: removed() per name, entry() per node; a value other than 0 stops. */
+struct folder_reader {
+	int (*removed)(void *ctx, const uint8_t *name, size_t name_bytes, struct error *err);
+	int (*entry)(void *ctx, const uint8_t *name, size_t name_bytes, const struct node *n,
+		     struct error *err);
+	void *ctx;
+};
+int parse_folder_head(struct reader *body, struct id *snapshot, const uint8_t **path,
+		      size_t *path_bytes, struct error *err);
+int parse_folder_changes(struct reader *body, const struct folder_reader *f, struct error *err);
+
+/* Part of a long content: the node is named by folder path and name. */
+struct content_record {
+	struct id snapshot;
+	const uint8_t *path, *name, *pieces;
+	size_t path_bytes, name_bytes, pieces_bytes;
+	uint64_t part;
+};
+void record_content(struct buf *out, const struct content_record *c);
+int parse_content(struct reader body, struct content_record *c, struct error *err);
+
+void record_commit(struct buf *out, const struct id *snapshot);
+int parse_commit(struct reader body, struct id *snapshot, struct error *err);
+
+/* A 16-byte id alone: fossil, ack, lost (block uid). */
+void record_id(struct buf *out, enum record_type type, const struct id *id);
+int parse_id(struct reader body, struct id *id, struct error *err);
+void record_retire(struct buf *out, const struct hash *writer);
+int parse_retire(struct reader body, struct hash *writer, struct error *err);
+
+struct scrub_record {
+	struct id drive_id;
+	int64_t time_s;
+	uint64_t objects, bytes, damaged, repaired;
+	bool complete; /* a full scrub of the drive; else damage met while reading */
+};
+void record_scrub(struct buf *out, const struct scrub_record *s);
+int parse_scrub(struct reader body, struct scrub_record *s, struct error *err);
+
+void record_slot(struct buf *out, const struct id *slot_id, bool present);
+int parse_slot(struct reader body, struct id *slot_id, bool *present, struct error *err);
+
+/* name: relative to the drive's .mrmr. done: it was deleted there. */
+void record_garbage(struct buf *out, const struct id *drive_id, const char *name, bool done);
+int parse_garbage(struct reader body, struct id *drive_id, char name[256], bool *done,
+		  struct error *err);
+
+#endif

@@ -1,0 +1,187 @@
+/*
+ * The table: SQLite in the state folder, a cache rebuilt from the journals at any time.
+ *
+ * Opened DEFENSIVE, trusted_schema off, no mmap, WAL. A table that is missing, damaged, of
+ * another array or of another version is made anew and *fresh is set: the caller replays every
+ * journal. Handles are for one thread; several processes may read while one writes.
+ *
+ * Replay: segments go to table_apply() in causal order (a segment's clock is covered by what
+ * was applied before); which writer comes first beyond that must not matter. A drive, policy,
+ * series, row or place may have been set by several writers at once: all versions that no
+ * other has seen are kept, and the winner is chosen among them by rule when read (larger parity
+ * wins; a name clash gets a suffix; else the higher writer id wins).
+ */
+#ifndef MRMR_TABLE_TABLE_H
+#define MRMR_TABLE_TABLE_H
+
+#include "table/record.h"
+#include "table/segment.h"
+
+struct table;
+
+int table_open(const char *path, const struct id *array_id, struct table **out, bool *fresh,
+	       struct error *err);
+void table_close(struct table *t); /* NULL is allowed */
+
+/* ---- replay ---- */
+
+/* All records of a segment that was opened and whose chain was checked, in one transaction (or in
+ * the caller's, between table_begin() and table_commit()). A segment already covered: nothing. */
+int table_apply(struct table *t, const struct segment *s, struct error *err);
+int table_begin(struct table *t, struct error *err);
+int table_commit(struct table *t, struct error *err);
+void table_rollback(struct table *t);
+/* What was applied, of every writer. Caller: clock_release(). */
+int table_clock(struct table *t, struct clock *out, struct error *err);
+/* First 16 bytes of the head of writer at seq, when known. ERR_NOT_FOUND. */
+int table_head_at(struct table *t, const struct hash *writer, uint64_t seq, uint8_t head[16],
+		  struct error *err);
+/* Dumps everything as records that replay to the same table: a checkpoint. */
+int table_dump(struct table *t, struct buf *records, struct error *err);
+/* The same for equal contents, whatever the order of replay: BLAKE2b over all logical rows. */
+int table_fingerprint(struct table *t, struct hash *out, struct error *err);
+/* This writer's snapshot, folder, content and commit records that no manifest holds yet, in order;
+ * and that they now are in one (or that blocks were made with them), up to the clock. */
+int table_unmanifested(struct table *t, const struct hash *writer, struct buf *records,
+		       struct error *err);
+
+/* ---- the array ---- */
+
+int table_policy(struct table *t, struct policy *out, struct error *err); /* ERR_NOT_FOUND: none */
+
+struct table_drive {
+	struct drive_record record;
+	char *url, *options_json; /* "" when no access record */
+	int64_t last_scrub_s;	  /* 0: never */
+	uint64_t damaged, repaired; /* sums over all scrub records */
+	uint64_t used_bytes;	  /* blocks and rows the journals place there */
+	uint64_t objects;
+};
+/* Every drive ever known, by name. Caller: table_drives_free(). */
+int table_drives(struct table *t, struct table_drive **out, size_t *count, struct error *err);
+void table_drives_free(struct table_drive *drives, size_t count);
+
+/* Slots that were removed (and must go wherever they turn up). each returns non-zero to stop. */
+typedef int table_id_fn(void *ctx, const struct id *id, struct error *err);
+int table_removed_slots(struct table *t, table_id_fn *each, void *ctx, struct error *err);
+
+/* ---- blocks and groups ---- */
+
+struct table_block {
+	int64_t id; /* of this table only */
+	struct id uid;
+	struct hash name;
+	uint64_t len_bytes;
+	uint32_t epoch;
+	struct id drive_id;
+	bool is_inline; /* no name, no drive: the data are in the table */
+	bool lost;	/* declared beyond repair */
+};
+int table_block_by_uid(struct table *t, const struct id *uid, struct table_block *out,
+		       struct error *err);
+int table_block_by_id(struct table *t, int64_t id, struct table_block *out, struct error *err);
+/* Its contents; for an inline block also its data, appended. Caller: contents_release(). */
+int table_block_contents(struct table *t, int64_t id, struct contents *out, struct buf *inline_data,
+			 struct error *err);
+
+/* Where a chunk is. Only blocks that are not lost and no fossil count as present. A chunk may
+ * have several places: skip gives the next ones (0, 1, ...). ERR_NOT_FOUND. */
+struct chunk_place {
+	int64_t block_id;
+	struct id block_uid;
+	uint32_t index; /* in the block's list */
+};
+int table_find_chunk(struct table *t, const struct hash *id, unsigned skip,
+		     struct chunk_place *out, struct error *err);
+
+/* Live groups: named by some journal and superseded by none. */
+struct table_group {
+	struct id id;
+	unsigned member_count, row_count;
+	struct table_block members[239];
+	uint8_t slots[239];
+	struct group_row_record rows[17 * 4]; /* present row objects; by row, then drive */
+};
+int table_group(struct table *t, const struct id *group_id, struct table_group *out,
+		struct error *err);
+/* The groups a block is a member of. */
+int table_groups_of(struct table *t, int64_t block_id, table_id_fn *each, void *ctx,
+		    struct error *err);
+/* All live groups, in a stable order. Groups may be changed by each() (ids are collected first). */
+int table_groups(struct table *t, table_id_fn *each, void *ctx, struct error *err);
+/* Live groups with a member or row on the drive. */
+int table_groups_on(struct table *t, const struct id *drive_id, table_id_fn *each, void *ctx,
+		    struct error *err);
+/* Blocks in no live group (parity 0). */
+int table_ungrouped(struct table *t, table_id_fn *each, void *ctx, struct error *err);
+
+/* Every object the journals place on a drive: blocks and rows, with names relative to .mrmr. */
+struct table_object {
+	char name[256];
+	struct hash sha256;
+	uint64_t len_bytes;
+	bool is_row;
+	struct id owner; /* block uid, or group id */
+	uint8_t row;
+};
+typedef int table_object_fn(void *ctx, const struct table_object *o, struct error *err);
+int table_objects(struct table *t, const struct id *drive_id, table_object_fn *each, void *ctx,
+		  struct error *err);
+/* Whether any journal knows an object of this name hash as a block, or as a row, on any drive. */
+bool table_knows_object(struct table *t, const struct hash *sha256);
+/* Superseded objects still to be deleted on a drive. */
+typedef int table_name_fn(void *ctx, const char *name, struct error *err);
+int table_garbage(struct table *t, const struct id *drive_id, table_name_fn *each, void *ctx,
+		  struct error *err);
+/* Puts that began and neither committed nor ended; each gets the put id. */
+int table_open_intents(struct table *t, table_id_fn *each, void *ctx, struct error *err);
+
+/* ---- series and snapshots ---- */
+
+/* The series of this name, or (name "") of this host and these sorted paths. ERR_NOT_FOUND. */
+int table_series_find(struct table *t, const char *name, const char *host, const void *paths,
+		      size_t paths_bytes, struct id *out, struct error *err);
+
+struct table_snapshot {
+	struct id id, series, base;
+	char *series_name, *host, *tags; /* owned */
+	uint8_t *paths;			 /* owned; each ends with NUL */
+	size_t paths_bytes;
+	int64_t time_ns;
+	uint64_t files, bytes, added_bytes;
+	int64_t line, ordinal; /* of this table only: where its nodes are */
+};
+void table_snapshot_release(struct table_snapshot *s);
+
+struct snapshot_filter {
+	const char *host, *series, *tag; /* NULL: any */
+	int64_t before_ns;		 /* 0: any */
+};
+/* Oldest first, in the order of the journal's clock. Caller releases and frees. */
+int table_snapshots(struct table *t, const struct snapshot_filter *f, struct table_snapshot **out,
+		    size_t *count, struct error *err);
+/* Newest of a series. ERR_NOT_FOUND. */
+int table_latest(struct table *t, const struct id *series, struct table_snapshot *out,
+		 struct error *err);
+
+/* ---- nodes ---- */
+
+/* Children of a folder (absolute path without the final slash; "" is the root of all), by rising
+ * name (memcmp). node's pointers and name are lent until the next step. */
+struct table_children;
+int table_children_open(struct table *t, const struct table_snapshot *s, const void *path,
+			size_t path_bytes, struct table_children **out, struct error *err);
+/* False: no more, or failed (err->code tells; it is ERR_NONE at the end). */
+bool table_children_next(struct table_children *c, const uint8_t **name, size_t *name_bytes,
+			 struct node *node, struct error *err);
+void table_children_close(struct table_children *c);
+
+/* One node by path. Its pointers are lent until the next call on t. ERR_NOT_FOUND. */
+int table_node(struct table *t, const struct table_snapshot *s, const void *path,
+	       size_t path_bytes, struct node *out, struct error *err);
+
+/* Part of a long content (node.content_parts > 0), appended to out. */
+int table_content_part(struct table *t, const struct table_snapshot *s, const void *path,
+		       size_t path_bytes, uint64_t part, struct buf *out, struct error *err);
+
+#endif
