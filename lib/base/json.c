@@ -72,7 +72,7 @@ int json_need_u64(const json_t *object, const char *key, uint64_t *out, struct e
 int json_need_hex(const json_t *object, const char *key, void *out, size_t len_bytes,
 		  struct error *err)
 {
-	const char *s;
+	const char *s = NULL;
 	int code = json_need_string(object, key, &s, err);
 
 	if (code != ERR_NONE)
