@@ -1,0 +1,10 @@
+/* The subcommands' entry points; tables.c lists them. Each is in a file of its name. */
+#ifndef MRMR_CMD_COMMANDS_H
+#define MRMR_CMD_COMMANDS_H
+
+#include "cmd/options.h"
+
+int cmd_help(struct invocation *inv, struct error *err);
+int cmd_version(struct invocation *inv, struct error *err);
+
+#endif
