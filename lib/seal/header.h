@@ -15,7 +15,8 @@
  *  32 16  array id
  *  48 16  uid: random, of this object alone
  *
- * It is the beginning of every box's additional data, so no bit of it can be changed.
+ * Integers are little-endian. The header is the beginning of every box's additional data, so
+ * no bit of it can be changed without every box of the object being refused.
  */
 #ifndef MRMR_SEAL_HEADER_H
 #define MRMR_SEAL_HEADER_H
@@ -31,7 +32,7 @@ enum object_type {
 	OBJECT_SEGMENT = 2, /* journal segment, compacted segment, checkpoint */
 	OBJECT_RING = 3,    /* key ring */
 	OBJECT_WRITER = 4,  /* this host's writer identity, in the state folder */
-	OBJECT_SLOT = 5,    /* key slot: JSON, has no such header; for key separation only */
+	OBJECT_SLOT = 5,    /* key slot: JSON, has no such header and no boxes */
 	OBJECT_MARKER = 6,  /* a drive's config.json, likewise */
 };
 
@@ -42,11 +43,13 @@ struct object_header {
 	struct id array_id, uid;
 };
 
+/* Types with a header only; epoch must not be 0. */
 void header_encode(const struct object_header *h, uint8_t out[HEADER_BYTES]);
 
 /*
  * Refuses with ERR_CORRUPT what is no header of that type or of another array, and with
- * ERR_UNSUPPORTED a newer format, an unknown algorithm or an unknown mandatory feature.
+ * ERR_UNSUPPORTED a newer format, an unknown algorithm or an unknown mandatory feature. What it
+ * fills in is authentic only after a box of the object has opened.
  * array_id may be NULL: any array.
  */
 int header_decode(const void *bytes, size_t len_bytes, enum object_type type,

@@ -1,0 +1,84 @@
+#include "seal/box.h"
+
+#include "seal/subkey.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <string.h>
+
+#define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+#define PLACE_BYTES (HEADER_BYTES + 1 + 8 + BOX_EXTRA_MAX)
+
+_Static_assert(BOX_OVERHEAD_BYTES == NONCE_BYTES + crypto_aead_xchacha20poly1305_ietf_ABYTES,
+	       "a box is nonce, ciphertext, tag");
+
+/* Where the header keeps what decides on the key; see seal/header.h. */
+#define HEADER_TYPE_AT 10
+#define HEADER_EPOCH_AT 24
+#define HEADER_ARRAY_AT 32
+
+static int find_key(const struct keys *k, const uint8_t *header, const uint8_t **key,
+		    struct error *err)
+{
+	unsigned type = header[HEADER_TYPE_AT];
+	uint32_t epoch = load_u32(header + HEADER_EPOCH_AT);
+
+	if (memcmp(header + HEADER_ARRAY_AT, keys_array_id(k)->b, ID_BYTES) != 0)
+		return err_set(err, ERR_CORRUPT, "belongs to another array");
+	*key = keys_subkey(k, type, epoch);
+	if (!*key)
+		return err_set(err, ERR_CORRUPT, "sealed under unknown key %u of epoch %u", type,
+			       epoch);
+	return ERR_NONE;
+}
+
+/* The additional data; returns its length. */
+static size_t encode_place(const struct box_place *place, uint8_t out[PLACE_BYTES])
+{
+	assert(place->extra_bytes <= BOX_EXTRA_MAX);
+	memcpy(out, place->header, HEADER_BYTES);
+	out[HEADER_BYTES] = (uint8_t)place->kind;
+	store_u64(out + HEADER_BYTES + 1, place->index);
+	if (place->extra_bytes > 0)
+		memcpy(out + HEADER_BYTES + 9, place->extra, place->extra_bytes);
+	return HEADER_BYTES + 9 + place->extra_bytes;
+}
+
+int box_seal(const struct keys *k, const struct box_place *place, const void *plain,
+	     size_t len_bytes, uint8_t *box, struct error *err)
+{
+	uint8_t data[PLACE_BYTES];
+	size_t data_bytes = encode_place(place, data);
+	const uint8_t *key;
+	int code = find_key(k, place->header, &key, err);
+
+	if (code != ERR_NONE)
+		return code;
+	/* 192 random bits: no two of any number of boxes that can be made will meet. */
+	randombytes_buf(box, NONCE_BYTES);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(box + NONCE_BYTES, NULL, plain, len_bytes, data,
+						   data_bytes, NULL, box, key);
+	return ERR_NONE;
+}
+
+int box_open(const struct keys *k, const struct box_place *place, const uint8_t *box,
+	     size_t box_bytes, void *plain, struct error *err)
+{
+	uint8_t data[PLACE_BYTES];
+	size_t data_bytes = encode_place(place, data);
+	const uint8_t *key;
+	int code;
+
+	if (box_bytes < BOX_OVERHEAD_BYTES)
+		return err_set(err, ERR_CORRUPT, "%zu bytes are too short for a box", box_bytes);
+	code = find_key(k, place->header, &key, err);
+	if (code != ERR_NONE) {
+		memset(plain, 0, box_bytes - BOX_OVERHEAD_BYTES);
+		return code;
+	}
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, box + NONCE_BYTES,
+						       box_bytes - NONCE_BYTES, data, data_bytes,
+						       box, key) < 0)
+		return err_set(err, ERR_CORRUPT, "does not authenticate");
+	return ERR_NONE;
+}
