@@ -14,6 +14,7 @@
 #define NAME_BYTES_MAX 255
 #define XATTRS_BYTES_MAX ((size_t)1 << 20)
 #define LINK_BYTES_MAX 65536
+#define PATH_BYTES_MAX ((size_t)1 << 20) /* 4096 folders deep with the longest names */
 
 enum node_type {
 	NODE_FILE = 1,
@@ -36,7 +37,7 @@ struct node {
 	/* Lent or owned as the function at hand says: */
 	const uint8_t *target;	/* symlinks */
 	size_t target_bytes;
-	/* varint-prefixed pairs (name, value), by rising name; POSIX ACLs are system.posix_acl_*. */
+	/* Pairs as xattr_next() takes them; POSIX ACLs are system.posix_acl_*. */
 	const uint8_t *xattrs;
 	size_t xattrs_bytes;
 	/* Content of a file: pieces in order, encoded as piece_add() does. When content_parts > 0
@@ -50,16 +51,24 @@ struct node {
 /* A stretch of a file: a hole, or chunks [first, first + count) of the list of the block uid. */
 struct piece {
 	bool hole;
-	uint64_t hole_bytes;
+	uint64_t hole_bytes; /* at least 1 */
 	struct id block_uid;
-	uint32_t first, count;
+	uint32_t first, count; /* count at least 1; first + count at most UINT32_MAX */
 };
 
 /* Splitting threshold for contents: at most this many bytes per part. */
 #define CONTENT_PART_BYTES 65536
 
-/* Appends a piece. A hole: varint 0, varint length. Chunks: varint count * 2 + same, varint
- * first, and unless same (the piece before has this uid) the 16 bytes of the uid. */
+/*
+ * Pieces. Format: mrmr-format(5), "Pieces". One after the other, until the bytes end:
+ *
+ *   hole     varint 0, varint length (at least 1)
+ *   chunks   varint count * 2 + same (count at least 1), varint first, and unless same is 1
+ *            the 16 bytes of the block's uid
+ *
+ * same is 1 exactly when the last piece of chunks before it has this uid; holes between do not
+ * matter. All zero is the state at the beginning: of a content, and of each part of one.
+ */
 struct piece_state {
 	struct id last_uid;
 	bool any;
@@ -67,18 +76,61 @@ struct piece_state {
 void piece_add(struct piece_state *s, struct buf *out, const struct piece *p);
 /* Takes the next piece off r. False at the end or on a malformed one (r->failed tells). */
 bool piece_next(struct piece_state *s, struct reader *r, struct piece *out);
+/* Whether these bytes are pieces to the last byte, at least one. */
+bool pieces_ok(const void *bytes, size_t len_bytes);
 
-/* The node's encoding in a folder record and in the table; times and inodes relative to the
- * node before, so that a folder compresses well. prev may be NULL: relative to zero. */
+/*
+ * Extended attributes. Format: mrmr-format(5), "Extended attributes". Pairs by strictly rising
+ * name (memcmp, a shorter one first): varint length and name (1 to 255 bytes, no NUL), varint
+ * length and value; XATTRS_BYTES_MAX in all. Lends name and value. False at the end or on a
+ * malformed pair (r->failed tells); the order is checked by xattrs_ok() alone.
+ */
+bool xattr_next(struct reader *r, const uint8_t **name, size_t *name_bytes, const uint8_t **value,
+		size_t *value_bytes);
+bool xattrs_ok(const void *bytes, size_t len_bytes);
+
+/*
+ * Format: mrmr-format(5), "Node". Relative to the node before it, for the first one to a node
+ * that is all zero, so that a folder compresses well:
+ *
+ *   byte type (enum node_type)
+ *   byte flags; each is set exactly when it is true, so that a node has one encoding:
+ *      1  uid and gid as before     2  mode as before      4  device as before
+ *      8  one link                 16  ctime is mtime     32  has extended attributes
+ *     64  content is in parts (files only)               128  never set
+ *   varint uid, varint gid          unless flag 1; 32 bits at most
+ *   varint mode                     unless flag 2; 07777 at most
+ *   delta of mtime
+ *   delta of ctime                  unless flag 16
+ *   delta of inode
+ *   delta of device                 unless flag 4
+ *   varint links                    unless flag 8
+ *   varint length, xattrs           if flag 32; at least one attribute
+ *   files: varint size; then if flag 64 varint parts (at least 1), else varint length (at most
+ *      CONTENT_PART_BYTES) and pieces
+ *   symbolic links: varint length (at most LINK_BYTES_MAX), target without NUL
+ *   devices: varint rdev
+ *
+ * A delta is this value minus the one before modulo 2^64, as zigzag varint: of d taken as a
+ * signed number, 2d when d >= 0, else -2d - 1.
+ *
+ * size_bytes of what is no file is not kept. prev may be NULL: the first one. The pointers of
+ * prev are not used.
+ */
 void node_encode(const struct node *n, const struct node *prev, struct buf *out);
-/* Lends target, xattrs and content from the reader's bytes. Every field is checked. */
+/* Lends target, xattrs and content from the reader's bytes. Every field is checked:
+ * ERR_CORRUPT for what node_encode() cannot have written. */
 int node_decode(struct reader *r, const struct node *prev, struct node *out, struct error *err);
 
 /* Whether a file that stat shows as now is the one recorded as then: type, size, mtime, ctime,
- * inode. (The device may differ: removable disks get new numbers.) */
+ * inode. (The device may differ: removable disks get new numbers. The size counts for files only.) */
 bool node_unchanged(const struct node *then, const struct node *now);
 
 /* A name must be a single component: not "", ".", "..", no slash, no NUL, at most 255 bytes. */
 bool name_ok(const void *name, size_t len_bytes);
+
+/* A path must be "" (the root of all) or absolute: names, each with a slash before it, and no
+ * slash at the end. At most PATH_BYTES_MAX. */
+bool path_ok(const void *path, size_t len_bytes);
 
 #endif

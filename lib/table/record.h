@@ -1,7 +1,18 @@
 /*
  * Records: what journals say. Logical, independent of SQL. Format: mrmr-format(5), "Records":
  * each is varint (type * 2 + mandatory), varint body length, body. An unknown optional type is
- * kept by compaction and skipped by replay; an unknown mandatory one is refused.
+ * kept by compaction and skipped by replay; an unknown mandatory one is refused. All types of
+ * this version are mandatory but ACCESS, SCRUB and GARBAGE. A body is read to its last byte:
+ * nothing may follow, so that what a record says can grow by a new type only.
+ *
+ * The body of each type stands with its functions below. There: id is 16 bytes, hash 32, byte
+ * one; bool a byte that is 0 or 1; time a zigzag varint (node.h tells how); text a varint
+ * length and that many bytes without NUL; bytes a varint length and any bytes; paths are bytes
+ * in which each path ends with a NUL, PATHS_BYTES_MAX in all.
+ *
+ * record_*() append to out and cannot fail but for memory (out->failed tells, once at the
+ * end). parse_*() check every length and range and return ERR_CORRUPT for what no record_*()
+ * writes; what they lend lies in body. All are thread-safe.
  */
 #ifndef MRMR_TABLE_RECORD_H
 #define MRMR_TABLE_RECORD_H
@@ -18,7 +29,7 @@ enum record_type {
 	RECORD_DRIVE = 2,     /* a drive's name, role, flags, state: all of it */
 	RECORD_ACCESS = 3,    /* how a drive is reached: URL and options, no secrets */
 	RECORD_SERIES = 4,    /* a series' name, host and paths */
-	RECORD_INTENT = 5,    /* a put that stores blocks began, or ended without a snapshot */
+	RECORD_INTENT = 5,    /* a put that stores blocks began */
 	RECORD_BLOCK = 6,     /* a sealed block, its drive and contents */
 	RECORD_INLINE = 7,    /* a few chunks carried by the journal itself */
 	RECORD_GROUP = 8,     /* a group: members, rows, what it supersedes */
@@ -41,10 +52,26 @@ enum record_type {
 /* Appends type, length and the body that is in body. mandatory: readers must know it. */
 void record_add(struct buf *out, enum record_type type, bool mandatory, const struct buf *body);
 
-/* Takes the next record off r: its body as a reader of its own. False at the end or failed. */
+/* Takes the next record off r: its body as a reader of its own. False at the end or failed.
+ * Type 0 does not exist: it fails the reader. */
 bool record_next(struct reader *r, uint64_t *type, bool *mandatory, struct reader *body);
 
-/* Redundancy and sizes. */
+/* Length of the longest prefix of whole records that has at most max_bytes. 0 when the first
+ * one alone is longer, or is no record. */
+size_t records_split(const void *records, size_t len_bytes, size_t max_bytes);
+
+/* Parses every record and forgets it: ERR_CORRUPT for a malformed one, ERR_UNSUPPORTED for an
+ * unknown mandatory one. A writer signs nothing that did not pass, since what was signed once
+ * must be read by every replay for ever. */
+int records_check(const void *records, size_t len_bytes, struct error *err);
+
+/*
+ * POLICY: redundancy and sizes. Body: varint parity (16 at most), bool copies, varint width
+ * (256 at most), and the ten numbers of struct geometry in their order, a varint each (32 bits
+ * at most; geometry_check() must pass).
+ */
+#define PARITY_MAX 16
+#define WIDTH_MAX 256
 struct policy {
 	unsigned parity; /* rows per group; copies - 1 when copies is set */
 	bool copies;	 /* k = 1: every block as it is on parity + 1 drives */
@@ -54,7 +81,14 @@ struct policy {
 void record_policy(struct buf *out, const struct policy *p);
 int parse_policy(struct reader body, struct policy *p, struct error *err);
 
+/*
+ * DRIVE: everything about a drive that is not its URL. Body: id, text name (drive_name_ok()),
+ * byte state, byte role, byte flags (1 removable, 2 holds the journals), varint reserve, varint
+ * max, text domain (DOMAIN_MAX at most).
+ */
 #define DRIVE_NAME_MAX 32
+#define DOMAIN_MAX 128
+#define DRIVE_ROLES 3 /* enum drive_role of array/alloc.h: 0, 1, 2 */
 enum drive_state {
 	DRIVE_JOINING = 1, /* being filled by a rebuild: counts for nothing */
 	DRIVE_MEMBER = 2,
@@ -72,18 +106,31 @@ struct drive_record {
 	bool journal;		/* holds the journals (default) */
 	uint64_t reserve_bytes; /* 0: default */
 	uint64_t max_bytes;	/* most bytes stored there; 0: no limit */
-	char domain[129];	/* "": derived */
+	char domain[DOMAIN_MAX + 1]; /* "": derived */
 };
 void record_drive(struct buf *out, const struct drive_record *d);
 int parse_drive(struct reader body, struct drive_record *d, struct error *err);
+/* A letter or digit, then at most 31 of letters, digits, dot, dash and underscore (ASCII). */
+bool drive_name_ok(const char *name);
 
-/* options_json: an object of driver options without secrets; url: redacted of passwords. */
+/*
+ * ACCESS: how a drive is reached. Body: id of the drive, text url (1 to URL_MAX), text options
+ * (OPTIONS_MAX at most). options_json: an object of driver options without secrets; url:
+ * redacted of passwords.
+ */
+#define URL_MAX 4096
+#define OPTIONS_MAX 65536
 void record_access(struct buf *out, const struct id *drive_id, const char *url,
 		   const char *options_json);
 int parse_access(struct reader body, struct id *drive_id, char **url, char **options_json,
 		 struct error *err); /* caller frees both */
 
-/* name "": the series is told by host and the sorted paths. Paths are bytes with NULs between. */
+/*
+ * SERIES. Body: id, text name, text host (TEXT_MAX at most both), paths (strictly rising by
+ * strcmp). name "": the series is told by host and the sorted paths.
+ */
+#define TEXT_MAX 255
+#define PATHS_BYTES_MAX ((size_t)1 << 20)
 struct series_record {
 	struct id id;
 	const char *name, *host;	/* NUL-terminated */
@@ -95,10 +142,16 @@ void record_series(struct buf *out, const struct series_record *s);
 int parse_series(struct reader body, struct series_record *s, struct buf *scratch,
 		 struct error *err);
 
+/* INTENT. Body: id of the put, time in seconds. INTENT_END: that id alone, parse_id(). */
 void record_intent(struct buf *out, const struct id *put_id, int64_t time_s);
 void record_intent_end(struct buf *out, const struct id *put_id);
 int parse_intent(struct reader body, struct id *put_id, int64_t *time_s, struct error *err);
 
+/*
+ * BLOCK: a sealed block. Body: id (the uid), hash of the stored bytes, varint stored length
+ * (32 bits at most), varint epoch (at least 1), id of the drive, and to the end of the body
+ * its table of contents (block/contents.h), whose frames must lie within the stored length.
+ */
 struct block_record {
 	struct id uid;
 	struct hash name; /* sha256 of the stored bytes */
@@ -110,12 +163,25 @@ struct block_record {
 void record_block(struct buf *out, const struct block_record *b);
 int parse_block(struct reader body, struct block_record *b, struct error *err);
 
-/* An inline block: contents whose frames are packed, not sealed (the segment is), in data. */
+/*
+ * INLINE: an inline block: contents whose frames are packed, not sealed (the segment is), in
+ * data. Body: id (the uid), bytes table of contents, and to the end of the body the data, in
+ * which its frames must lie. parse_inline() lends data; contents are owned.
+ */
 void record_inline(struct buf *out, const struct id *uid, const struct contents *c,
 		   const void *data, size_t data_bytes);
 int parse_inline(struct reader body, struct id *uid, struct contents *c, const uint8_t **data,
 		 size_t *data_bytes, struct error *err);
 
+/*
+ * GROUP. Body: id; varint members (1 to GROUP_MEMBERS_MAX), each: id (the block's uid), hash
+ * (its name), varint stored length, byte slot (all different, below 239); varint rows (17 at
+ * most), each as in ROWS (row numbers all different); varint superseded groups
+ * (GROUP_SUPERSEDES_MAX at most), an id each.
+ */
+#define GROUP_MEMBERS_MAX 239 /* slots 0 to 238 */
+#define GROUP_ROWS_MAX 17     /* rows 0 to 16 */
+#define GROUP_SUPERSEDES_MAX 64
 struct group_member_record {
 	struct id block_uid;
 	struct hash name;
@@ -131,22 +197,34 @@ struct group_row_record {
 struct group_record {
 	struct id id;
 	unsigned member_count, row_count, supersedes_count;
-	struct group_member_record members[239];
-	struct group_row_record rows[17];
-	struct id supersedes[64];
+	struct group_member_record members[GROUP_MEMBERS_MAX];
+	struct group_row_record rows[GROUP_ROWS_MAX];
+	struct id supersedes[GROUP_SUPERSEDES_MAX];
 };
+/* 18 KiB: users allocate it. */
 void record_group(struct buf *out, const struct group_record *g);
 int parse_group(struct reader body, struct group_record *g, struct error *err);
 
-/* One row object of a group made present on a drive, or gone from it. */
+/*
+ * ROWS: one row object of a group made present on a drive, or gone from it; a second copy of
+ * a row on another drive, too. Body: id of the group, then the row: byte number (below 17),
+ * hash of the object, varint length of the object, id of the drive; then bool present.
+ */
 void record_rows(struct buf *out, const struct id *group_id, const struct group_row_record *row,
 		 bool present);
 int parse_rows(struct reader body, struct id *group_id, struct group_row_record *row,
 	       bool *present, struct error *err);
 
+/* MOVE. Body: id of the block (uid), id of the drive it is on now. */
 void record_move(struct buf *out, const struct id *block_uid, const struct id *to_drive);
 int parse_move(struct reader body, struct id *block_uid, struct id *to_drive, struct error *err);
 
+/*
+ * SNAPSHOT. Body: id, id of the series, id of the base, id of the put, time in nanoseconds,
+ * text host (TEXT_MAX), text tags (TAGS_MAX), paths, varint files, varint bytes, varint added
+ * bytes.
+ */
+#define TAGS_MAX 4096
 struct snapshot_record {
 	struct id id, series, base; /* base: the snapshot its folders are changes of; zero: of nothing */
 	struct id put_id;	    /* of its intent; zero when it made no blocks */
@@ -158,13 +236,19 @@ struct snapshot_record {
 	uint64_t added_bytes;	 /* new chunk bytes, plain */
 };
 void record_snapshot(struct buf *out, const struct snapshot_record *s);
+/* host and tags are copied to scratch (cleared first); paths are lent from body. */
 int parse_snapshot(struct reader body, struct snapshot_record *s, struct buf *scratch,
 		   struct error *err);
 
 /*
- * Folder records. body: snapshot id, path (block; absolute, "" is the root of all), varint
- * removed names (blocks), varint entries: name (block), node (node_encode, relative to the
- * entry before). A folder node's own metadata is an entry of its parent; the root itself has none.
+ * FOLDER. Body: id of the snapshot, bytes path (path_ok(): absolute, "" is the root of all),
+ * varint removed names, each: bytes name (name_ok()); varint entries, each: bytes name, node
+ * (node_encode(), relative to the entry before it in this record, the first one to none).
+ *
+ * A folder node's own metadata is an entry of its parent; the root itself has none. An entry
+ * replaces what had its name. What was removed, or was a folder and is replaced by something
+ * else, is gone with all below it; the removals of a record come before its entries. A folder
+ * may take several records of one snapshot, which are applied in order.
  */
 struct folder_writer {
 	struct buf removed, entries;
@@ -178,7 +262,9 @@ void folder_writer_add(struct folder_writer *w, const void *name, size_t name_by
 /* Appends the record (nothing when there are no changes) and empties w. */
 void folder_writer_finish(struct folder_writer *w, const struct id *snapshot, const void *path,
 			  size_t path_bytes, struct buf *out);
-/* Walks a folder record: removed() per name, entry() per node; a value other than 0 stops. */
+/* Walks a folder record: removed() per name, entry() per node; a value other than 0 stops and
+ * is returned. Names and nodes are lent for the call. A record that turns out malformed has
+ * made calls before that: the caller undoes them. */
 struct folder_reader {
 	int (*removed)(void *ctx, const uint8_t *name, size_t name_bytes, struct error *err);
 	int (*entry)(void *ctx, const uint8_t *name, size_t name_bytes, const struct node *n,
@@ -189,7 +275,11 @@ int parse_folder_head(struct reader *body, struct id *snapshot, const uint8_t **
 		      size_t *path_bytes, struct error *err);
 int parse_folder_changes(struct reader *body, const struct folder_reader *f, struct error *err);
 
-/* Part of a long content: the node is named by folder path and name. */
+/*
+ * CONTENT: a part of a long content: the node is named by folder path and name. Body: id of
+ * the snapshot, bytes path (of the folder), bytes name, varint part (from 0), bytes pieces (1
+ * to CONTENT_PART_BYTES; node.h, "Pieces").
+ */
 struct content_record {
 	struct id snapshot;
 	const uint8_t *path, *name, *pieces;
@@ -199,15 +289,19 @@ struct content_record {
 void record_content(struct buf *out, const struct content_record *c);
 int parse_content(struct reader body, struct content_record *c, struct error *err);
 
+/* COMMIT. Body: id of the snapshot. */
 void record_commit(struct buf *out, const struct id *snapshot);
 int parse_commit(struct reader body, struct id *snapshot, struct error *err);
 
-/* A 16-byte id alone: fossil, ack, lost (block uid). */
+/* FOSSIL, ACK, LOST: the uid of the block. INTENT_END: the put. Body: id. */
 void record_id(struct buf *out, enum record_type type, const struct id *id);
 int parse_id(struct reader body, struct id *id, struct error *err);
+/* RETIRE. Body: hash: the writer's public key. */
 void record_retire(struct buf *out, const struct hash *writer);
 int parse_retire(struct reader body, struct hash *writer, struct error *err);
 
+/* SCRUB. Body: id of the drive, time in seconds, varint objects, varint bytes, varint damaged,
+ * varint repaired, bool complete. */
 struct scrub_record {
 	struct id drive_id;
 	int64_t time_s;
@@ -217,12 +311,18 @@ struct scrub_record {
 void record_scrub(struct buf *out, const struct scrub_record *s);
 int parse_scrub(struct reader body, struct scrub_record *s, struct error *err);
 
+/* SLOT. Body: id of the slot, bool present. */
 void record_slot(struct buf *out, const struct id *slot_id, bool present);
 int parse_slot(struct reader body, struct id *slot_id, bool *present, struct error *err);
 
-/* name: relative to the drive's .mrmr. done: it was deleted there. */
+/*
+ * GARBAGE. Body: id of the drive, text name, bool done. name: relative to the drive's .mrmr:
+ * two names or more (name_ok()) with single slashes between, 255 bytes at most, so that a
+ * record can never name config.json, a folder or what lies outside. done: it was deleted there.
+ */
+#define GARBAGE_NAME_BYTES 256 /* with the NUL */
 void record_garbage(struct buf *out, const struct id *drive_id, const char *name, bool done);
-int parse_garbage(struct reader body, struct id *drive_id, char name[256], bool *done,
-		  struct error *err);
+int parse_garbage(struct reader body, struct id *drive_id, char name[GARBAGE_NAME_BYTES],
+		  bool *done, struct error *err);
 
 #endif
