@@ -122,8 +122,8 @@ void node_encode(const struct node *n, const struct node *prev, struct buf *out)
  * ERR_CORRUPT for what node_encode() cannot have written. */
 int node_decode(struct reader *r, const struct node *prev, struct node *out, struct error *err);
 
-/* Whether a file that stat shows as now is the one recorded as then: type, size, mtime, ctime,
- * inode. (The device may differ: removable disks get new numbers. The size counts for files only.) */
+/* Whether a file that stat shows as now is the one recorded as then: type, mtime, ctime, inode
+ * and, of files, size. (The device may differ: removable disks get new numbers.) */
 bool node_unchanged(const struct node *then, const struct node *now);
 
 /* A name must be a single component: not "", ".", "..", no slash, no NUL, at most 255 bytes. */
