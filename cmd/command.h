@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct invocation;
@@ -27,6 +29,7 @@ enum option_kind {
 enum option_flags {
 	OPTION_MANY = 1,     /* may be given again and again; otherwise the last one counts */
 	OPTION_REQUIRED = 2, /* the command does not start without it */
+	OPTION_NO_TWIN = 4,  /* a global option that the environment cannot give */
 };
 
 struct option_row {
@@ -61,11 +64,12 @@ struct command {
 	int (*run)(struct invocation *inv, struct error *err);
 };
 
-/* Words of the documented command line that this build answers with "has it not", exit 2. */
+/* Words of the documented command line that this build answers with exit 2 and one line. */
 struct absence {
-	const char *command; /* of the first table a whole command if option and value are NULL */
+	const char *command; /* all of it, if option and value are NULL */
 	const char *option;  /* long name without dashes; NULL: an argument */
 	const char *value;   /* with this value only; NULL: with any */
+	const char *reason;  /* what to say instead of "this build has it not" */
 };
 
 /* tables.c. Lists end with NULL, or with a row whose command is NULL. */
@@ -75,5 +79,13 @@ extern const struct option_row global_options[];
 
 /* The command of this exact name, or NULL. */
 const struct command *command_find(const char *name);
+/* Whether some command is called "word ...": key of "key add". */
+bool command_group(const char *word);
+/* ERR_USAGE that tells a command this build lacks from one that never was. */
+int command_unknown(const char *name, struct error *err);
+/* An option all commands have or this one has, by long name, or by letter if that is not 0.
+ * command may be NULL. NULL: there is none. */
+const struct option_row *row_find(const struct command *command, const char *name,
+				  size_t len_bytes, char letter);
 
 #endif

@@ -39,7 +39,7 @@ enum exit_code exit_from_error(const struct error *err);
  */
 enum exit_code exit_graver(enum exit_code a, enum exit_code b);
 
-/* Every code in ascending order, for the manual's test: code i into *out, false past the last. */
+/* Every code, gravest first, for the manual's test: code i into *out, false past the last. */
 bool exit_code_at(unsigned i, enum exit_code *out);
 
 #endif

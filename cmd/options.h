@@ -37,12 +37,13 @@ struct option_value {
 /* What a command is called with. argv and the environment must outlive it. */
 struct invocation {
 	const struct command *command; /* NULL: none was named (only help or an error follow) */
+	const char *group;	       /* "key" of `key add`; it may stand alone with --help */
 	struct globals globals;
 	struct option_value *options;
 	size_t options_count;
 	const char **args; /* arguments without the options */
 	size_t args_count;
-	bool wants_help;	   /* -h or --help stood somewhere */
+	bool wants_help, wants_version; /* -h, --help; --version stood somewhere */
 	struct out *out;	   /* results, notes and warnings; lent */
 	enum exit_code exit;	   /* gravest of what was noted; see invocation_note() */
 	char advice[ADVICE_BYTES]; /* second line below an error; "" for the usual one */

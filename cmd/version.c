@@ -1,0 +1,43 @@
+#include "cmd/commands.h"
+#include "cmd/version.h"
+
+#include <openssl/crypto.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <zstd.h>
+
+struct library {
+	const char *name, *version;
+};
+
+/* What is loaded now, which may be newer than what was compiled against. */
+static void libraries_print(struct out *o, json_t *object)
+{
+	const struct library libraries[] = {
+		{ "libsodium", sodium_version_string() },
+		{ "libcrypto", OpenSSL_version(OPENSSL_VERSION_STRING) },
+		{ "libzstd", ZSTD_versionString() },
+		{ "sqlite", sqlite3_libversion() },
+		{ "jansson", jansson_version_str() },
+	};
+	json_t *list = json_object();
+
+	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
+		out_line(o, "%s %s", libraries[i].name, libraries[i].version);
+		json_object_set_new(list, libraries[i].name, json_string(libraries[i].version));
+	}
+	json_object_set_new(object, "libraries", list);
+}
+
+int cmd_version(struct invocation *inv, struct error *err)
+{
+	json_t *object = out_object("version");
+
+	(void)err;
+	out_line(inv->out, "mrmr %s", MRMR_VERSION);
+	json_object_set_new(object, "version", json_string(MRMR_VERSION));
+	libraries_print(inv->out, object);
+	out_json(inv->out, object);
+	return ERR_NONE;
+}
