@@ -1,32 +1,45 @@
 # mrmr: GNU make. A packager may set CC CFLAGS LDFLAGS PREFIX DESTDIR PKG_CONFIG, and B for
-# another build folder.
+# another build folder. CI=1 turns warnings into errors; SANITIZE=address,undefined builds so.
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 PKG_CONFIG ?= pkg-config
 B ?= build
+FUZZ_SECONDS ?= 60
 
 pkgs := libsodium libcrypto libzstd sqlite3 jansson libisal
-warnings := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
-hardening := -fstack-protector-strong -fstack-clash-protection -fPIE -D_FORTIFY_SOURCE=2
-flags = -std=c11 -D_GNU_SOURCE $(warnings) $(if $(CI),-Werror) $(hardening) -pthread \
-	-Ilib -I. -MMD -MP $(shell $(PKG_CONFIG) --cflags $(pkgs))
-ldflags = -pthread -pie -Wl,-z,relro,-z,now
-libs = $(shell $(PKG_CONFIG) --libs $(pkgs))
+warnings := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wno-missing-field-initializers
+hardening := -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+sanitizing := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags := -std=c11 -D_GNU_SOURCE $(warnings) $(if $(CI),-Werror) -fPIE -pthread -Ilib -I. -MMD -MP \
+	$(if $(SANITIZE),$(sanitizing),$(hardening)) \
+	$(shell $(PKG_CONFIG) --cflags $(pkgs) 2>/dev/null)
+ldflags := -pthread -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),$(sanitizing))
+libs := $(shell $(PKG_CONFIG) --libs $(pkgs) 2>/dev/null)
 
-core := $(patsubst %.c,$B/%.o,$(wildcard lib/*/*.c) $(wildcard drivers/*.c))
-command := $(patsubst %.c,$B/%.o,$(wildcard cmd/*.c))
+sources := $(wildcard lib/*/*.c drivers/*.c)
+core := $(sources:%.c=$B/%.o)
+command := $(patsubst %.c,$B/%.o,$(filter-out cmd/main.c,$(wildcard cmd/*.c)))
 support := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 tests := $(patsubst %.c,$B/%,$(wildcard tests/unit/test_*.c))
+fuzzers := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
+benches := $(patsubst %.c,$B/%,$(wildcard tests/bench/bench_*.c))
+shells := $(patsubst %,$B/completion/%,mrmr.bash _mrmr mrmr.fish)
 
 all: $B/mrmr
 
-$B/mrmr: $(command) $B/libmrmr.a
+$B/mrmr: $B/cmd/main.o $B/libcmd.a $B/libmrmr.a
 	$(CC) $(ldflags) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs)
 
-$(tests): %: %.o $(support) $B/libmrmr.a
+$(tests) $(benches): %: %.o $(support) $B/libcmd.a $B/libmrmr.a
 	$(CC) $(ldflags) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs) -lcmocka
 
+$(fuzzers): %: %.o $B/libmrmr.a
+	$(CC) $(ldflags) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs)
+
 $B/libmrmr.a: $(core)
+$B/libcmd.a: $(command)
+$B/libmrmr.a $B/libcmd.a:
 	@rm -f $@
 	$(AR) rcs $@ $^
 
@@ -34,17 +47,97 @@ $B/%.o: %.c $B/flags
 	@mkdir -p $(@D)
 	$(CC) $(flags) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# Compiled anew when the flags change.
+# Compiled anew when the flags change. Missing libraries are named before the compiler fails.
 $B/flags: FORCE
+	@$(PKG_CONFIG) --print-errors --exists $(pkgs) || \
+		{ echo 'Libraries are missing: "make deps" installs them.' >&2; exit 1; }
 	@mkdir -p $B; echo '$(CC) $(flags) $(CPPFLAGS) $(CFLAGS)' | cmp -s - $@ || \
 		echo '$(CC) $(flags) $(CPPFLAGS) $(CFLAGS)' > $@
 
 unit: $(tests)
 	@for t in $(tests); do $$t || exit 1; done
 
+# What a bare machine lacks is installed first; only a new make then sees it.
+deps:
+	@.ci/deps build
+deps-test:
+	@.ci/deps build test
+check check-long: deps-test
+	@MAKE='$(MAKE)' B='$B' CI='$(CI)' tests/run $@
+demo: deps
+	@$(MAKE) -s all
+	@MRMR=$(abspath $B)/mrmr tests/demo
+
+# Everything the runner executes, so that it starts with nothing left to compile.
+check-build: all $(tests) $(shells)
+sanitized-build: all $(tests) $(fuzzers)
+sanitized := B=$B/asan CC=clang CFLAGS='-O1 -g' SANITIZE=address,undefined,fuzzer-no-link CI=1
+asan-build:
+	@$(MAKE) $(sanitized) sanitized-build
+asan:
+	@$(MAKE) $(sanitized) unit
+tsan-build:
+	@$(MAKE) B=$B/tsan CC=clang CFLAGS='-O1 -g' SANITIZE=thread all $(tests:$B/%=$B/tsan/%)
+tsan: tsan-build
+	@$(MAKE) B=$B/tsan CC=clang CFLAGS='-O1 -g' SANITIZE=thread unit
+fuzz: asan-build
+	@tests/fuzz/run $(FUZZ_SECONDS) $(fuzzers:$B/%=$B/asan/%)
+bench: $(benches)
+	@for b in $(benches); do $$b || exit 1; done
+coverage:
+	@$(MAKE) B=$B/coverage CFLAGS='-O1 -g --coverage' unit
+	lcov -q -c -d $B/coverage --no-external -b . -o $B/coverage/all.info
+	lcov -q -r $B/coverage/all.info '*/tests/*' -o $B/coverage/mrmr.info
+	lcov --list $B/coverage/mrmr.info
+
+# The checks that run nothing. The compilers' part: gcc and clang with -Werror.
+lint: lint-gcc lint-clang lint-cppcheck lint-tidy lint-man lint-layers lint-calls
+lint-gcc:
+	@$(MAKE) CI=1 B=$(if $(CI),$B,$B/werror) check-build
+lint-clang: asan-build
+lint-cppcheck:
+	cppcheck -q -j2 --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppress=missingIncludeSystem --error-exitcode=1 -D_GNU_SOURCE -Ilib -I. cmd lib drivers
+lint-tidy: $(patsubst %.c,$B/tidy/%.ok,$(wildcard cmd/*.c) $(sources))
+$B/tidy/%.ok: %.c .clang-tidy $(wildcard cmd/*.h lib/*/*.h drivers/*.h)
+	@mkdir -p $(@D)
+	@clang-tidy --quiet --warnings-as-errors='*' $< -- -std=c11 -D_GNU_SOURCE -Ilib -I. \
+		$(shell $(PKG_CONFIG) --cflags $(pkgs) 2>/dev/null) 2>$(@:.ok=.log) || \
+		{ cat $(@:.ok=.log); exit 1; }
+	@touch $@
+lint-man:
+	mandoc -T lint -W warning $(wildcard man/*.[157])
+lint-layers:
+	tests/layers
+lint-calls:
+	tests/calls
+
+$B/completion/mrmr.bash: shell = bash
+$B/completion/_mrmr: shell = zsh
+$B/completion/mrmr.fish: shell = fish
+$(shells): $B/mrmr
+	@mkdir -p $(@D)
+	$B/mrmr help --completion $(shell) > $@.new && mv $@.new $@
+
+root := $(DESTDIR)$(PREFIX)
+install: $B/mrmr $(shells)
+	install -D -m 755 $B/mrmr $(root)/bin/mrmr
+	for m in $(wildcard man/*.[157]); do \
+		install -D -m 644 $$m $(root)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+	install -D -m 644 $B/completion/mrmr.bash $(root)/share/bash-completion/completions/mrmr
+	install -D -m 644 $B/completion/_mrmr $(root)/share/zsh/site-functions/_mrmr
+	install -D -m 644 $B/completion/mrmr.fish $(root)/share/fish/vendor_completions.d/mrmr.fish
+
+version = $(shell sed -n 's/^#define MRMR_VERSION "\(.*\)"/\1/p' cmd/version.h)
+dist:
+	@mkdir -p $B
+	git archive --prefix=mrmr-$(version)/ -o $B/mrmr-$(version).tar.gz HEAD
+
 clean:
 	rm -rf $B
 
 .SECONDARY:
-.PHONY: all unit clean FORCE
--include $(shell find $B -name '*.d' 2>/dev/null)
+.PHONY: all unit deps deps-test check check-long demo check-build sanitized-build asan-build asan \
+	tsan-build tsan fuzz bench coverage lint lint-gcc lint-clang lint-cppcheck lint-tidy lint-man \
+	lint-layers lint-calls install dist clean FORCE
+-include $(patsubst %.c,$B/%.d,$(wildcard *.c */*.c */*/*.c))
