@@ -1,5 +1,6 @@
 #include "base/pool.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -127,7 +128,8 @@ static void *pool_thread(void *arg)
 	return NULL;
 }
 
-int thread_start(pthread_t *id, void *(*run)(void *), void *arg)
+/* Signals are for the thread that called us: workers must not be interrupted by them. */
+static int thread_start(pthread_t *id, void *(*run)(void *), void *arg)
 {
 	sigset_t all, before;
 	int failed;

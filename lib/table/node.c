@@ -106,8 +106,7 @@ void node_encode(const struct node *n, const struct node *prev, struct buf *out)
 	encode_kind(n, out);
 }
 
-static void decode_common(struct reader *r, unsigned flags, const struct node *prev,
-			  struct node *n)
+static void decode_common(struct reader *r, unsigned flags, const struct node *prev, struct node *n)
 {
 	n->uid = prev->uid;
 	n->gid = prev->gid;

@@ -46,7 +46,7 @@ enum record_type {
 	RECORD_SCRUB = 19,    /* a drive was scrubbed: when, what was found and repaired */
 	RECORD_SLOT = 20,     /* a key slot exists or was removed */
 	RECORD_GARBAGE = 21,  /* a superseded object on a drive, to be deleted there */
-	RECORD_LOST = 22,     /* a block declared beyond repair: its chunks are stored anew when met */
+	RECORD_LOST = 22, /* a block declared beyond repair: its chunks are stored anew when met */
 };
 
 /* Appends type, length and the body that is in body. mandatory: readers must know it. */
@@ -226,7 +226,8 @@ int parse_move(struct reader body, struct id *block_uid, struct id *to_drive, st
  */
 #define TAGS_MAX 4096
 struct snapshot_record {
-	struct id id, series, base; /* base: the snapshot its folders are changes of; zero: of nothing */
+	struct id id, series;
+	struct id base; /* the snapshot its folders are changes of; zero: of nothing */
 	struct id put_id;	    /* of its intent; zero when it made no blocks */
 	int64_t time_ns;
 	const char *host, *tags; /* tags: comma-separated */

@@ -13,10 +13,11 @@
 void record_policy(struct buf *out, const struct policy *p)
 {
 	const struct geometry *g = &p->geometry;
-	const uint32_t sizes[] = { g->chunk_min_bytes, g->chunk_avg_bytes, g->chunk_max_bytes,
-				   g->frame_bytes,     g->block_bytes,	   g->pad_step_bytes,
-				   g->pad_from_bytes,  g->pad_min_bytes,   g->stretch_bytes,
-				   g->segment_bytes };
+	const uint32_t sizes[] = {
+		g->chunk_min_bytes, g->chunk_avg_bytes, g->chunk_max_bytes, g->frame_bytes,
+		g->block_bytes,	    g->pad_step_bytes,	g->pad_from_bytes,  g->pad_min_bytes,
+		g->stretch_bytes,   g->segment_bytes,
+	};
 	struct buf body = { 0 };
 
 	buf_add_varint(&body, p->parity);
@@ -30,10 +31,11 @@ void record_policy(struct buf *out, const struct policy *p)
 int parse_policy(struct reader body, struct policy *p, struct error *err)
 {
 	struct geometry *g = &p->geometry;
-	uint32_t *const sizes[] = { &g->chunk_min_bytes, &g->chunk_avg_bytes, &g->chunk_max_bytes,
-				    &g->frame_bytes,	 &g->block_bytes,     &g->pad_step_bytes,
-				    &g->pad_from_bytes,	 &g->pad_min_bytes,   &g->stretch_bytes,
-				    &g->segment_bytes };
+	uint32_t *const sizes[] = {
+		&g->chunk_min_bytes, &g->chunk_avg_bytes, &g->chunk_max_bytes, &g->frame_bytes,
+		&g->block_bytes,     &g->pad_step_bytes,  &g->pad_from_bytes,  &g->pad_min_bytes,
+		&g->stretch_bytes,   &g->segment_bytes,
+	};
 	struct error why;
 
 	memset(p, 0, sizeof(*p));

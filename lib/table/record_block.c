@@ -211,8 +211,8 @@ void record_rows(struct buf *out, const struct id *group_id, const struct group_
 	record_finish(out, RECORD_ROWS, true, &body);
 }
 
-int parse_rows(struct reader body, struct id *group_id, struct group_row_record *row,
-	       bool *present, struct error *err)
+int parse_rows(struct reader body, struct id *group_id, struct group_row_record *row, bool *present,
+	       struct error *err)
 {
 	*group_id = read_id(&body);
 	*row = read_row(&body);

@@ -193,8 +193,8 @@ int parse_folder_changes(struct reader *body, const struct folder_reader *f, str
 		struct node *n = &nodes[i % 2];
 
 		code = read_name(body, &name, &name_bytes, err);
-		if (code == ERR_NONE && node_decode(body, i > 0 ? &nodes[(i + 1) % 2] : NULL, n,
-						    err) != ERR_NONE)
+		if (code == ERR_NONE &&
+		    node_decode(body, i > 0 ? &nodes[(i + 1) % 2] : NULL, n, err) != ERR_NONE)
 			code = err_wrap(err, "folder record");
 		if (code == ERR_NONE)
 			code = f->entry(f->ctx, name, name_bytes, n, err);
