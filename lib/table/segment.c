@@ -240,7 +240,7 @@ static int unpack_body(const uint8_t *plain, size_t plain_bytes, struct buf *bod
 	buf_add_zeros(body, BODY_AT + body_bytes);
 	if (body->failed)
 		return err_nomem(err);
-	code = framer_new(ZSTD_LEVEL, &f, err);
+	code = framer_new(0, &f, err); /* it unpacks only */
 	if (code != ERR_NONE)
 		return code;
 	code = framer_unpack(f, (enum frame_method)method, plain + LENGTHS_BYTES, packed_bytes,
