@@ -59,6 +59,7 @@ static int decode(const uint8_t *plain, size_t len_bytes, struct identity *out, 
 {
 	struct reader r = reader_of(plain, len_bytes);
 	uint8_t public_key[HASH_BYTES];
+	int code;
 
 	out->secret_key = sodium_malloc(SECRET_KEY_BYTES);
 	if (!out->secret_key)
@@ -70,8 +71,9 @@ static int decode(const uint8_t *plain, size_t len_bytes, struct identity *out, 
 	out->home.machine = read_hash(&r);
 	out->home.device = read_u64(&r);
 	out->home.inode = read_u64(&r);
-	if (haves_decode(&r, &out->have, &out->have_count, err) != ERR_NONE)
-		return err->code;
+	code = haves_decode(&r, &out->have, &out->have_count, err);
+	if (code != ERR_NONE)
+		return code;
 	out->have_cap = out->have_count;
 	crypto_sign_ed25519_sk_to_pk(public_key, out->secret_key);
 	if (!reader_done(&r) || memcmp(public_key, out->last.writer.b, HASH_BYTES) != 0)

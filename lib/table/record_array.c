@@ -37,6 +37,7 @@ int parse_policy(struct reader body, struct policy *p, struct error *err)
 		&g->stretch_bytes,   &g->segment_bytes,
 	};
 	struct error why;
+	int code;
 
 	memset(p, 0, sizeof(*p));
 	p->parity = (unsigned)read_varint_max(&body, PARITY_MAX);
@@ -44,8 +45,9 @@ int parse_policy(struct reader body, struct policy *p, struct error *err)
 	p->width = (unsigned)read_varint_max(&body, WIDTH_MAX);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		*sizes[i] = (uint32_t)read_varint_max(&body, UINT32_MAX);
-	if (parse_end(&body, "policy", err) != ERR_NONE)
-		return err->code;
+	code = parse_end(&body, "policy", err);
+	if (code != ERR_NONE)
+		return code;
 	if (geometry_check(g, &why) != ERR_NONE)
 		return parse_refuse("policy", why.message, err);
 	return ERR_NONE;
@@ -87,6 +89,7 @@ void record_drive(struct buf *out, const struct drive_record *d)
 int parse_drive(struct reader body, struct drive_record *d, struct error *err)
 {
 	uint8_t state, flags;
+	int code;
 
 	memset(d, 0, sizeof(*d));
 	d->id = read_id(&body);
@@ -99,8 +102,9 @@ int parse_drive(struct reader body, struct drive_record *d, struct error *err)
 	d->reserve_bytes = read_varint(&body);
 	d->max_bytes = read_varint(&body);
 	read_text_into(&body, d->domain, DOMAIN_MAX);
-	if (parse_end(&body, "drive", err) != ERR_NONE)
-		return err->code;
+	code = parse_end(&body, "drive", err);
+	if (code != ERR_NONE)
+		return code;
 	if (!drive_name_ok(d->name))
 		return parse_refuse("drive", "not a drive's name", err);
 	if (state < DRIVE_JOINING || state > DRIVE_REMOVED || d->role >= DRIVE_ROLES ||
@@ -126,13 +130,15 @@ int parse_access(struct reader body, struct id *drive_id, char **url, char **opt
 {
 	const uint8_t *url_bytes, *options_bytes;
 	size_t url_len, options_len;
+	int code;
 
 	*url = *options_json = NULL;
 	*drive_id = read_id(&body);
 	url_bytes = read_text(&body, URL_MAX, &url_len);
 	options_bytes = read_text(&body, OPTIONS_MAX, &options_len);
-	if (parse_end(&body, "access", err) != ERR_NONE)
-		return err->code;
+	code = parse_end(&body, "access", err);
+	if (code != ERR_NONE)
+		return code;
 	if (url_len == 0)
 		return parse_refuse("access", "no URL", err);
 	*url = strndup((const char *)url_bytes, url_len);

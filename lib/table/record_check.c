@@ -30,9 +30,11 @@ static int check_folder(struct reader body, struct error *err)
 	const uint8_t *path;
 	size_t path_bytes;
 	struct id snapshot;
+	int code;
 
-	if (parse_folder_head(&body, &snapshot, &path, &path_bytes, err) != ERR_NONE)
-		return err->code;
+	code = parse_folder_head(&body, &snapshot, &path, &path_bytes, err);
+	if (code != ERR_NONE)
+		return code;
 	return parse_folder_changes(&body, &none, err);
 }
 

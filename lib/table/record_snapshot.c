@@ -53,13 +53,17 @@ void record_series(struct buf *out, const struct series_record *s)
 int parse_series(struct reader body, struct series_record *s, struct buf *scratch,
 		 struct error *err)
 {
+	int code;
+
 	memset(s, 0, sizeof(*s));
 	s->id = read_id(&body);
-	if (lend_texts(&body, TEXT_MAX, scratch, &s->name, &s->host, err) != ERR_NONE)
-		return err->code;
+	code = lend_texts(&body, TEXT_MAX, scratch, &s->name, &s->host, err);
+	if (code != ERR_NONE)
+		return code;
 	s->paths = read_block(&body, PATHS_BYTES_MAX, &s->paths_bytes);
-	if (parse_end(&body, "series", err) != ERR_NONE)
-		return err->code;
+	code = parse_end(&body, "series", err);
+	if (code != ERR_NONE)
+		return code;
 	if (!paths_ok(s->paths, s->paths_bytes, true))
 		return parse_refuse("series", "paths not sorted or not ended", err);
 	return ERR_NONE;
@@ -86,20 +90,24 @@ void record_snapshot(struct buf *out, const struct snapshot_record *s)
 int parse_snapshot(struct reader body, struct snapshot_record *s, struct buf *scratch,
 		   struct error *err)
 {
+	int code;
+
 	memset(s, 0, sizeof(*s));
 	s->id = read_id(&body);
 	s->series = read_id(&body);
 	s->base = read_id(&body);
 	s->put_id = read_id(&body);
 	s->time_ns = read_signed(&body);
-	if (lend_texts(&body, TAGS_MAX, scratch, &s->host, &s->tags, err) != ERR_NONE)
-		return err->code;
+	code = lend_texts(&body, TAGS_MAX, scratch, &s->host, &s->tags, err);
+	if (code != ERR_NONE)
+		return code;
 	s->paths = read_block(&body, PATHS_BYTES_MAX, &s->paths_bytes);
 	s->files = read_varint(&body);
 	s->bytes = read_varint(&body);
 	s->added_bytes = read_varint(&body);
-	if (parse_end(&body, "snapshot", err) != ERR_NONE)
-		return err->code;
+	code = parse_end(&body, "snapshot", err);
+	if (code != ERR_NONE)
+		return code;
 	if (!paths_ok(s->paths, s->paths_bytes, false))
 		return parse_refuse("snapshot", "a path does not end", err);
 	return ERR_NONE;
@@ -216,14 +224,17 @@ void record_content(struct buf *out, const struct content_record *c)
 
 int parse_content(struct reader body, struct content_record *c, struct error *err)
 {
+	int code;
+
 	memset(c, 0, sizeof(*c));
 	c->snapshot = read_id(&body);
 	c->path = read_block(&body, PATH_BYTES_MAX, &c->path_bytes);
 	c->name = read_block(&body, NAME_BYTES_MAX, &c->name_bytes);
 	c->part = read_varint(&body);
 	c->pieces = read_block(&body, CONTENT_PART_BYTES, &c->pieces_bytes);
-	if (parse_end(&body, "content", err) != ERR_NONE)
-		return err->code;
+	code = parse_end(&body, "content", err);
+	if (code != ERR_NONE)
+		return code;
 	if (!path_ok(c->path, c->path_bytes) || !name_ok(c->name, c->name_bytes))
 		return parse_refuse("content", "not a path and name", err);
 	if (!pieces_ok(c->pieces, c->pieces_bytes))

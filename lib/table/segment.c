@@ -202,11 +202,13 @@ static int decode_clear(const struct keys *k, const uint8_t *bytes, size_t len_b
 	static const uint8_t zeros[EXTRA_BYTES - 81];
 	const uint8_t *extra = bytes + HEADER_BYTES;
 	struct object_header h;
+	int code;
 
 	if (len_bytes < STORED_BYTES_MIN || len_bytes > SEGMENT_STORED_MAX)
 		return err_set(err, ERR_CORRUPT, "%zu bytes are no segment", len_bytes);
-	if (header_decode(bytes, len_bytes, OBJECT_SEGMENT, keys_array_id(k), &h, err) != ERR_NONE)
-		return err->code;
+	code = header_decode(bytes, len_bytes, OBJECT_SEGMENT, keys_array_id(k), &h, err);
+	if (code != ERR_NONE)
+		return code;
 	memcpy(s->writer.b, extra, HASH_BYTES);
 	s->first = load_u64(extra + 32);
 	s->last = load_u64(extra + 40);
@@ -304,12 +306,16 @@ static int decode_body(const struct keys *k, struct buf *body, struct segment *s
 	struct reader r = reader_of(body->data + CLEAR_BYTES, body->len_bytes - CLEAR_BYTES);
 	const char *wrong;
 	struct hash head;
+	int code;
 
 	s->head = read_hash(&r);
-	if (clock_decode(&r, &s->clock, err) != ERR_NONE ||
-	    haves_decode(&r, &s->have, &s->have_count, err) != ERR_NONE ||
-	    decode_heads(&r, s, err) != ERR_NONE)
-		return err->code;
+	code = clock_decode(&r, &s->clock, err);
+	if (code == ERR_NONE)
+		code = haves_decode(&r, &s->have, &s->have_count, err);
+	if (code == ERR_NONE)
+		code = decode_heads(&r, s, err);
+	if (code != ERR_NONE)
+		return code;
 	wrong = wrong_shape(s);
 	if (wrong)
 		return err_set(err, ERR_CORRUPT, "%s", wrong);

@@ -34,7 +34,7 @@ struct writer {
 /* Waits: it is held for some milliseconds, between a read and the store it decides. */
 static int lock(const struct writer *w, int *fd_out, struct error *err)
 {
-	int fd = open(w->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), got;
+	int fd = open(w->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), got, code;
 
 	if (fd < 0)
 		return err_errno(err, "open %s", w->lock_path);
@@ -42,9 +42,9 @@ static int lock(const struct writer *w, int *fd_out, struct error *err)
 		got = flock(fd, LOCK_EX);
 	while (got < 0 && errno == EINTR);
 	if (got < 0) {
-		err_errno(err, "lock %s", w->lock_path);
+		code = err_errno(err, "lock %s", w->lock_path);
 		close(fd);
-		return err->code;
+		return code;
 	}
 	*fd_out = fd;
 	return ERR_NONE;
@@ -54,8 +54,10 @@ static int lock(const struct writer *w, int *fd_out, struct error *err)
 
 static int store(struct writer *w, struct error *err)
 {
-	if (identity_store(w->identity_path, w->keys, &w->identity, err) != ERR_NONE)
-		return err->code;
+	int code = identity_store(w->identity_path, w->keys, &w->identity, err);
+
+	if (code != ERR_NONE)
+		return code;
 	w->stored_seq = w->identity.last.seq;
 	w->marks_changed = false;
 	return ERR_NONE;
