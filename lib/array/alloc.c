@@ -1,0 +1,467 @@
+#include "array/alloc.h"
+
+#include "array/alloc_bound.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Blocks are 64 MiB / (members + rows), so that two groups fit in memory: 1 MiB at least. */
+#define WIDTH_MAX 64u
+
+#define PREFERENCES_END_PERCENT 70
+/* Of the bound: what preferences may cost in all. */
+#define PREFERENCES_COST_PERCENT 0.5
+
+/* From as many drives on one is left out. */
+#define SPARE_FROM_DRIVES 5
+
+/* Candidates for one group. Only arrays of dozens of drives of mixed roles have more. */
+#define CANDIDATES_MAX 256
+
+/* The task of alloc_group(). */
+struct task {
+	struct alloc_view free; /* in blocks */
+	struct alloc_limits limits;
+	uint64_t total, left; /* the bound of the sizes and of the free space, in blocks */
+	uint64_t rotation;
+	const struct alloc_spot *by_room[DRIVES_MAX], *by_distance[DRIVES_MAX];
+};
+
+/* How a candidate is made. */
+struct shape {
+	unsigned width;		  /* members and rows at most */
+	unsigned parity_role_max; /* rows that go to parity-role drives before any other */
+	unsigned both_data_max;	  /* members at most on drives that could hold rows */
+	unsigned domain_rows_max; /* rows at most in one domain */
+	bool nearest;		  /* beyond m objects: the nearest, not the emptiest */
+	bool member_first;	  /* a place for one member, and only then the rows */
+};
+
+/* A candidate. Drives that may hold both are told apart only at the end, by rotation. */
+struct choice {
+	struct shape shape;
+	unsigned k, only_data, only_rows, both; /* objects; drives taken of each kind */
+	bool taken[DRIVES_MAX];			/* by place in the view */
+	unsigned in_domain[DRIVES_MAX];
+	uint64_t lost; /* blocks of the bound */
+};
+
+uint64_t alloc_policy_bytes(const struct alloc_drive *drives, unsigned count,
+			    const struct alloc_policy *policy)
+{
+	struct alloc_limits limits = {.parity = policy->parity, .width = ALLOC_UNLIMITED};
+	struct alloc_view v;
+
+	if (policy->copies)
+		limits.width = policy->parity + 1;
+	alloc_view_make(&v, drives, count, ALLOC_SIZE, 1);
+	limits.domain_max = alloc_domain_max(&v, policy->parity);
+	return alloc_bound(&v, &limits);
+}
+
+uint64_t alloc_usable_bytes(const struct alloc_drive *drives, unsigned count, unsigned parity)
+{
+	const struct alloc_policy policy = {.parity = parity};
+
+	return alloc_policy_bytes(drives, count, &policy);
+}
+
+static unsigned lesser(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+static unsigned place_of(const struct task *t, const struct alloc_spot *s)
+{
+	return (unsigned)(s - t->free.spots);
+}
+
+/* The emptiest first; ties rotate. */
+static bool has_more_room(const struct task *t, const struct alloc_spot *a,
+			  const struct alloc_spot *b)
+{
+	if (a->units != b->units)
+		return a->units > b->units;
+	return (place_of(t, a) + t->rotation) % t->free.count <
+	       (place_of(t, b) + t->rotation) % t->free.count;
+}
+
+static void sort_spots(struct task *t)
+{
+	const struct alloc_spot *s;
+	unsigned at;
+
+	for (unsigned i = 0; i < t->free.count; i++) {
+		s = &t->free.spots[i];
+		for (at = i; at > 0 && has_more_room(t, s, t->by_room[at - 1]); at--)
+			t->by_room[at] = t->by_room[at - 1];
+		t->by_room[at] = s;
+	}
+	for (unsigned i = 0; i < t->free.count; i++) {
+		s = t->by_room[i];
+		for (at = i; at > 0 && s->distance < t->by_distance[at - 1]->distance; at--)
+			t->by_distance[at] = t->by_distance[at - 1];
+		t->by_distance[at] = s;
+	}
+}
+
+static unsigned objects_of(const struct choice *c)
+{
+	return c->only_data + c->only_rows + c->both;
+}
+
+/* False: the drive is full, taken, or its domain has enough of this group. */
+static bool take(const struct task *t, struct choice *c, const struct alloc_spot *s)
+{
+	unsigned place = place_of(t, s);
+
+	if (s->units == 0 || c->taken[place] || c->in_domain[s->domain] >= t->limits.domain_max)
+		return false;
+	c->taken[place] = true;
+	c->in_domain[s->domain]++;
+	if (s->data && s->rows)
+		c->both++;
+	else if (s->data)
+		c->only_data++;
+	else
+		c->only_rows++;
+	return true;
+}
+
+/* Takes drives for rows until there are that many objects; false: not so many were found. */
+static bool take_for_rows(const struct task *t, struct choice *c, bool parity_role,
+			  unsigned objects)
+{
+	for (unsigned i = 0; i < t->free.count && objects_of(c) < objects; i++) {
+		const struct alloc_spot *s = t->by_room[i];
+
+		if (s->rows && !(parity_role && s->data) &&
+		    c->in_domain[s->domain] < c->shape.domain_rows_max)
+			take(t, c, s);
+	}
+	return objects_of(c) == objects;
+}
+
+/*
+ * Takes a drive for one member so that places for as many rows as possible are left: domains
+ * have places for min(row drives, domain_max) each, and a member costs none of them only on a
+ * data-only drive of a domain that has fewer row drives than that.
+ */
+static void take_for_member(const struct task *t, struct choice *c)
+{
+	unsigned row_drives[DRIVES_MAX] = {0};
+	const struct alloc_spot *best = NULL;
+
+	for (unsigned i = 0; i < t->free.count; i++)
+		if (t->free.spots[i].units > 0 && t->free.spots[i].rows)
+			row_drives[t->free.spots[i].domain]++;
+	for (unsigned i = 0; i < t->free.count; i++) {
+		const struct alloc_spot *s = t->by_room[i];
+
+		if (!s->data || s->units == 0)
+			continue;
+		if (!s->rows && row_drives[s->domain] < t->limits.domain_max) {
+			best = s;
+			break;
+		}
+		if (!best)
+			best = s;
+	}
+	if (best)
+		take(t, c, best);
+}
+
+/* False: a group of this shape does not fit. */
+static bool choose(const struct task *t, const struct shape *shape, struct choice *c)
+{
+	const struct alloc_spot *const *order = shape->nearest ? t->by_distance : t->by_room;
+	unsigned both_max, members;
+
+	memset(c, 0, sizeof(*c));
+	c->shape = *shape;
+	if (shape->member_first)
+		take_for_member(t, c);
+	members = objects_of(c);
+	take_for_rows(t, c, true, members + lesser(t->limits.parity, shape->parity_role_max));
+	if (!take_for_rows(t, c, false, members + t->limits.parity))
+		return false;
+	both_max = c->both + shape->both_data_max;
+	for (unsigned i = 0; i < t->free.count && objects_of(c) < shape->width; i++)
+		if (order[i]->data && (!order[i]->rows || c->both < both_max))
+			take(t, c, order[i]);
+	c->k = objects_of(c) - t->limits.parity;
+	return c->k > 0;
+}
+
+/* What the array can hold less when this group is made. */
+static void weigh(const struct task *t, struct choice *c)
+{
+	struct alloc_view after = t->free;
+	uint64_t rest;
+
+	for (unsigned i = 0; i < after.count; i++)
+		if (c->taken[i])
+			after.spots[i].units--;
+	rest = alloc_bound(&after, &t->limits) + c->k;
+	c->lost = t->left > rest ? t->left - rest : 0;
+}
+
+/* How far the candidates go. */
+static struct shape widest_shape(const struct task *t, unsigned width, bool *mixed)
+{
+	struct shape widest = {.width = width, .domain_rows_max = ALLOC_UNLIMITED};
+
+	*mixed = false;
+	for (unsigned i = 0; i < t->free.count; i++) {
+		const struct alloc_spot *s = &t->free.spots[i];
+
+		if (s->units == 0)
+			continue;
+		widest.both_data_max += s->data && s->rows;
+		widest.parity_role_max += !s->data;
+		*mixed = *mixed || !s->rows;
+	}
+	widest.parity_role_max = lesser(widest.parity_role_max, t->limits.parity);
+	return widest;
+}
+
+/* The next candidate's shape; false: that was the last. */
+static bool next_shape(const struct task *t, const struct shape *widest, bool mixed,
+		       struct shape *s)
+{
+	if (s->parity_role_max > 0) {
+		s->parity_role_max--;
+		return true;
+	}
+	if (!mixed)
+		return false;
+	s->parity_role_max = widest->parity_role_max;
+	if (s->both_data_max > 0) {
+		s->both_data_max--;
+		return true;
+	}
+	s->both_data_max = widest->both_data_max;
+	s->domain_rows_max = lesser(s->domain_rows_max, t->limits.parity);
+	if (s->domain_rows_max <= 1 || t->limits.domain_max == ALLOC_UNLIMITED)
+		return false;
+	s->domain_rows_max--;
+	return true;
+}
+
+/* The first candidate that loses nothing, or that of the least loss per member. */
+static bool choose_best(const struct task *t, unsigned width, struct choice *best)
+{
+	bool mixed, found = false;
+	struct shape widest = widest_shape(t, width, &mixed), shape = widest;
+	struct choice c;
+
+	for (unsigned i = 0; i < CANDIDATES_MAX; i++) {
+		if (choose(t, &shape, &c)) {
+			weigh(t, &c);
+			if (!found || c.lost * best->k < best->lost * c.k)
+				*best = c;
+			found = true;
+			if (best->lost == 0)
+				break;
+		}
+		if (!next_shape(t, &widest, mixed, &shape))
+			break;
+	}
+	if (!found) {
+		widest.member_first = true;
+		found = choose(t, &widest, best);
+		if (found)
+			weigh(t, best);
+	}
+	return found;
+}
+
+static bool preferences_hold(const struct task *t)
+{
+	uint64_t used = t->total > t->left ? t->total - t->left : 0;
+
+	return (double)used * 100 < (double)t->total * PREFERENCES_END_PERCENT;
+}
+
+/* True when choosing c instead of best for as long as now would stay within the cost allowed. */
+static bool is_cheap(const struct task *t, const struct choice *c, const struct choice *best)
+{
+	double loss = (double)c->lost / c->k - (double)best->lost / best->k;
+	uint64_t used = t->total > t->left ? t->total - t->left : 0;
+
+	return loss * (double)(used + c->k) * 100 <= (double)t->total * PREFERENCES_COST_PERCENT;
+}
+
+static unsigned preferred_width(const struct task *t, const struct choice *best)
+{
+	unsigned m = t->limits.parity, objects = objects_of(best), room = 0;
+	unsigned width = lesser(objects, m <= 1 ? 12 : 16 + (m - 2));
+
+	for (unsigned i = 0; i < t->free.count; i++)
+		room += t->free.spots[i].units > 0;
+	if (width == room && room >= SPARE_FROM_DRIVES && width > m + 1)
+		width--;
+	return width;
+}
+
+/* Chooses within the limits of the task; false: nothing fits. */
+static bool choose_group(struct task *t, const struct alloc_view *sizes,
+			 const struct alloc_policy *policy, unsigned want_k, struct choice *best)
+{
+	unsigned m = t->limits.parity, width = t->limits.width;
+	struct choice preferred;
+	struct shape shape;
+
+	t->total = alloc_bound(sizes, &t->limits);
+	t->left = alloc_bound(&t->free, &t->limits);
+	if (want_k > 0)
+		width = lesser(width, m + want_k);
+	if (policy->width > 0 && preferences_hold(t))
+		width = lesser(width, policy->width > m ? policy->width : m + 1);
+	if (!choose_best(t, width, best))
+		return false;
+	if (!preferences_hold(t))
+		return true;
+	shape = best->shape;
+	shape.nearest = true;
+	if (want_k == 0 && policy->width == 0)
+		shape.width = preferred_width(t, best);
+	if (choose(t, &shape, &preferred)) {
+		weigh(t, &preferred);
+		if (is_cheap(t, &preferred, best))
+			*best = preferred;
+	}
+	return true;
+}
+
+/* Rows on drives that may hold both go round from group to group. */
+static void plan_of(const struct task *t, const struct choice *c, struct alloc_plan *out)
+{
+	unsigned both_rows = t->limits.parity - c->only_rows, at = 0;
+	unsigned first = c->both > 0 ? (unsigned)(t->rotation % c->both) : 0;
+
+	out->k = out->m = 0;
+	for (unsigned i = 0; i < t->free.count; i++) {
+		const struct alloc_spot *s = &t->free.spots[i];
+		bool row = !s->data;
+
+		if (!c->taken[i])
+			continue;
+		if (s->data && s->rows)
+			row = (at++ + c->both - first) % c->both < both_rows;
+		if (row)
+			out->rows[out->m++] = s->drive;
+		else
+			out->data[out->k++] = s->drive;
+	}
+}
+
+/* Rows of a group on the drives that are usable, full or not. */
+static unsigned rows_of(const struct alloc_view *v, unsigned parity)
+{
+	unsigned rows = 0;
+
+	for (unsigned i = 0; i < v->count; i++)
+		rows += v->spots[i].rows;
+	return lesser(lesser(parity, v->count - 1), rows);
+}
+
+static bool takes_data(const struct alloc_view *v)
+{
+	for (unsigned i = 0; i < v->count; i++)
+		if (v->spots[i].data)
+			return true;
+	return false;
+}
+
+int alloc_group(const struct alloc_drive *drives, unsigned count, const struct alloc_policy *policy,
+		uint64_t block_bytes, unsigned want_k, uint64_t rotation, struct alloc_plan *out,
+		struct error *err)
+{
+	struct alloc_view sizes;
+	struct choice choice;
+	struct task t = {.rotation = rotation};
+	unsigned m;
+	bool found;
+
+	alloc_view_make(&t.free, drives, count, ALLOC_FREE, block_bytes);
+	if (!takes_data(&t.free))
+		return err_set(err, ERR_ABSENT, "no usable drive takes data");
+	alloc_view_make(&sizes, drives, count, ALLOC_SIZE, block_bytes);
+	sort_spots(&t);
+	m = rows_of(&t.free, policy->parity);
+	t.limits = (struct alloc_limits){
+		.parity = m,
+		.width = policy->copies ? m + 1 : WIDTH_MAX,
+		.domain_max = alloc_domain_max(&t.free, m),
+	};
+	found = choose_group(&t, &sizes, policy, want_k, &choice);
+	if (!found && t.limits.domain_max != ALLOC_UNLIMITED) {
+		t.limits.domain_max = ALLOC_UNLIMITED;
+		found = choose_group(&t, &sizes, policy, want_k, &choice);
+	}
+	if (!found)
+		return err_set(err, ERR_FULL, "no room for a group with %u rows", m);
+	plan_of(&t, &choice, out);
+	return ERR_NONE;
+}
+
+/* Objects of a group in the domain of drive i. */
+static unsigned in_domain_of(const struct alloc_drive *drives, unsigned i, const uint16_t *taken,
+			     unsigned n)
+{
+	unsigned objects = 0;
+
+	for (unsigned j = 0; j < n; j++)
+		objects += drives[taken[j]].domain == drives[i].domain;
+	return objects;
+}
+
+static bool is_taken(const uint16_t *taken, unsigned n, unsigned drive)
+{
+	for (unsigned j = 0; j < n; j++)
+		if (taken[j] == drive)
+			return true;
+	return false;
+}
+
+int alloc_one(const struct alloc_drive *drives, unsigned count, const struct alloc_policy *policy,
+	      const uint16_t *taken, unsigned n, bool for_row, uint64_t object_bytes, uint16_t *out,
+	      struct error *err)
+{
+	const struct alloc_spot *best = NULL;
+	bool any = false, best_fits_domain = false;
+	struct alloc_view v;
+	unsigned domain_max;
+
+	alloc_view_make(&v, drives, count, ALLOC_FREE, 1);
+	domain_max = alloc_domain_max(&v, policy->parity);
+	for (unsigned i = 0; i < v.count; i++) {
+		const struct alloc_spot *s = &v.spots[i];
+		bool fits_domain = in_domain_of(drives, s->drive, taken, n) < domain_max, better;
+
+		if (!(for_row ? s->rows : s->data) || is_taken(taken, n, s->drive))
+			continue;
+		any = true;
+		if (s->units < object_bytes)
+			continue;
+		if (!best || fits_domain != best_fits_domain)
+			better = !best || fits_domain;
+		else if (for_row && s->data != best->data)
+			better = !s->data;
+		else
+			better = s->units > best->units;
+		if (better) {
+			best = s;
+			best_fits_domain = fits_domain;
+		}
+	}
+	if (!any)
+		return err_set(err, ERR_ABSENT, "no other usable drive for a %s",
+			       for_row ? "row" : "block");
+	if (!best)
+		return err_set(err, ERR_FULL, "no other drive has room for a %s",
+			       for_row ? "row" : "block");
+	*out = best->drive;
+	return ERR_NONE;
+}
