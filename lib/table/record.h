@@ -150,7 +150,8 @@ int parse_intent(struct reader body, struct id *put_id, int64_t *time_s, struct 
 /*
  * BLOCK: a sealed block. Body: id (the uid), hash of the stored bytes, varint stored length
  * (32 bits at most), varint epoch (at least 1), id of the drive, and to the end of the body
- * its table of contents (block/contents.h), whose frames must lie within the stored length.
+ * its table of contents (block/contents.h; zeros behind it are ignored), whose frames must lie
+ * within the stored length.
  */
 struct block_record {
 	struct id uid;
