@@ -1,5 +1,6 @@
 # mrmr: GNU make. A packager may set CC CFLAGS LDFLAGS PREFIX DESTDIR PKG_CONFIG, and B for
-# another build folder. CI=1 turns warnings into errors; SANITIZE=address,undefined builds so.
+# another build folder. CI=1 turns warnings into errors; SANITIZE=address,undefined builds so;
+# V=1 shows the whole commands.
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 PKG_CONFIG ?= pkg-config
@@ -17,6 +18,8 @@ flags := -std=c11 -D_GNU_SOURCE $(warnings) $(if $(CI),-Werror) -fPIE -pthread -
 ldflags := -pthread -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),$(sanitizing))
 libs := $(shell $(PKG_CONFIG) --libs $(pkgs) 2>/dev/null)
 
+say = $(if $(V),,@echo '  $1 $@';)
+
 sources := $(wildcard lib/*/*.c drivers/*.c)
 core := $(sources:%.c=$B/%.o)
 command := $(patsubst %.c,$B/%.o,$(filter-out cmd/main.c,$(wildcard cmd/*.c)))
@@ -29,23 +32,23 @@ shells := $(patsubst %,$B/completion/%,mrmr.bash _mrmr mrmr.fish)
 all: $B/mrmr
 
 $B/mrmr: $B/cmd/main.o $B/libcmd.a $B/libmrmr.a
-	$(CC) $(ldflags) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs)
+	$(call say,LD)$(CC) $(ldflags) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs)
 
 $(tests) $(benches): %: %.o $(support) $B/libcmd.a $B/libmrmr.a
-	$(CC) $(ldflags) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs) -lcmocka
+	$(call say,LD)$(CC) $(ldflags) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs) -lcmocka
 
 $(fuzzers): %: %.o $B/libmrmr.a
-	$(CC) $(ldflags) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs)
+	$(call say,LD)$(CC) $(ldflags) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs)
 
 $B/libmrmr.a: $(core)
 $B/libcmd.a: $(command)
 $B/libmrmr.a $B/libcmd.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 $B/%.o: %.c $B/flags
 	@mkdir -p $(@D)
-	$(CC) $(flags) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC)$(CC) $(flags) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # Compiled anew when the flags change. Missing libraries are named before the compiler fails.
 $B/flags: FORCE

@@ -105,5 +105,5 @@ int main(int argc, char **argv)
 	secrets_forget();
 	out_free(inv.out);
 	invocation_release(&inv);
-	return exit;
+	return (int)exit;
 }

@@ -192,7 +192,7 @@ void out_warn(struct out *o, const char *fmt, ...)
 	out_json(o, object);
 }
 
-void out_error(struct out *o, const char *text, const char *advice, int exit_code)
+void out_error(struct out *o, const char *text, const char *advice, enum exit_code code)
 {
 	json_t *object;
 
@@ -205,7 +205,7 @@ void out_error(struct out *o, const char *text, const char *advice, int exit_cod
 	json_path_set(object, "message", text, strlen(text));
 	if (advice && *advice)
 		json_path_set(object, "advice", advice, strlen(advice));
-	json_object_set_new(object, "exit_code", json_integer(exit_code));
+	json_object_set_new(object, "exit_code", json_integer((int)code));
 	out_json(o, object);
 }
 

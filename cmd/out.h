@@ -8,6 +8,7 @@
 #define MRMR_CMD_OUT_H
 
 #include "base/error.h"
+#include "cmd/exit.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -41,7 +42,8 @@ void out_detail(struct out *o, const char *fmt, ...) __attribute__((format(print
 void out_warn(struct out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "mrmr: <message>" and, unless advice is NULL or "", a second line. With --json also
  * {"message_type":"error","message":...,"exit_code":...} on stdout. */
-void out_error(struct out *o, const char *message, const char *advice, int exit_code);
+void out_error(struct out *o, const char *message, const char *advice,
+	       enum exit_code code);
 /* Bytes as they are, on stdout (cat). ERR_IO; ERR_INTERRUPTED when the reader went away. */
 int out_bytes(struct out *o, const void *bytes, size_t len_bytes, struct error *err);
 

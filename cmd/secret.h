@@ -28,17 +28,21 @@ struct held_secret {
 };
 void held_secret_release(struct held_secret *s); /* wipes; all zero is allowed */
 
-/* To open an array: the key file named by MRMR_KEY_FILE if set, else the passphrase. */
+/*
+ * All fail with ERR_KEY when there is no secret to be had, ERR_USAGE when it is empty and
+ * !allow_empty, ERR_INTERRUPTED. With allow_empty and no variable set it is empty: nobody is
+ * asked.
+ *
+ * To open an array: the key file named by MRMR_KEY_FILE if set, else the passphrase. The text
+ * of a recovery key in its place is recognised (SLOT_RECOVERY).
+ */
 int secret_to_unlock(bool allow_empty, struct held_secret *out, struct error *err);
 /* For the first slot of `init`: the same passphrase sources, the terminal asks twice. */
 int secret_for_init(bool allow_empty, struct held_secret *out, struct error *err);
 /* For `key add` and `key passwd`: MRMR_NEW_PASSPHRASE*; the terminal asks twice. */
 int secret_for_new_slot(bool allow_empty, struct held_secret *out, struct error *err);
-/* The recovery key, typed or piped: for `recover` and unlocking without a passphrase. */
-int secret_recovery_key(struct held_secret *out, struct error *err);
-
-/* Reads a key file: refused (ERR_DENIED) unless it is a regular file of this user, mode 0600
- * or 0400. */
+/* Reads a key file: refused (ERR_KEY) unless it is a regular file of this user, mode 0600 or
+ * 0400. */
 int secret_from_key_file(const char *path, struct held_secret *out, struct error *err);
 /* Makes one with a fresh random key, mode 0600, never over an existing file (ERR_EXISTS). */
 int secret_make_key_file(const char *path, struct held_secret *out, struct error *err);

@@ -1,6 +1,5 @@
 #include "base/pool.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -128,8 +127,7 @@ static void *pool_thread(void *arg)
 	return NULL;
 }
 
-/* Signals are for the thread that called us: workers must not be interrupted by them. */
-static int thread_start(pthread_t *id, void *(*run)(void *), void *arg)
+int thread_start(pthread_t *id, void *(*run)(void *), void *arg)
 {
 	sigset_t all, before;
 	int failed;

@@ -6,8 +6,13 @@
 
 #include "base/error.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+/* pthread_create() with all signals blocked: they are for the thread that called us. Returns 0
+ * or an errno value. */
+int thread_start(pthread_t *id, void *(*run)(void *), void *arg);
 
 /* First in, first out, at most cap items. Every call may come from any thread. */
 struct queue;
