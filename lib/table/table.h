@@ -19,9 +19,32 @@
 
 struct table;
 
+/*
+ * Records that only checkpoints and compacted segments hold (mrmr-format(5), "Records"); all
+ * mandatory.
+ *
+ * VERSION: writer (32), varint seq, varint rank, varint marks, per mark writer (32) and varint
+ * seq. What follows, up to the next one, was said by that writer at that seq, knowing these
+ * marks; rank is the sum of all seqs it knew, its own included.
+ * DICTIONARY: block uid (16), contents. A block whose data are no longer where its record said,
+ * while nodes still refer to its list of chunks.
+ * SUPERSEDED: group ids (16 each) that are no longer live.
+ */
+enum checkpoint_record { RECORD_VERSION = 32, RECORD_DICTIONARY = 33, RECORD_SUPERSEDED = 34 };
+void record_version(struct buf *out, const struct hash *writer, uint64_t seq, uint64_t rank,
+		    const struct clock *known);
+/* *known is replaced. */
+int parse_version(struct reader body, struct hash *writer, uint64_t *seq, uint64_t *rank,
+		  struct clock *known, struct error *err);
+
+/* Errors of any function below: ERR_CORRUPT when the file turns out damaged (it is removed by
+ * table_close(), so that the next table_open() makes it anew), ERR_LOCKED when another process
+ * kept it for half a minute, ERR_FULL, ERR_IO. */
 int table_open(const char *path, const struct id *array_id, struct table **out, bool *fresh,
 	       struct error *err);
 void table_close(struct table *t); /* NULL is allowed */
+/* Reads the whole file and checks its structure: SQLite's quick_check. */
+int table_check(struct table *t, struct error *err);
 
 /* ---- replay ---- */
 
