@@ -47,6 +47,9 @@ enum record_type {
 	RECORD_SLOT = 20,     /* a key slot exists or was removed */
 	RECORD_GARBAGE = 21,  /* a superseded object on a drive, to be deleted there */
 	RECORD_LOST = 22, /* a block declared beyond repair: its chunks are stored anew when met */
+	RECORD_VERSION = 32,  /* checkpoints: who said what follows, and what he knew */
+	RECORD_DICTIONARY = 33, /* checkpoints: a block of which only the list of chunks is left */
+	RECORD_SUPERSEDED = 34, /* checkpoints: groups that are no longer live */
 };
 
 /* Appends type, length and the body that is in body. mandatory: readers must know it. */
@@ -326,5 +329,30 @@ int parse_slot(struct reader body, struct id *slot_id, bool *present, struct err
 void record_garbage(struct buf *out, const struct id *drive_id, const char *name, bool done);
 int parse_garbage(struct reader body, struct id *drive_id, char name[GARBAGE_NAME_BYTES],
 		  bool *done, struct error *err);
+
+/*
+ * Records of checkpoints and compacted segments, which say for many segments what held at their
+ * end.
+ *
+ * VERSION. Body: hash (the writer), varint seq, varint rank, varint marks (WRITERS_MAX at most),
+ * each: hash of a writer (strictly rising), varint seq. All records up to the next VERSION were
+ * said by that writer at that seq, when he knew these marks. rank: the sum of all seqs he knew,
+ * the own one included; it orders snapshots.
+ *
+ * DICTIONARY. Body: id (the uid), and to the end of the body the table of contents. A block
+ * whose data are no longer where its record said, while nodes still refer to its list of chunks.
+ *
+ * SUPERSEDED. Body: ids of groups, to its end; at least one.
+ */
+struct clock;
+void record_version(struct buf *out, const struct hash *writer, uint64_t seq, uint64_t rank,
+		    const struct clock *known);
+/* *known is replaced, its heads are zero. */
+int parse_version(struct reader body, struct hash *writer, uint64_t *seq, uint64_t *rank,
+		  struct clock *known, struct error *err);
+void record_dictionary(struct buf *out, const struct id *uid, const struct contents *c);
+/* Caller: contents_release(). */
+int parse_dictionary(struct reader body, struct id *uid, struct contents *c, struct error *err);
+int parse_superseded(struct reader body, const uint8_t **ids, size_t *count, struct error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "table/record.h"
 
 #include "table/record_codec.h"
+#include "table/segment.h"
 
 #include <stdlib.h>
 
@@ -132,6 +133,28 @@ static int check_snapshots(struct check *c, enum record_type type, struct reader
 	}
 }
 
+static int check_checkpoint(enum record_type type, struct reader body, struct error *err)
+{
+	struct clock known = { 0 };
+	struct contents contents = { 0 };
+	struct hash writer;
+	struct id id;
+	const uint8_t *ids;
+	uint64_t seq, rank;
+	size_t count;
+	int code;
+
+	if (type == RECORD_VERSION)
+		code = parse_version(body, &writer, &seq, &rank, &known, err);
+	else if (type == RECORD_DICTIONARY)
+		code = parse_dictionary(body, &id, &contents, err);
+	else
+		code = parse_superseded(body, &ids, &count, err);
+	clock_release(&known);
+	contents_release(&contents);
+	return code;
+}
+
 static int check_one(struct check *c, uint64_t type, bool mandatory, struct reader body,
 		     struct error *err)
 {
@@ -159,6 +182,10 @@ static int check_one(struct check *c, uint64_t type, bool mandatory, struct read
 	case RECORD_INTENT:
 	case RECORD_COMMIT:
 		return check_snapshots(c, (enum record_type)type, body, err);
+	case RECORD_VERSION:
+	case RECORD_DICTIONARY:
+	case RECORD_SUPERSEDED:
+		return check_checkpoint((enum record_type)type, body, err);
 	case RECORD_FOSSIL:
 	case RECORD_ACK:
 	case RECORD_LOST:

@@ -43,7 +43,7 @@ static const char schema[] =
 	" lost INTEGER NOT NULL, fossil INTEGER NOT NULL,"
 	" writer INTEGER NOT NULL, seq INTEGER NOT NULL);"
 	"CREATE INDEX block_name ON block(name);"
-	"CREATE INDEX block_drive ON block(drive, len) WHERE drive > 0;"
+	"CREATE INDEX block_drive ON block(drive, name, len) WHERE drive > 0;"
 	"CREATE INDEX block_inline ON block(writer) WHERE state = 2;"
 	"CREATE TABLE contents(block INTEGER PRIMARY KEY, list BLOB NOT NULL, data BLOB NOT NULL);"
 	"CREATE TABLE chunk(id BLOB, block INTEGER, idx INTEGER, PRIMARY KEY(id, block, idx))"
@@ -58,7 +58,7 @@ static const char schema[] =
 	"CREATE TABLE row(grp INTEGER, row INTEGER, drive INTEGER, name BLOB NOT NULL,"
 	" len INTEGER NOT NULL, present INTEGER NOT NULL, PRIMARY KEY(grp, row, drive))"
 	" WITHOUT ROWID;"
-	"CREATE INDEX row_drive ON row(drive, len) WHERE present = 1;"
+	"CREATE INDEX row_drive ON row(drive, name, grp, row, len) WHERE present = 1;"
 	"CREATE INDEX row_name ON row(name);"
 
 	"CREATE TABLE line(id INTEGER PRIMARY KEY, tip INTEGER NOT NULL);"
@@ -73,10 +73,9 @@ static const char schema[] =
 	"CREATE INDEX snapshot_writer ON snapshot(writer, seq);"
 	"CREATE TABLE pending(n INTEGER PRIMARY KEY, snapshot BLOB NOT NULL, type INTEGER NOT NULL,"
 	" writer INTEGER NOT NULL, seq INTEGER NOT NULL, rank INTEGER NOT NULL,"
-	" body BLOB NOT NULL);"
+	" body BLOB NOT NULL, link BLOB);"
 	"CREATE INDEX pending_snapshot ON pending(snapshot);"
-	"CREATE INDEX pending_begun ON pending(type) WHERE type = 11;"
-	"CREATE INDEX pending_committed ON pending(type) WHERE type = 14;"
+	"CREATE INDEX pending_link ON pending(link) WHERE link IS NOT NULL;"
 
 	"CREATE TABLE path(id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, name BLOB NOT NULL,"
 	" UNIQUE(parent, name));"
@@ -320,8 +319,20 @@ void table_rollback(struct table *t)
 	/* Its error is no news: SQLite rolls back by itself after the graver failures. */
 	sqlite3_exec(t->db, "ROLLBACK", NULL, NULL, NULL);
 	t->in_transaction = false;
-	t->paths.count = 0; /* its numbers may be of rows that are gone */
-	buf_clear(&t->paths.text);
+	path_cache_clear(t);
+}
+
+int table_clear(struct table *t, struct error *err)
+{
+	path_cache_clear(t);
+	return table_exec(t,
+			  "DELETE FROM writer; DELETE FROM head; DELETE FROM seg; DELETE FROM fact;"
+			  "DELETE FROM scrub; DELETE FROM drive; DELETE FROM block;"
+			  "DELETE FROM contents; DELETE FROM chunk; DELETE FROM grp;"
+			  "DELETE FROM superseded; DELETE FROM member; DELETE FROM row;"
+			  "DELETE FROM line; DELETE FROM snapshot; DELETE FROM pending;"
+			  "DELETE FROM path; DELETE FROM node; DELETE FROM content;",
+			  err);
 }
 
 int table_check(struct table *t, struct error *err)

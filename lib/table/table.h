@@ -19,24 +19,6 @@
 
 struct table;
 
-/*
- * Records that only checkpoints and compacted segments hold (mrmr-format(5), "Records"); all
- * mandatory.
- *
- * VERSION: writer (32), varint seq, varint rank, varint marks, per mark writer (32) and varint
- * seq. What follows, up to the next one, was said by that writer at that seq, knowing these
- * marks; rank is the sum of all seqs it knew, its own included.
- * DICTIONARY: block uid (16), contents. A block whose data are no longer where its record said,
- * while nodes still refer to its list of chunks.
- * SUPERSEDED: group ids (16 each) that are no longer live.
- */
-enum checkpoint_record { RECORD_VERSION = 32, RECORD_DICTIONARY = 33, RECORD_SUPERSEDED = 34 };
-void record_version(struct buf *out, const struct hash *writer, uint64_t seq, uint64_t rank,
-		    const struct clock *known);
-/* *known is replaced. */
-int parse_version(struct reader body, struct hash *writer, uint64_t *seq, uint64_t *rank,
-		  struct clock *known, struct error *err);
-
 /* Errors of any function below: ERR_CORRUPT when the file turns out damaged (it is removed by
  * table_close(), so that the next table_open() makes it anew), ERR_LOCKED when another process
  * kept it for half a minute, ERR_FULL, ERR_IO. */
@@ -54,6 +36,10 @@ int table_apply(struct table *t, const struct segment *s, struct error *err);
 int table_begin(struct table *t, struct error *err);
 int table_commit(struct table *t, struct error *err);
 void table_rollback(struct table *t);
+/* Snapshots whose base is not known (yet) wait for it. Call this when all that there is was
+ * replayed and something is missing (a scan, lost journals): those left are taken as if they had
+ * no base, with what their own records say. */
+int table_settle(struct table *t, struct error *err);
 /* What was applied, of every writer. Caller: clock_release(). */
 int table_clock(struct table *t, struct clock *out, struct error *err);
 /* First 16 bytes of the head of writer at seq, when known. ERR_NOT_FOUND. */
@@ -97,15 +83,25 @@ struct table_block {
 	uint64_t len_bytes;
 	uint32_t epoch;
 	struct id drive_id;
+	bool known;	/* false: a group or a move names it, but its own record is not here */
 	bool is_inline; /* no name, no drive: the data are in the table */
+	bool dictionary; /* its data are elsewhere by now: find its chunks one by one */
 	bool lost;	/* declared beyond repair */
+	bool fossil;	/* to be deleted */
 };
+/* ERR_NOT_FOUND, also for one that is not known. */
 int table_block_by_uid(struct table *t, const struct id *uid, struct table_block *out,
 		       struct error *err);
 int table_block_by_id(struct table *t, int64_t id, struct table_block *out, struct error *err);
-/* Its contents; for an inline block also its data, appended. Caller: contents_release(). */
+/* Its contents; for an inline block also its data, appended (inline_data may be NULL). Caller:
+ * contents_release(). ERR_NOT_FOUND for a block that is not known. */
 int table_block_contents(struct table *t, int64_t id, struct contents *out, struct buf *inline_data,
 			 struct error *err);
+
+/* The inline blocks of a writer whose chunks it has not put into sealed blocks yet, oldest first,
+ * and how many bytes they hold. Once it has, they become dictionaries. each may be NULL. */
+int table_pending_inline(struct table *t, const struct hash *writer, table_id_fn *each, void *ctx,
+			 uint64_t *bytes, struct error *err);
 
 /* Where a chunk is. Only blocks that are not lost and no fossil count as present. A chunk may
  * have several places: skip gives the next ones (0, 1, ...). ERR_NOT_FOUND. */
@@ -117,13 +113,15 @@ struct chunk_place {
 int table_find_chunk(struct table *t, const struct hash *id, unsigned skip,
 		     struct chunk_place *out, struct error *err);
 
+#define GROUP_ROW_OBJECTS_MAX (GROUP_ROWS_MAX * 4) /* a row may be on several drives for a while */
+
 /* Live groups: named by some journal and superseded by none. */
 struct table_group {
 	struct id id;
 	unsigned member_count, row_count;
-	struct table_block members[239];
-	uint8_t slots[239];
-	struct group_row_record rows[17 * 4]; /* present row objects; by row, then drive */
+	struct table_block members[GROUP_MEMBERS_MAX]; /* by slot */
+	uint8_t slots[GROUP_MEMBERS_MAX];
+	struct group_row_record rows[GROUP_ROW_OBJECTS_MAX]; /* present row objects; by row */
 };
 int table_group(struct table *t, const struct id *group_id, struct table_group *out,
 		struct error *err);

@@ -76,6 +76,9 @@ int query_value(struct query *q, int64_t *value, bool *found, struct error *err)
 int table_error(struct table *t, int rc, const char *step, struct error *err);
 int table_exec(struct table *t, const char *sql, struct error *err);
 
+/* Forgets everything but the array's id; in the caller's transaction. */
+int table_clear(struct table *t, struct error *err);
+
 /* ---- table_replay.c ---- */
 
 struct record {
@@ -143,8 +146,12 @@ int fact_best(struct table *t, enum record_type type, const void *key, size_t ke
 typedef int fact_key_fn(void *ctx, const uint8_t *key, size_t key_bytes, struct error *err);
 int fact_keys(struct table *t, enum record_type type, const void *prefix, size_t prefix_bytes,
 	      fact_key_fn *each, void *ctx, struct error *err);
-bool fact_seen(struct replay *r, enum record_type type, const void *key, size_t key_bytes,
-	       struct error *err);
+/* Whether the version at hand has seen one of the fact. */
+int fact_seen(struct replay *r, enum record_type type, const void *key, size_t key_bytes,
+	      bool *seen, struct error *err);
+/* Drops all versions, seen or not. */
+int fact_forget(struct table *t, enum record_type type, const void *key, size_t key_bytes,
+		struct error *err);
 
 /* ---- shared by blocks, groups and the array ---- */
 
@@ -162,9 +169,8 @@ int block_number(struct table *t, const struct id *uid, int64_t *id, enum block_
 		 struct error *err);
 #define BLOCK_COLUMNS                                                                              \
 	"block.id, block.uid, block.name, block.len, block.epoch, drive.uid, block.state, "        \
-	"block.lost"
+	"block.lost, block.fossil"
 #define BLOCK_JOIN " LEFT JOIN drive ON drive.id = block.drive "
-#define BLOCK_COLUMN_COUNT 8
 void block_columns(struct query *q, int first, struct table_block *out);
 int block_flush_chunks(struct replay *r, struct error *err);
 int block_fold(struct replay *r, struct error *err);
@@ -172,28 +178,39 @@ int block_fold(struct replay *r, struct error *err);
 int block_to_dictionary(struct table *t, int64_t id, struct error *err);
 /* Collects what a query yields (one 16-byte column), ends it, then calls each. */
 int query_each_id(struct query *q, table_id_fn *each, void *ctx, struct error *err);
-int object_name(char name[256], const char *folder, const struct hash *sha256);
 
-/* ---- table_node.c ---- */
+/* ---- table_path.c ---- */
+
+/* Path id of an absolute path. ERR_NOT_FOUND unless create. */
+int path_number(struct table *t, const void *path, size_t path_bytes, bool create, int64_t *id,
+		struct error *err);
+int path_child(struct table *t, int64_t parent, const void *name, size_t name_bytes, bool create,
+	       int64_t *id, struct error *err);
+/* Appends the text of a path id. */
+int path_text(struct table *t, int64_t id, struct buf *out, struct error *err);
+void path_cache_clear(struct table *t); /* after a rollback: its numbers may be of no path */
+
+/* ---- table_delta.c ---- */
+
+/* A snapshot's place: lines are chains of snapshots, each the base of the next. */
+struct line_place {
+	int64_t line, ordinal;
+};
 
 /* The changes of one snapshot at work. */
 struct delta {
 	struct table *t;
-	int64_t line, ordinal;
-	bool first_of_line; /* no nodes before: nothing to close */
+	struct line_place at;
+	bool first_of_line; /* no nodes before: nothing to end */
 	int64_t folder;
-	struct buf body;
+	struct buf body; /* owned */
 };
 int delta_folder(struct delta *d, struct reader body, struct error *err);
 int delta_content(struct delta *d, struct reader body, struct error *err);
-/* A new line that begins with what base held; base_line 0: with nothing. */
-int line_make(struct table *t, int64_t base_line, int64_t base_ordinal, int64_t *line,
+/* The place of a first snapshot: in a new line that begins with what base held, or (base NULL)
+ * with nothing. */
+int line_make(struct table *t, const struct line_place *base, struct line_place *out,
 	      struct error *err);
-/* Path id of an absolute path. ERR_NOT_FOUND unless create. */
-int path_number(struct table *t, const void *path, size_t path_bytes, bool create, int64_t *id,
-		struct error *err);
-/* Appends the text of a path id. */
-int path_text(struct table *t, int64_t id, struct buf *out, struct error *err);
 
 /* ---- table_dump.c ---- */
 
