@@ -1,0 +1,305 @@
+/* The table as a file: made, kept, found damaged, made anew. And the smallest replay. */
+#include "tests/support/scribe.h"
+#include "tests/support/temp.h"
+
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+	char *folder;
+	struct table *t;
+	struct error err;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	f->folder = temp_folder_in_memory();
+	f->t = test_table(f->folder, "table");
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	table_close(f->t);
+	temp_folder_remove(f->folder);
+	free(f);
+	return 0;
+}
+
+static int reopen(struct fixture *f, uint32_t array, bool *fresh)
+{
+	struct id id = test_id('a', array);
+
+	table_close(f->t);
+	return table_open(temp_path(f->folder, "table"), &id, &f->t, fresh, &f->err);
+}
+
+static void apply_policy(struct fixture *f)
+{
+	struct scribe s;
+	struct policy p = { .parity = 2, .geometry = geometry_default() };
+
+	scribe_init(&s, 1);
+	record_policy(&s.records, &p);
+	scribe_apply(&s, f->t);
+	scribe_release(&s);
+}
+
+static void a_table_keeps_what_was_replayed(void **state)
+{
+	struct fixture *f = *state;
+	struct policy p;
+	bool fresh;
+
+	assert_int_equal(table_policy(f->t, &p, &f->err), ERR_NOT_FOUND);
+	apply_policy(f);
+	assert_int_equal(reopen(f, 1, &fresh), ERR_NONE);
+	assert_false(fresh);
+	assert_int_equal(table_policy(f->t, &p, &f->err), ERR_NONE);
+	assert_int_equal(p.parity, 2);
+}
+
+static void a_table_of_another_array_is_made_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct policy p;
+	bool fresh;
+
+	apply_policy(f);
+	assert_int_equal(reopen(f, 2, &fresh), ERR_NONE);
+	assert_true(fresh);
+	assert_int_equal(table_policy(f->t, &p, &f->err), ERR_NOT_FOUND);
+}
+
+static void a_table_of_another_version_is_made_anew(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *db;
+	bool fresh;
+
+	apply_policy(f);
+	table_close(f->t);
+	f->t = NULL;
+	assert_int_equal(sqlite3_open(temp_path(f->folder, "table"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 999", NULL, NULL, NULL), 0);
+	sqlite3_close(db);
+	assert_int_equal(reopen(f, 1, &fresh), ERR_NONE);
+	assert_true(fresh);
+}
+
+static void a_file_that_is_no_database_is_made_anew(void **state)
+{
+	struct fixture *f = *state;
+	char junk[20000];
+	bool fresh;
+
+	table_close(f->t);
+	f->t = NULL;
+	memset(junk, 'x', sizeof(junk));
+	assert_int_equal(file_store(temp_path(f->folder, "table"), junk, sizeof(junk), &f->err),
+			 ERR_NONE);
+	assert_int_equal(reopen(f, 1, &fresh), ERR_NONE);
+	assert_true(fresh);
+	apply_policy(f);
+}
+
+/* Damage anywhere: an error or the right answer, and the next open helps. */
+static void damage_met_at_work_is_an_error_and_the_next_open_makes_the_table_anew(void **state)
+{
+	struct fixture *f = *state;
+	const char *path = temp_path(f->folder, "table");
+	struct policy p;
+	struct stat st;
+	bool fresh;
+	int fd, code;
+
+	apply_policy(f);
+	table_close(f->t);
+	f->t = NULL;
+	assert_int_equal(stat(path, &st), 0);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	for (off_t at = 8192; at < st.st_size; at += 8192) {
+		static const char junk[64] = { 0x7f, 0x7f, 0x7f, 0x7f };
+
+		assert_int_equal(pwrite(fd, junk, sizeof(junk), at), sizeof(junk));
+	}
+	close(fd);
+	assert_int_equal(reopen(f, 1, &fresh), ERR_NONE);
+	if (!fresh) {
+		code = table_check(f->t, &f->err);
+		assert_int_equal(code, ERR_CORRUPT);
+		assert_int_equal(table_policy(f->t, &p, &f->err), ERR_CORRUPT);
+		assert_int_equal(reopen(f, 1, &fresh), ERR_NONE);
+	}
+	assert_true(fresh);
+	assert_int_equal(table_check(f->t, &f->err), ERR_NONE);
+}
+
+static void a_table_is_readable_by_its_owner_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	assert_int_equal(stat(temp_path(f->folder, "table"), &st), 0);
+	assert_int_equal(st.st_mode & 077, 0);
+	assert_int_equal(stat(temp_path(f->folder, "table-wal"), &st), 0);
+	assert_int_equal(st.st_mode & 077, 0);
+}
+
+static void a_table_in_a_missing_folder_is_an_error(void **state)
+{
+	struct fixture *f = *state;
+	struct id id = test_id('a', 1);
+	struct table *t;
+	bool fresh;
+
+	assert_int_equal(table_open(temp_path(f->folder, "no/table"), &id, &t, &fresh, &f->err),
+			 ERR_NOT_FOUND);
+	assert_null(t);
+}
+
+static void one_reads_while_another_writes(void **state)
+{
+	struct fixture *f = *state;
+	struct id id = test_id('a', 1);
+	struct table *reader;
+	struct policy p;
+	bool fresh;
+
+	assert_int_equal(table_open(temp_path(f->folder, "table"), &id, &reader, &fresh, &f->err),
+			 ERR_NONE);
+	assert_false(fresh);
+	assert_int_equal(table_begin(f->t, &f->err), ERR_NONE);
+	apply_policy(f);
+	assert_int_equal(table_policy(reader, &p, &f->err), ERR_NOT_FOUND);
+	assert_int_equal(table_commit(f->t, &f->err), ERR_NONE);
+	assert_int_equal(table_policy(reader, &p, &f->err), ERR_NONE);
+	table_close(reader);
+}
+
+/* ---- replay ---- */
+
+static void a_segment_is_applied_once(void **state)
+{
+	struct fixture *f = *state;
+	struct clock clock = { 0 };
+	struct scrub_record scrub = { .drive_id = test_id('d', 1), .time_s = 5, .damaged = 3 };
+	struct table_drive *drives;
+	struct segment made;
+	struct scribe s;
+	uint8_t head[16];
+	size_t count;
+
+	scribe_init(&s, 1);
+	test_record_drive(&s.records, 1, "one");
+	record_scrub(&s.records, &scrub);
+	made = scribe_write(&s);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(table_apply(f->t, &made, &f->err), ERR_NONE);
+	assert_int_equal(table_drives(f->t, &drives, &count, &f->err), ERR_NONE);
+	assert_int_equal(count, 1);
+	assert_int_equal(drives[0].damaged, 3);
+	table_drives_free(drives, count);
+	assert_int_equal(table_clock(f->t, &clock, &f->err), ERR_NONE);
+	assert_int_equal(clock_seq(&clock, &s.id), 1);
+	assert_int_equal(table_head_at(f->t, &s.id, 1, head, &f->err), ERR_NONE);
+	assert_memory_equal(head, made.head.b, 16);
+	assert_int_equal(table_head_at(f->t, &s.id, 2, head, &f->err), ERR_NOT_FOUND);
+	clock_release(&clock);
+	segment_release(&made);
+	scribe_release(&s);
+}
+
+static void a_segment_with_an_unknown_mandatory_record_leaves_no_trace(void **state)
+{
+	struct fixture *f = *state;
+	struct clock clock = { 0 };
+	struct buf body = { 0 };
+	struct segment made;
+	struct policy p;
+	struct scribe s;
+
+	scribe_init(&s, 1);
+	p = (struct policy){ .parity = 1, .geometry = geometry_default() };
+	record_policy(&s.records, &p);
+	record_add(&s.records, 1000, true, &body);
+	made = scribe_write(&s);
+	assert_int_equal(table_apply(f->t, &made, &f->err), ERR_UNSUPPORTED);
+	assert_int_equal(table_policy(f->t, &p, &f->err), ERR_NOT_FOUND);
+	assert_int_equal(table_clock(f->t, &clock, &f->err), ERR_NONE);
+	assert_int_equal(clock.count, 0);
+	segment_release(&made);
+	scribe_release(&s);
+}
+
+static void a_failed_replay_spoils_the_callers_transaction(void **state)
+{
+	struct fixture *f = *state;
+	struct segment made;
+	struct scribe s;
+	struct policy p;
+
+	scribe_init(&s, 1);
+	buf_add_u8(&s.records, 0xff);
+	made = scribe_write(&s);
+	assert_int_equal(table_begin(f->t, &f->err), ERR_NONE);
+	apply_policy(f);
+	made.writer = test_hash('w', 9);
+	assert_int_equal(table_apply(f->t, &made, &f->err), ERR_CORRUPT);
+	assert_int_not_equal(table_commit(f->t, &f->err), ERR_NONE);
+	assert_int_equal(table_policy(f->t, &p, &f->err), ERR_NOT_FOUND);
+	segment_release(&made);
+	scribe_release(&s);
+}
+
+static void a_rolled_back_transaction_leaves_no_trace(void **state)
+{
+	struct fixture *f = *state;
+	struct policy p;
+
+	assert_int_equal(table_begin(f->t, &f->err), ERR_NONE);
+	assert_int_equal(table_begin(f->t, &f->err), ERR_USAGE);
+	apply_policy(f);
+	table_rollback(f->t);
+	assert_int_equal(table_policy(f->t, &p, &f->err), ERR_NOT_FOUND);
+	assert_int_equal(table_commit(f->t, &f->err), ERR_USAGE);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_table_keeps_what_was_replayed),
+		TEST(a_table_of_another_array_is_made_anew),
+		TEST(a_table_of_another_version_is_made_anew),
+		TEST(a_file_that_is_no_database_is_made_anew),
+		TEST(damage_met_at_work_is_an_error_and_the_next_open_makes_the_table_anew),
+		TEST(a_table_is_readable_by_its_owner_alone),
+		TEST(a_table_in_a_missing_folder_is_an_error),
+		TEST(one_reads_while_another_writes),
+		TEST(a_segment_is_applied_once),
+		TEST(a_segment_with_an_unknown_mandatory_record_leaves_no_trace),
+		TEST(a_failed_replay_spoils_the_callers_transaction),
+		TEST(a_rolled_back_transaction_leaves_no_trace),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
