@@ -57,9 +57,12 @@ bool grow(void *array_ptr, size_t *cap, size_t want, size_t size_bytes)
 
 	if (want <= *cap)
 		return true;
+	/* No object is larger than PTRDIFF_MAX; the bound also ends the doubling. */
+	if (want > PTRDIFF_MAX / size_bytes)
+		return false;
 	while (new_cap < want)
 		new_cap *= 2;
-	if (new_cap > SIZE_MAX / size_bytes)
+	if (new_cap > PTRDIFF_MAX / size_bytes)
 		return false;
 	memcpy(&old, array_ptr, sizeof(old));
 	bigger = realloc(old, new_cap * size_bytes);
