@@ -65,7 +65,8 @@ ssize_t pread_full(int fd, void *buf, size_t len_bytes, off_t offset_bytes)
 
 int file_load(const char *path, size_t max_bytes, struct buf *out, struct error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* O_NONBLOCK: opening a pipe without a writer must not hang. */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 	size_t want;
 	ssize_t got;
@@ -100,16 +101,19 @@ out:
 	return code;
 }
 
-/* The folder part of path in fresh memory: "." for a bare name. */
+/* The folder part of path in fresh memory: "." for a bare name. Slashes at its end are no part
+ * of the name. */
 static char *folder_of(const char *path)
 {
-	const char *slash = strrchr(path, '/');
+	size_t len = strlen(path);
 
-	if (!slash)
-		return strdup(".");
-	if (slash == path)
-		return strdup("/");
-	return strndup(path, (size_t)(slash - path));
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	while (len > 0 && path[len - 1] != '/')
+		len--;
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	return len == 0 ? strdup(".") : strndup(path, len);
 }
 
 int folder_sync(const char *path, struct error *err)
