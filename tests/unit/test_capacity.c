@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #define DRIVES 12
-#define ARRAYS 1000
+#define ARRAYS 500
 
 enum kind { PLAIN = 0, ROLES = 1, DOMAINS = 2, ROLES_AND_DOMAINS = ROLES | DOMAINS };
 
