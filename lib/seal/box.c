@@ -1,16 +1,14 @@
 #include "seal/box.h"
 
+#include "seal/aead.h"
 #include "seal/subkey.h"
 
 #include <assert.h>
-#include <sodium.h>
 #include <string.h>
 
-#define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define PLACE_BYTES (HEADER_BYTES + 1 + 8 + BOX_EXTRA_MAX)
 
-_Static_assert(BOX_OVERHEAD_BYTES == NONCE_BYTES + crypto_aead_xchacha20poly1305_ietf_ABYTES,
-	       "a box is nonce, ciphertext, tag");
+_Static_assert(BOX_OVERHEAD_BYTES == AEAD_OVERHEAD_BYTES, "a box is nonce, ciphertext, tag");
 
 /* Where the header keeps what decides on the key; see seal/header.h. */
 #define HEADER_TYPE_AT 10
@@ -54,10 +52,7 @@ int box_seal(const struct keys *k, const struct box_place *place, const void *pl
 
 	if (code != ERR_NONE)
 		return code;
-	/* 192 random bits: no two of any number of boxes that can be made will meet. */
-	randombytes_buf(box, NONCE_BYTES);
-	crypto_aead_xchacha20poly1305_ietf_encrypt(box + NONCE_BYTES, NULL, plain, len_bytes, data,
-						   data_bytes, NULL, box, key);
+	aead_seal(key, data, data_bytes, plain, len_bytes, box);
 	return ERR_NONE;
 }
 
@@ -76,9 +71,7 @@ int box_open(const struct keys *k, const struct box_place *place, const uint8_t 
 		memset(plain, 0, box_bytes - BOX_OVERHEAD_BYTES);
 		return code;
 	}
-	if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, box + NONCE_BYTES,
-						       box_bytes - NONCE_BYTES, data, data_bytes,
-						       box, key) < 0)
+	if (!aead_open(key, data, data_bytes, box, box_bytes, plain))
 		return err_set(err, ERR_CORRUPT, "does not authenticate");
 	return ERR_NONE;
 }

@@ -12,7 +12,6 @@
 #define BOX_TYPES (OBJECT_WRITER + 1)
 
 _Static_assert(KEY_BYTES == crypto_kdf_KEYBYTES, "masters are derived from by crypto_kdf");
-_Static_assert(KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "box keys");
 
 /* A ring's plain bytes are the beginning of this: all but the current master. */
 struct lasting {
