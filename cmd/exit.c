@@ -49,11 +49,3 @@ enum exit_code exit_graver(enum exit_code a, enum exit_code b)
 			return by_gravity[i];
 	return EXIT_FAILED;
 }
-
-bool exit_code_at(unsigned i, enum exit_code *out)
-{
-	if (i >= EXIT_CODES)
-		return false;
-	*out = by_gravity[i];
-	return true;
-}

@@ -7,8 +7,6 @@
 
 #include "base/error.h"
 
-#include <stdbool.h>
-
 enum exit_code {
 	EXIT_DONE = 0,		/* done, nothing to report */
 	EXIT_FAILED = 1,	/* failed */
@@ -38,8 +36,5 @@ enum exit_code exit_from_error(const struct error *err);
  * > 4 > 0.
  */
 enum exit_code exit_graver(enum exit_code a, enum exit_code b);
-
-/* Every code, gravest first, for the manual's test: code i into *out, false past the last. */
-bool exit_code_at(unsigned i, enum exit_code *out);
 
 #endif

@@ -71,7 +71,7 @@ static enum exit_code finish(struct invocation *inv, int code, struct error *err
 		out_error(inv->out, err->message, advice(inv, err), exit);
 	}
 	if (out_finish(inv->out, &late) != ERR_NONE) {
-		exit = exit_graver(exit, EXIT_FAILED);
+		exit = exit_graver(exit, exit_from_error(&late));
 		out_error(inv->out, late.message, NULL, exit);
 	}
 	if (broken_pipe)

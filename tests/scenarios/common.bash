@@ -1,0 +1,16 @@
+# Every scenario works in a folder of its own and knows nothing of the user who runs it.
+fresh_home() {
+	local name
+	for name in $(compgen -e MRMR_) NO_COLOR; do
+		unset "$name"
+	done
+	export HOME=$BATS_TEST_TMPDIR/home XDG_CONFIG_HOME= XDG_STATE_HOME=
+	export MRMR_PASSPHRASE='correct horse battery staple'
+	mkdir -p "$HOME"
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+# All rows of the command table, one name per line.
+commands_of_the_table() {
+	"$MRMR" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]\+\( [a-z]\+\)\?\)  .*/\1/p'
+}
