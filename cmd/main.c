@@ -4,6 +4,7 @@
 #include "cmd/usage.h"
 #include "seal/keys.h"
 
+#include <assert.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,8 +46,10 @@ static int run(struct invocation *inv, struct error *err)
 
 	if (inv->wants_version)
 		return cmd_version(inv, err);
-	if (!inv->wants_help)
+	if (!inv->wants_help) {
+		assert(c); /* nothing else is parsed without an error */
 		return c->run(inv, err);
+	}
 	help.args = topic;
 	help.args_count = topic[0] ? 1 : 0;
 	help.command = command_find("help");
