@@ -1,0 +1,464 @@
+#include "array/array.h"
+
+#include "array/object.h"
+#include "base/file.h"
+#include "base/pool.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOCK_WAIT_MS 20
+#define LOCK_TRIES 3000 /* a minute: commits are short, a stuck one is worth an error */
+
+const char *presence_word(enum drive_presence p)
+{
+	static const char *const words[] = {
+		[DRIVE_PRESENT] = "present",	   [DRIVE_ABSENT] = "absent",
+		[DRIVE_FOREIGN] = "foreign",	   [DRIVE_DUPLICATE] = "duplicate",
+		[DRIVE_REFUSED] = "refused",	   [DRIVE_ROLLED_BACK] = "rolled back",
+		[DRIVE_UNREACHABLE] = "unreachable",
+	};
+
+	return words[p];
+}
+
+void array_note(const struct array *a, enum note_level level, const char *fmt, ...)
+{
+	char text[2 * ERR_MESSAGE_BYTES];
+	va_list args;
+
+	if (!a->options.note)
+		return;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	a->options.note(a->options.note_ctx, level, text);
+}
+
+struct array_drive *array_drive_by_id(struct array *a, const struct id *id)
+{
+	for (unsigned i = 0; i < a->count; i++) {
+		if (id_equal(&a->drives[i].id, id))
+			return &a->drives[i];
+	}
+	return NULL;
+}
+
+struct array_drive *array_drive_by_name(struct array *a, const char *name)
+{
+	for (unsigned i = 0; i < a->count; i++) {
+		if (strcmp(a->drives[i].name, name) == 0)
+			return &a->drives[i];
+	}
+	return NULL;
+}
+
+bool drive_counts(const struct array_drive *d)
+{
+	return d->record.state == DRIVE_MEMBER || d->record.state == DRIVE_DISABLED ||
+	       d->record.state == DRIVE_DRAINING;
+}
+
+bool drive_usable(const struct array_drive *d)
+{
+	return d->presence == DRIVE_PRESENT && d->record.state == DRIVE_MEMBER &&
+	       !atomic_load(&d->poisoned);
+}
+
+unsigned array_usable_count(const struct array *a)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < a->count; i++)
+		n += drive_usable(&a->drives[i]);
+	return n;
+}
+
+unsigned array_member_count(const struct array *a)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < a->count; i++)
+		n += drive_counts(&a->drives[i]);
+	return n;
+}
+
+char *array_state_file(const struct array *a, const char *name)
+{
+	return path_join(a->state_path, name);
+}
+
+int array_lock(struct array *a, int *fd, struct error *err)
+{
+	char *path = array_state_file(a, "lock");
+	int code = ERR_LOCKED;
+
+	if (!path)
+		return err_nomem(err);
+	for (unsigned try = 0; try < LOCK_TRIES && code == ERR_LOCKED; try++) {
+		if (try > 0)
+			usleep(LOCK_WAIT_MS * 1000);
+		code = file_lock(path, fd, err);
+	}
+	free(path);
+	return code;
+}
+
+void array_unlock_state(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* ---- opening drives ---- */
+
+struct opening {
+	struct array *a;
+	struct array_drive *d;
+	const struct config_drive *entry;
+	struct marker marker;
+	bool has_marker;
+};
+
+static void leave_out(struct array_drive *d, enum drive_presence p, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void leave_out(struct array_drive *d, enum drive_presence p, const char *fmt, ...)
+{
+	va_list args;
+
+	d->presence = p;
+	va_start(args, fmt);
+	vsnprintf(d->why, sizeof(d->why), fmt, args);
+	va_end(args);
+}
+
+static void read_marker(struct opening *o)
+{
+	struct drive *handle = o->d->handle;
+	uint8_t bytes[MARKER_BYTES_MAX];
+	struct object_stat st;
+	struct error err;
+	int code = handle->driver->stat(handle, MARKER_NAME, &st, &err);
+
+	if (code == ERR_NOT_FOUND) {
+		leave_out(o->d, DRIVE_ABSENT, "no marker at %s (not mounted?)", o->entry->url);
+		return;
+	}
+	if (code == ERR_NONE && st.len_bytes > sizeof(bytes))
+		code = err_set(&err, ERR_CORRUPT, "%s is too long", MARKER_NAME);
+	if (code == ERR_NONE)
+		code = handle->driver->get(handle, MARKER_NAME, 0, bytes, (size_t)st.len_bytes, &err);
+	if (code == ERR_NONE)
+		code = marker_parse(bytes, (size_t)st.len_bytes, &o->marker, &err);
+	if (code == ERR_CORRUPT || code == ERR_UNSUPPORTED)
+		leave_out(o->d, DRIVE_FOREIGN, "%s", err.message);
+	else if (code != ERR_NONE)
+		leave_out(o->d, DRIVE_UNREACHABLE, "%s", err.message);
+	else
+		o->has_marker = true;
+}
+
+/* Runs on a thread of its own per drive: a slow one delays nobody. */
+static void open_one(void *arg)
+{
+	struct opening *o = arg;
+	const struct array_options *options = &o->a->options;
+	struct drive_options drive_options = { .make_root = false, .temp_tag = o->a->temp_tag };
+	struct error err;
+	int code;
+
+	o->d->presence = DRIVE_PRESENT;
+	code = options->open_drive(options->open_drive_ctx, o->entry, &drive_options,
+				   &o->d->handle, &err);
+	if (code == ERR_NOT_FOUND)
+		leave_out(o->d, DRIVE_ABSENT, "%s", err.message);
+	else if (code != ERR_NONE)
+		leave_out(o->d, DRIVE_UNREACHABLE, "%s", err.message);
+	if (code != ERR_NONE) {
+		o->d->handle = NULL;
+		return;
+	}
+	read_marker(o);
+	if (o->d->presence == DRIVE_PRESENT &&
+	    o->d->handle->driver->about(o->d->handle, &o->d->about, &err) != ERR_NONE)
+		leave_out(o->d, DRIVE_UNREACHABLE, "%s", err.message);
+}
+
+static void check_marker(struct opening *all, size_t i)
+{
+	struct opening *o = &all[i];
+
+	if (!o->has_marker)
+		return;
+	if (!id_equal(&o->marker.array_id, &o->a->config.array_id)) {
+		leave_out(o->d, DRIVE_FOREIGN, "%s belongs to another array", o->entry->url);
+		return;
+	}
+	for (size_t n = 0; n < i; n++) {
+		if (all[n].has_marker && id_equal(&all[n].marker.drive_id, &o->marker.drive_id)) {
+			leave_out(o->d, DRIVE_DUPLICATE, "%s and %s are the same drive",
+				  all[n].entry->url, o->entry->url);
+			return;
+		}
+	}
+	if (!id_equal(&o->marker.drive_id, &o->entry->id))
+		leave_out(o->d, DRIVE_FOREIGN, "%s holds another drive of this array",
+			  o->entry->url);
+}
+
+static int open_drives(struct array *a, struct error *err)
+{
+	struct opening *all = calloc(a->config.count ? a->config.count : 1, sizeof(*all));
+	struct pool *pool = NULL;
+	int code = ERR_NONE;
+
+	if (!all) {
+		code = err_nomem(err);
+		goto out;
+	}
+	if (a->config.count > DRIVES_MAX) {
+		code = err_set(err, ERR_CORRUPT, "the config names more than %d drives", DRIVES_MAX);
+		goto out;
+	}
+	a->count = (unsigned)a->config.count;
+	pool = pool_new(a->count ? a->count : 1, err);
+	if (!pool) {
+		code = (int)err->code;
+		goto out;
+	}
+	for (unsigned i = 0; i < a->count; i++) {
+		struct array_drive *d = &a->drives[i];
+
+		all[i] = (struct opening){ .a = a, .d = d, .entry = &a->config.drives[i] };
+		d->id = all[i].entry->id;
+		snprintf(d->name, sizeof(d->name), "%s", all[i].entry->name);
+		d->url = strdup(all[i].entry->url);
+		d->options_json = strdup(all[i].entry->options_json);
+		if (!d->url || !d->options_json) {
+			code = err_nomem(err);
+			break;
+		}
+		pool_add(pool, open_one, &all[i]);
+	}
+	pool_wait(pool);
+	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++)
+		check_marker(all, i);
+out:
+	pool_free(pool);
+	free(all);
+	return code;
+}
+
+/* After unlocking: a marker that nobody with the keys made is no drive of ours. */
+static void check_macs(struct array *a)
+{
+	for (unsigned i = 0; i < a->count; i++) {
+		struct array_drive *d = &a->drives[i];
+		struct opening o = { .a = a, .d = d, .entry = &a->config.drives[i] };
+
+		if (d->presence != DRIVE_PRESENT)
+			continue;
+		read_marker(&o);
+		if (o.has_marker && !marker_genuine(a->keys, &o.marker))
+			leave_out(d, DRIVE_FOREIGN, "%s has a forged marker", o.entry->url);
+	}
+}
+
+/* ---- what the table says of the drives ---- */
+
+static void take_row(struct array_drive *d, const struct table_drive *row)
+{
+	d->record = row->record;
+	d->id = row->record.id;
+	snprintf(d->name, sizeof(d->name), "%s", row->record.name);
+	d->used_bytes = row->used_bytes;
+	d->last_scrub_s = row->last_scrub_s;
+	d->damaged_ever = row->damaged;
+	d->repaired_ever = row->repaired;
+	if (d->handle && d->presence == DRIVE_PRESENT &&
+	    (d->record.state == DRIVE_LOST || d->record.state == DRIVE_REMOVED))
+		leave_out(d, DRIVE_REFUSED, "it was declared %s and counts no more",
+			  d->record.state == DRIVE_LOST ? "lost" : "removed");
+}
+
+int array_refresh(struct array *a, struct error *err)
+{
+	struct table_drive *rows = NULL;
+	size_t count = 0;
+	int code = table_policy(a->table, &a->policy, err);
+
+	if (code == ERR_NOT_FOUND)
+		return err_set(err, ERR_ABSENT, "no drive at hand has the array's journal");
+	if (code == ERR_NONE)
+		code = table_drives(a->table, &rows, &count, err);
+	for (size_t i = 0; i < count && code == ERR_NONE; i++) {
+		struct array_drive *d = array_drive_by_id(a, &rows[i].record.id);
+
+		/* A drive that this host has no way to, and that is gone for good, is history. */
+		if (!d && (rows[i].record.state == DRIVE_LOST ||
+			   rows[i].record.state == DRIVE_REMOVED))
+			continue;
+		if (!d && a->count == DRIVES_MAX) {
+			code = err_set(err, ERR_CORRUPT, "the array has more than %d drives",
+				       DRIVES_MAX);
+			break;
+		}
+		if (!d) {
+			d = &a->drives[a->count++];
+			leave_out(d, DRIVE_ABSENT, "this host's config has no way to it");
+		}
+		take_row(d, &rows[i]);
+	}
+	table_drives_free(rows, count);
+	return code;
+}
+
+/* ---- open and close ---- */
+
+static void make_temp_tag(struct array *a)
+{
+	struct buf machine = { 0 };
+	struct error ignored;
+	struct hash h;
+
+	file_load("/etc/machine-id", 4096, &machine, &ignored);
+	buf_add_string(&machine, a->state_path);
+	h = sha256(machine.data, machine.failed ? 0 : machine.len_bytes);
+	hex_encode(h.b, 8, a->temp_tag);
+	buf_release(&machine);
+}
+
+int array_open_state(struct array *a, struct error *err)
+{
+	char hex[ID_HEX_BYTES];
+	struct config_drive entry = { .name = "" };
+	struct drive_options options = { .make_root = true, .temp_tag = a->temp_tag };
+	char *table_path;
+	int code;
+
+	hex_encode(a->config.array_id.b, ID_BYTES, hex);
+	a->state_path = path_join(a->options.state_root, hex);
+	if (!a->state_path)
+		return err_nomem(err);
+	make_temp_tag(a);
+	code = folder_make(a->state_path, err);
+	entry.url = a->state_path;
+	if (code == ERR_NONE)
+		code = a->options.open_drive(a->options.open_drive_ctx, &entry, &options,
+					     &a->mirror, err);
+	if (code == ERR_NONE) {
+		table_path = array_state_file(a, "table.sqlite");
+		code = table_path ? table_open(table_path, &a->config.array_id, &a->table,
+					       &a->table_fresh, err)
+				  : err_nomem(err);
+		free(table_path);
+	}
+	return code == ERR_NONE ? code : err_wrap(err, "state folder %s", a->state_path);
+}
+
+/* Commands that write stop before their first write when something is not what it should be. */
+static int brake(struct array *a, struct error *err)
+{
+	if (a->fork_found)
+		return err_set(err, ERR_UNSAFE,
+			       "FORK: two histories of one writer are in the journals");
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct array_drive *d = &a->drives[i];
+		bool mends = a->options.tolerate_rollback && d->presence == DRIVE_ROLLED_BACK;
+
+		if (d->presence != DRIVE_PRESENT && d->presence != DRIVE_ABSENT &&
+		    d->presence != DRIVE_UNREACHABLE && !mends)
+			return err_set(err, ERR_UNSAFE, "drive %s is %s: %s", d->name,
+				       presence_word(d->presence), d->why);
+	}
+	return ERR_NONE;
+}
+
+static void tell_left_out(struct array *a)
+{
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct array_drive *d = &a->drives[i];
+
+		if (d->presence != DRIVE_PRESENT && drive_counts(d))
+			array_note(a, NOTE_WARNING, "drive %s is left out: %s: %s", d->name,
+				   presence_word(d->presence), d->why);
+	}
+}
+
+struct array *array_new(const struct array_options *o, struct error *err)
+{
+	struct array *a = calloc(1, sizeof(*a));
+
+	if (!a || !(a->drives = calloc(DRIVES_MAX, sizeof(*a->drives)))) {
+		free(a);
+		err_nomem(err);
+		return NULL;
+	}
+	a->options = *o;
+	if (a->options.threads == 0)
+		a->options.threads = cpu_count();
+	pthread_mutex_init(&a->table_lock, NULL);
+	a->rotation = load_u64(id_random().b);
+	return a;
+}
+
+int array_open(const struct array_options *o, struct array **out, struct error *err)
+{
+	struct array *a = array_new(o, err);
+	unsigned sent;
+	int code;
+
+	if (!a)
+		return (int)err->code;
+	if ((code = config_load(o->config_path, &a->config, err)) != ERR_NONE ||
+	    (code = array_open_state(a, err)) != ERR_NONE ||
+	    (code = open_drives(a, err)) != ERR_NONE || (code = array_unlock(a, err)) != ERR_NONE)
+		goto out;
+	check_macs(a);
+	if ((code = array_pull(a, err)) != ERR_NONE || (code = array_refresh(a, err)) != ERR_NONE)
+		goto out;
+	tell_left_out(a);
+	if (!o->writing)
+		goto out;
+	if ((code = brake(a, err)) != ERR_NONE ||
+	    (code = array_flush_outbox(a, err)) != ERR_NONE ||
+	    (code = array_push(a, &sent, err)) != ERR_NONE)
+		goto out;
+	code = array_refresh(a, err);
+out:
+	if (code != ERR_NONE)
+		array_close(a);
+	else
+		*out = a;
+	return code;
+}
+
+void array_close(struct array *a)
+{
+	if (!a)
+		return;
+	for (unsigned i = 0; i < a->count; i++) {
+		struct array_drive *d = &a->drives[i];
+
+		if (d->handle)
+			d->handle->driver->close(d->handle);
+		clock_release(&d->holds);
+		free(d->url);
+		free(d->options_json);
+	}
+	free(a->drives);
+	if (a->mirror)
+		a->mirror->driver->close(a->mirror);
+	table_close(a->table);
+	keys_free(a->keys_owned);
+	config_release(&a->config);
+	free(a->state_path);
+	pthread_mutex_destroy(&a->table_lock);
+	free(a);
+}

@@ -1,0 +1,190 @@
+/*
+ * An open array: its config, keys, table, and drives with what is known of each.
+ *
+ * array_open() reads the config, opens every drive in parallel, checks the markers, unlocks the
+ * keys, and replays what the journals say that the table does not know yet. After it, drives are
+ * either DRIVE_PRESENT (open, ours, not behind its own past) or left out with a reason.
+ *
+ * One thread uses the array at a time, except where a function says otherwise. Several
+ * processes may have the same array open: a lock in the state folder is held for the moments
+ * of replay and commit only.
+ */
+#ifndef MRMR_ARRAY_ARRAY_H
+#define MRMR_ARRAY_ARRAY_H
+
+#include "array/alloc.h"
+#include "array/config.h"
+#include "drivers/driver.h"
+#include "seal/slot.h"
+#include "table/table.h"
+#include "table/writer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum drive_presence {
+	DRIVE_PRESENT,
+	DRIVE_ABSENT,	   /* not there, or nothing of ours there (an empty mount point) */
+	DRIVE_FOREIGN,	   /* another array's, another drive's, or a forged marker */
+	DRIVE_DUPLICATE,   /* the same drive under a second address */
+	DRIVE_REFUSED,	   /* declared lost or removed, and here again */
+	DRIVE_ROLLED_BACK, /* lacks what it once confirmed */
+	DRIVE_UNREACHABLE, /* its driver failed: no permission, kind not built, ... */
+};
+
+struct array_drive {
+	struct drive_record record; /* as the journals have it */
+	struct id id;
+	char name[DRIVE_NAME_MAX + 1];
+	char *url, *options_json; /* this host's way to it; NULL when it has none */
+	enum drive_presence presence;
+	char why[ERR_MESSAGE_BYTES]; /* when not present: for people */
+	struct drive *handle;	   /* open when present (and when rolled back); owned */
+	struct drive_about about;  /* when open */
+	struct clock holds;	   /* of every writer: how far it has the journal without a gap */
+	bool behind;		   /* it lacks segments that others hold */
+	uint64_t used_bytes;	   /* what the journals place there */
+	atomic_bool poisoned;	   /* a write failed: nothing more is written in this process */
+	atomic_ullong damaged;	   /* objects found bad by reading, in this process */
+	int64_t last_scrub_s;
+	uint64_t damaged_ever, repaired_ever;
+};
+
+enum note_level { NOTE_INFO, NOTE_WARNING };
+/* One line for the user, from whatever thread. */
+typedef void note_fn(void *ctx, enum note_level level, const char *text);
+
+/* Asks for what opens a slot. kinds: bit (1 << enum slot_kind) per kind that some slot has. Fills
+ * out; its bytes stay valid until array_open() returns. ERR_KEY: nothing to offer. */
+typedef int secret_fn(void *ctx, unsigned kinds, struct secret *out, struct error *err);
+
+typedef int open_drive_fn(void *ctx, const struct config_drive *entry,
+			  const struct drive_options *options, struct drive **out,
+			  struct error *err);
+
+struct array_options {
+	const char *config_path; /* the config file */
+	const char *state_root;	 /* folder of the state folders, one per array */
+	secret_fn *secret;
+	void *secret_ctx;
+	uint64_t kdf_limit_bytes; /* 0: default */
+	note_fn *note;
+	void *note_ctx;
+	bool writing;		   /* the command will write: safety brakes stop it */
+	bool tolerate_rollback;	   /* scrub, rebuild: they mend what a rolled-back drive lacks */
+	const char *machine_id;	   /* NULL: of this host */
+	/* Opens a drive from its entry; the state folder's own store too (name "", url its path).
+	 * temp_tag: for drive_options. make_root: create the place when it is missing. */
+	open_drive_fn *open_drive;
+	void *open_drive_ctx;
+	const struct keys *keys; /* already unlocked; not owned. NULL: slots are asked */
+	unsigned threads;	 /* workers; 0: one per processor */
+};
+
+struct array {
+	struct array_options options;
+	struct config config;
+	struct keys *keys_owned;
+	const struct keys *keys;
+	struct id slot_used; /* which slot opened it; zero when keys were given */
+	struct policy policy;
+	struct table *table;
+	pthread_mutex_t table_lock; /* held around table calls where several threads read */
+	bool table_fresh;	     /* it was made anew now */
+	char *state_path;
+	char temp_tag[17]; /* tells this state folder's temporary objects from others' */
+	struct drive *mirror; /* the state folder's copy of journals and keys */
+	struct array_drive *drives;
+	unsigned count;
+	bool fork_found;
+	bool short_commit; /* a commit of this process reached fewer drives than the policy asks */
+	uint64_t rotation; /* of the allocator */
+};
+
+int array_open(const struct array_options *o, struct array **out, struct error *err);
+
+/* ---- create.c: new arrays, new drives ---- */
+
+/* A drive to take in. record.id is drawn when zero. */
+struct new_drive {
+	struct drive_record record; /* name, role, removable, reserve, max, domain */
+	const char *url, *options_json;
+	bool make_root;
+};
+struct new_array {
+	struct policy policy;
+	const struct new_drive *drives;
+	unsigned count;
+	const struct secret *secret; /* of the first slot: SLOT_PASSPHRASE or SLOT_KEY_FILE */
+	enum kdf_cost cost;
+	bool allow_empty;
+	uint8_t recovery_key[KEY_BYTES]; /* filled: printed once by the caller */
+};
+/* Checks everything first (places there and unmarked, no config yet), then creates keys, markers,
+ * first journal segment and config, in this order; the config last, so that a cut-off init leaves
+ * marked drives and no array. a->options as for array_open(). */
+int array_create(const struct array_options *o, struct new_array *n, struct error *err);
+/* Takes a drive into an open array. state: DRIVE_MEMBER, or DRIVE_JOINING while rebuild fills it. */
+int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state,
+		    struct error *err);
+void array_close(struct array *a); /* NULL is allowed */
+
+/* Tells the user something. printf-like. */
+void array_note(const struct array *a, enum note_level level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+struct array_drive *array_drive_by_id(struct array *a, const struct id *id);	 /* or NULL */
+struct array_drive *array_drive_by_name(struct array *a, const char *name); /* or NULL */
+bool drive_usable(const struct array_drive *d); /* present, member, not poisoned */
+bool drive_counts(const struct array_drive *d); /* a member, wherever it is: not lost or removed */
+unsigned array_usable_count(const struct array *a);
+unsigned array_member_count(const struct array *a);
+const char *presence_word(enum drive_presence p);
+
+/* Reads drives and policy from the table again, after a commit that changed them. */
+int array_refresh(struct array *a, struct error *err);
+
+/* ---- unlock.c: slots and ring ---- */
+int array_unlock(struct array *a, struct error *err);
+/* Copies ring and slots to every present drive and the mirror; durable. Removed slots are deleted. */
+int array_spread_keys(struct array *a, struct error *err);
+/* Stores one key object (a slot or ring) everywhere. Drives that could not take it are noted. */
+int array_store_key(struct array *a, const char *name, const struct buf *bytes, struct error *err);
+int array_store_ring(struct array *a, struct error *err);
+/* A slot for s: made, opened again to be sure, stored everywhere; its record is added. */
+int array_add_slot(struct array *a, const struct secret *s, enum kdf_cost cost, bool allow_empty,
+		   struct buf *records, struct error *err);
+/* Every slot found on present drives or in the mirror. each: non-zero stops. */
+typedef int slot_fn(void *ctx, const char *name, const struct slot *slot, struct error *err);
+int array_slots(struct array *a, slot_fn *each, void *ctx, struct error *err);
+int array_drop_slot(struct array *a, const struct id *slot_id, struct error *err);
+
+/* ---- journal.c: pull and commit ---- */
+
+/* Lists all journals, judges each drive, fetches and replays what is new. */
+int array_pull(struct array *a, struct error *err);
+/* Sends present drives the segments that they lack and others (or the mirror) hold. */
+int array_push(struct array *a, unsigned *sent, struct error *err);
+/*
+ * The commit point. Signs the records (split into segments where they are long), makes them
+ * durable on every present drive, replays them into the table. Everything they name must be
+ * durable before. ERR_NONE once one drive has them; a->short_commit tells that it was fewer
+ * than parity + 1. head, when not NULL, gets the writer's new head.
+ */
+int array_commit(struct array *a, const struct buf *records, struct hash *head, struct error *err);
+/* Sends what a run that was cut off had signed and not delivered. */
+int array_flush_outbox(struct array *a, struct error *err);
+/* Whether the array contains this head (`--expect-head`): 64 hex digits of put's fingerprint. */
+int array_expect_head(struct array *a, const char *hex, struct error *err);
+
+/* ---- parts of opening, for create.c ---- */
+struct array *array_new(const struct array_options *o, struct error *err); /* nothing opened yet */
+int array_open_state(struct array *a, struct error *err); /* folder, mirror, table; needs config.array_id */
+
+/* ---- state folder ---- */
+/* Held for the moments of replay and commit; waits. */
+int array_lock(struct array *a, int *fd, struct error *err);
+void array_unlock_state(int fd);
+char *array_state_file(const struct array *a, const char *name); /* fresh memory or NULL */
+
+#endif

@@ -1,0 +1,240 @@
+/*
+ * New arrays and new drives.
+ */
+#include "array/array.h"
+#include "array/object.h"
+#include "base/file.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Opens the place of a new drive and sees that it is nobody's yet. */
+static int open_new(struct array *a, const struct new_drive *n, struct array_drive *d,
+		    struct error *err)
+{
+	struct config_drive entry = { .id = n->record.id };
+	struct drive_options options = { .make_root = n->make_root, .temp_tag = a->temp_tag };
+	struct object_stat st;
+	int code;
+
+	snprintf(entry.name, sizeof(entry.name), "%s", n->record.name);
+	d->url = strdup(n->url);
+	d->options_json = strdup(n->options_json ? n->options_json : "{}");
+	if (!d->url || !d->options_json)
+		return err_nomem(err);
+	entry.url = d->url;
+	entry.options_json = d->options_json;
+	d->record = n->record;
+	d->id = n->record.id;
+	memcpy(d->name, n->record.name, sizeof(d->name));
+	code = a->options.open_drive(a->options.open_drive_ctx, &entry, &options, &d->handle, err);
+	if (code != ERR_NONE) {
+		d->handle = NULL;
+		/* A place that is not there is a wrong word on the command line, not a lost drive. */
+		return code == ERR_NOT_FOUND ? err_set(err, ERR_USAGE, "drive %s: %s is not there (--mkdir "
+						       "creates it)", d->name, n->url)
+					     : err_wrap(err, "drive %s", d->name);
+	}
+	code = d->handle->driver->stat(d->handle, MARKER_NAME, &st, err);
+	if (code == ERR_NONE)
+		return err_set(err, ERR_EXISTS, "drive %s: %s is already marked as a drive", d->name,
+			       n->url);
+	if (code != ERR_NOT_FOUND)
+		return err_wrap(err, "drive %s", d->name);
+	code = d->handle->driver->about(d->handle, &d->about, err);
+	return code == ERR_NONE ? code : err_wrap(err, "drive %s", d->name);
+}
+
+static int write_marker(struct array *a, struct array_drive *d, struct error *err)
+{
+	struct buf json = { 0 };
+	int code = marker_make(a->keys, &d->id, &json, err);
+
+	if (code == ERR_NONE)
+		code = d->handle->driver->put(d->handle, MARKER_NAME, json.data, json.len_bytes, err);
+	if (code == ERR_NONE)
+		code = d->handle->driver->sync(d->handle, err);
+	buf_release(&json);
+	return code == ERR_NONE ? code : err_wrap(err, "mark drive %s", d->name);
+}
+
+static void add_drive_records(struct buf *records, const struct array_drive *d)
+{
+	record_drive(records, &d->record);
+	record_access(records, &d->id, d->url, d->options_json);
+}
+
+/* ---- init ---- */
+
+static int create_keys(struct array *a, struct new_array *n, struct buf *records,
+		       struct error *err)
+{
+	struct secret recovery = { SLOT_RECOVERY, n->recovery_key, KEY_BYTES };
+	int code = array_store_ring(a, err);
+
+	randombytes_buf(n->recovery_key, KEY_BYTES);
+	if (code == ERR_NONE)
+		code = array_add_slot(a, n->secret, n->cost, n->allow_empty, records, err);
+	if (code == ERR_NONE)
+		code = array_add_slot(a, &recovery, KDF_DEFAULT, false, records, err);
+	return code;
+}
+
+/* Takes back the markers of an init that failed half-way, so that it can be run again. */
+static void unmark(struct array *a, unsigned marked)
+{
+	struct error ignored;
+
+	for (unsigned i = 0; i < marked; i++) {
+		struct drive *h = a->drives[i].handle;
+
+		if (h->driver->remove(h, MARKER_NAME, &ignored) == ERR_NONE)
+			h->driver->sync(h, &ignored);
+	}
+}
+
+static int mark_all(struct array *a, unsigned *marked, struct error *err)
+{
+	int code = ERR_NONE;
+
+	for (*marked = 0; *marked < a->count; (*marked)++) {
+		code = write_marker(a, &a->drives[*marked], err);
+		if (code != ERR_NONE)
+			break;
+		a->drives[*marked].presence = DRIVE_PRESENT;
+	}
+	return code;
+}
+
+static int check_new(const struct array_options *o, const struct new_array *n, struct error *err)
+{
+	if (file_exists(o->config_path))
+		return err_set(err, ERR_EXISTS, "%s exists already", o->config_path);
+	if (n->count == 0 || n->count > DRIVES_MAX)
+		return err_set(err, ERR_USAGE, "an array has 1 to %d drives", DRIVES_MAX);
+	if (n->policy.parity >= n->count)
+		return err_set(err, ERR_USAGE, "%u drives cannot carry parity %u: at most %u", n->count,
+			       n->policy.parity, n->count - 1);
+	return geometry_check(&n->policy.geometry, err);
+}
+
+static int open_all_new(struct array *a, struct new_array *n, struct error *err)
+{
+	int code = ERR_NONE;
+
+	for (unsigned i = 0; i < n->count && code == ERR_NONE; i++) {
+		struct new_drive drive = n->drives[i];
+
+		drive.record.id = id_random();
+		drive.record.state = DRIVE_MEMBER;
+		drive.record.journal = true;
+		a->count = i + 1;
+		code = open_new(a, &drive, &a->drives[i], err);
+		if (code == ERR_NONE)
+			code = config_add(&a->config, a->drives[i].name, &a->drives[i].id,
+					  a->drives[i].url, a->drives[i].options_json, err);
+	}
+	return code;
+}
+
+static int store_config(const struct array *a, struct error *err)
+{
+	char *slash, *folder = strdup(a->options.config_path);
+	int code = ERR_NONE;
+
+	if (!folder)
+		return err_nomem(err);
+	slash = strrchr(folder, '/');
+	if (slash && slash != folder) {
+		*slash = '\0';
+		code = folder_make(folder, err);
+	}
+	free(folder);
+	return code == ERR_NONE ? config_store(a->options.config_path, &a->config, err) : code;
+}
+
+int array_create(const struct array_options *o, struct new_array *n, struct error *err)
+{
+	struct buf records = { 0 };
+	struct array *a;
+	unsigned marked = 0;
+	int code = check_new(o, n, err);
+
+	if (code != ERR_NONE)
+		return code;
+	a = array_new(o, err);
+	if (!a)
+		return (int)err->code;
+	a->config.array_id = id_random();
+	a->policy = n->policy;
+	if ((code = keys_new(&a->config.array_id, &a->keys_owned, err)) != ERR_NONE)
+		goto out;
+	a->keys = a->keys_owned;
+	if ((code = open_all_new(a, n, err)) != ERR_NONE ||
+	    (code = array_open_state(a, err)) != ERR_NONE ||
+	    (code = mark_all(a, &marked, err)) != ERR_NONE)
+		goto out;
+	record_policy(&records, &a->policy);
+	if ((code = create_keys(a, n, &records, err)) != ERR_NONE)
+		goto out;
+	for (unsigned i = 0; i < a->count; i++)
+		add_drive_records(&records, &a->drives[i]);
+	if ((code = array_commit(a, &records, NULL, err)) != ERR_NONE)
+		goto out;
+	code = store_config(a, err);
+out:
+	if (code != ERR_NONE)
+		unmark(a, marked);
+	buf_release(&records);
+	array_close(a);
+	return code;
+}
+
+/* ---- add ---- */
+
+int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state,
+		    struct error *err)
+{
+	struct buf records = { 0 };
+	struct array_drive *d;
+	unsigned sent;
+	int code;
+
+	if (a->count == DRIVES_MAX)
+		return err_set(err, ERR_USAGE, "an array has at most %d drives", DRIVES_MAX);
+	if (array_drive_by_name(a, n->record.name))
+		return err_set(err, ERR_USAGE, "there is a drive named %s already", n->record.name);
+	n->record.id = id_random();
+	n->record.state = state;
+	n->record.journal = true;
+	d = &a->drives[a->count++];
+	code = open_new(a, n, d, err);
+	if (code == ERR_NONE)
+		code = write_marker(a, d, err);
+	if (code != ERR_NONE) {
+		/* Never seen by anybody: it is not in the list for the rest of this run either. */
+		if (d->handle)
+			d->handle->driver->close(d->handle);
+		free(d->url);
+		free(d->options_json);
+		memset(d, 0, sizeof(*d));
+		a->count--;
+		return code;
+	}
+	d->presence = DRIVE_PRESENT;
+	d->behind = true;
+	add_drive_records(&records, d);
+	/* The way to the drive first: a drive in the journal that no config knows is only absent. */
+	if ((code = config_add(&a->config, d->name, &d->id, d->url, d->options_json, err)) ==
+		    ERR_NONE &&
+	    (code = array_spread_keys(a, err)) == ERR_NONE &&
+	    (code = array_push(a, &sent, err)) == ERR_NONE &&
+	    (code = store_config(a, err)) == ERR_NONE)
+		code = array_commit(a, &records, NULL, err);
+	if (code == ERR_NONE)
+		code = array_refresh(a, err);
+	buf_release(&records);
+	return code;
+}

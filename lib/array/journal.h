@@ -1,0 +1,40 @@
+/*
+ * Listings of journals: which segments exist, where, and how far each drive's copy goes.
+ * Internal to lib/array.
+ */
+#ifndef MRMR_ARRAY_JOURNAL_H
+#define MRMR_ARRAY_JOURNAL_H
+
+#include "array/array.h"
+
+#define PLACE_MIRROR DRIVES_MAX /* place number of the state folder's copy */
+
+/* One stored segment in one place. */
+struct listed_segment {
+	struct segment_name parts;
+	char name[SEGMENT_NAME_BYTES];
+	uint64_t len_bytes;
+	unsigned place; /* drive index, or PLACE_MIRROR */
+};
+
+/* Sorted by writer, first, last (longest first), hash, place. */
+struct listing {
+	struct listed_segment *items;
+	size_t count, cap;
+};
+void listing_release(struct listing *l);
+/* Lists the journals of the mirror and of every open drive; a drive whose listing fails becomes
+ * unreachable. */
+int listing_read(struct array *a, struct listing *out, struct error *err);
+/* Fills clock with how far the journals in this place go without a gap (heads are not known from
+ * names: they are zero). */
+int listing_coverage(const struct listing *l, unsigned place, struct clock *out,
+		     struct error *err);
+/* First item of the next distinct segment after i; count at the end. */
+size_t listing_next(const struct listing *l, size_t i);
+/* The stored bytes of the segment at item i, from whichever place has them whole. *from tells it. */
+int listing_load(struct array *a, const struct listing *l, size_t i, struct buf *out,
+		 unsigned *from, struct error *err);
+struct drive *place_handle(struct array *a, unsigned place); /* NULL: not open */
+
+#endif

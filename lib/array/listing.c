@@ -1,0 +1,156 @@
+#include "array/journal.h"
+#include "array/object.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEGMENT_OBJECT_MAX (SEGMENT_BODY_MAX + ((size_t)1 << 20))
+#define LISTING_MAX ((size_t)4 << 20) /* names: a hostile drive cannot fill the memory */
+
+struct drive *place_handle(struct array *a, unsigned place)
+{
+	return place == PLACE_MIRROR ? a->mirror : a->drives[place].handle;
+}
+
+void listing_release(struct listing *l)
+{
+	free(l->items);
+	memset(l, 0, sizeof(*l));
+}
+
+struct collecting {
+	struct listing *listing;
+	unsigned place;
+};
+
+static int collect(void *ctx, const char *name, uint64_t len_bytes)
+{
+	struct collecting *c = ctx;
+	struct listing *l = c->listing;
+	struct listed_segment *item;
+	struct segment_name parts;
+
+	if (strlen(name) >= SEGMENT_NAME_BYTES || !segment_name_parse(name, &parts))
+		return 0;
+	if (l->count == LISTING_MAX || !grow(&l->items, &l->cap, l->count + 1, sizeof(*l->items)))
+		return 1;
+	item = &l->items[l->count++];
+	item->parts = parts;
+	item->len_bytes = len_bytes;
+	item->place = c->place;
+	snprintf(item->name, sizeof(item->name), "%s", name);
+	return 0;
+}
+
+static int compare_segments(const struct listed_segment *a, const struct listed_segment *b)
+{
+	int order = hash_compare(&a->parts.writer, &b->parts.writer);
+
+	if (order != 0)
+		return order;
+	if (a->parts.first != b->parts.first)
+		return a->parts.first < b->parts.first ? -1 : 1;
+	if (a->parts.last != b->parts.last)
+		return a->parts.last > b->parts.last ? -1 : 1;
+	return hash_compare(&a->parts.sha256, &b->parts.sha256);
+}
+
+static int compare_items(const void *x, const void *y)
+{
+	const struct listed_segment *a = x, *b = y;
+	int order = compare_segments(a, b);
+
+	if (order != 0)
+		return order;
+	return a->place < b->place ? -1 : a->place > b->place;
+}
+
+static int list_place(struct array *a, unsigned place, struct listing *out, struct error *err)
+{
+	struct drive *d = place_handle(a, place);
+	struct collecting c = { out, place };
+	int code = d->driver->list(d, "journal/", collect, &c, err);
+
+	if (code == 1)
+		return err_nomem(err);
+	return code;
+}
+
+int listing_read(struct array *a, struct listing *out, struct error *err)
+{
+	int code = list_place(a, PLACE_MIRROR, out, err);
+
+	if (code != ERR_NONE)
+		return err_wrap(err, "list the journals in the state folder");
+	for (unsigned i = 0; i < a->count; i++) {
+		struct array_drive *d = &a->drives[i];
+
+		if (d->presence != DRIVE_PRESENT)
+			continue;
+		code = list_place(a, i, out, err);
+		if (code == ERR_NOMEM)
+			return code;
+		if (code != ERR_NONE) {
+			d->presence = DRIVE_UNREACHABLE;
+			snprintf(d->why, sizeof(d->why), "%s", err->message);
+		}
+	}
+	if (out->count > 0)
+		qsort(out->items, out->count, sizeof(*out->items), compare_items);
+	return ERR_NONE;
+}
+
+int listing_coverage(const struct listing *l, unsigned place, struct clock *out,
+		     struct error *err)
+{
+	struct mark m = { .seq = 0 };
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct listed_segment *s = &l->items[i];
+
+		if (s->place != place)
+			continue;
+		if (!hash_equal(&s->parts.writer, &m.writer)) {
+			memset(&m, 0, sizeof(m));
+			m.writer = s->parts.writer;
+		}
+		if (s->parts.first > m.seq + 1 || s->parts.last <= m.seq)
+			continue;
+		m.seq = s->parts.last;
+		if (!clock_set(out, &m))
+			return err_nomem(err);
+	}
+	return ERR_NONE;
+}
+
+size_t listing_next(const struct listing *l, size_t i)
+{
+	size_t next = i + 1;
+
+	while (next < l->count && compare_segments(&l->items[i], &l->items[next]) == 0)
+		next++;
+	return next;
+}
+
+int listing_load(struct array *a, const struct listing *l, size_t i, struct buf *out,
+		 unsigned *from, struct error *err)
+{
+	size_t end = listing_next(l, i);
+	int code = ERR_NOT_FOUND;
+
+	/* The mirror has the highest place number: it is local, so it goes first. */
+	for (size_t n = end; n-- > i;) {
+		struct drive *d = place_handle(a, l->items[n].place);
+
+		if (!d)
+			continue;
+		buf_clear(out);
+		code = object_get(d, l->items[n].name, SEGMENT_OBJECT_MAX, out, err);
+		if (code == ERR_NONE) {
+			*from = l->items[n].place;
+			return code;
+		}
+	}
+	return code;
+}

@@ -1,0 +1,339 @@
+/*
+ * Pull: what do the journals say that the table does not know, and is each drive what it was?
+ */
+#include "array/journal.h"
+#include "array/object.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pull {
+	struct array *a;
+	struct listing listing;
+	struct writer *writer;
+	struct clock applied; /* where the table stands */
+	struct buf bytes;     /* of the segment at hand */
+	bool have_changed, mirror_changed;
+};
+
+/* What other writers saw on drives counts as much as what this host saw: a fresh host learns
+ * from their segments how far each drive once was. */
+static int learn_have(struct pull *p, const struct segment *s, struct error *err)
+{
+	size_t known_count;
+	int code = ERR_NONE;
+
+	for (size_t i = 0; i < s->have_count && code == ERR_NONE; i++) {
+		const struct have *known = writer_have(p->writer, &known_count);
+		struct clock merged = { 0 };
+		bool changed = false;
+
+		for (size_t n = 0; n < known_count; n++) {
+			if (id_equal(&known[n].drive_id, &s->have[i].drive_id) &&
+			    !clock_copy(&merged, &known[n].clock))
+				return err_nomem(err);
+		}
+		for (size_t n = 0; n < s->have[i].clock.count; n++) {
+			const struct mark *m = &s->have[i].clock.marks[n];
+
+			if (m->seq <= clock_seq(&merged, &m->writer))
+				continue;
+			changed = true;
+			if (!clock_set(&merged, m)) {
+				clock_release(&merged);
+				return err_nomem(err);
+			}
+		}
+		if (changed) {
+			code = writer_set_have(p->writer, &s->have[i].drive_id, &merged, err);
+			p->have_changed = true;
+		}
+		clock_release(&merged);
+	}
+	return code;
+}
+
+/* Whether all that the writer of s had pulled is applied, as far as it exists anywhere. */
+static bool causes_applied(const struct pull *p, const struct segment *s)
+{
+	for (size_t i = 0; i < s->clock.count; i++) {
+		const struct mark *m = &s->clock.marks[i];
+
+		if (!hash_equal(&m->writer, &s->writer) &&
+		    clock_seq(&p->applied, &m->writer) < m->seq)
+			return false;
+	}
+	return true;
+}
+
+static int keep_in_mirror(struct pull *p, size_t item, unsigned from, struct error *err)
+{
+	if (from == PLACE_MIRROR)
+		return ERR_NONE;
+	p->mirror_changed = true;
+	return object_put(p->a->mirror, p->listing.items[item].name, p->bytes.data,
+			  p->bytes.len_bytes, err);
+}
+
+enum step { STEP_APPLIED, STEP_WAITS, STEP_BAD };
+
+/* Opens the segment at item, checks its chain and applies it. */
+static int apply_item(struct pull *p, size_t item, bool despite_causes, enum step *step,
+		      struct error *err)
+{
+	const struct mark *stand = clock_find(&p->applied, &p->listing.items[item].parts.writer);
+	const struct listed_segment *listed = &p->listing.items[item];
+	struct segment s = { 0 };
+	struct mark m;
+	unsigned from;
+	int code;
+
+	*step = STEP_BAD;
+	code = listing_load(p->a, &p->listing, item, &p->bytes, &from, err);
+	if (code == ERR_NONE)
+		code = segment_open(p->a->keys, p->bytes.data, p->bytes.len_bytes, &s, err);
+	if (code != ERR_NONE) {
+		array_note(p->a, NOTE_WARNING, "journal segment %s: %s", listed->name,
+			   err->message);
+		return code == ERR_NOMEM ? code : ERR_NONE;
+	}
+	if (!hash_equal(&s.writer, &listed->parts.writer) || s.first != listed->parts.first ||
+	    s.last != listed->parts.last) {
+		array_note(p->a, NOTE_WARNING, "journal segment %s is not what its name says",
+			   listed->name);
+		goto out;
+	}
+	if (s.first == clock_seq(&p->applied, &s.writer) + 1 &&
+	    !hash_equal(&s.previous, stand ? &stand->head : &(struct hash){ { 0 } })) {
+		array_note(p->a, NOTE_WARNING, "journal segment %s does not follow what is known",
+			   listed->name);
+		p->a->fork_found = true;
+		goto out;
+	}
+	if (!despite_causes && !causes_applied(p, &s)) {
+		*step = STEP_WAITS;
+		goto out;
+	}
+	code = table_apply(p->a->table, &s, err);
+	if (code != ERR_NONE) {
+		err_wrap(err, "replay journal segment %s", listed->name);
+		goto out;
+	}
+	m = (struct mark){ .writer = s.writer, .seq = s.last, .head = s.head };
+	if (!clock_set(&p->applied, &m)) {
+		code = err_nomem(err);
+		goto out;
+	}
+	*step = STEP_APPLIED;
+	code = learn_have(p, &s, err);
+	if (code == ERR_NONE)
+		code = keep_in_mirror(p, item, from, err);
+out:
+	segment_release(&s);
+	return code;
+}
+
+/* Applies one writer's items [from, to) as far as they go. */
+static int apply_writer(struct pull *p, size_t from, size_t to, bool despite_causes,
+			bool *progress, bool *waiting, struct error *err)
+{
+	const struct hash *writer = &p->listing.items[from].parts.writer;
+
+	for (size_t i = from; i < to; i = listing_next(&p->listing, i)) {
+		const struct listed_segment *s = &p->listing.items[i];
+		uint64_t stand = clock_seq(&p->applied, writer);
+		enum step step;
+		int code;
+
+		if (s->parts.last <= stand)
+			continue;
+		if (s->parts.first > stand + 1)
+			break; /* a gap: what is behind it does not exist yet */
+		code = apply_item(p, i, despite_causes, &step, err);
+		if (code != ERR_NONE)
+			return code;
+		if (step == STEP_WAITS) {
+			*waiting = true;
+			break;
+		}
+		if (step == STEP_APPLIED)
+			*progress = true;
+	}
+	return ERR_NONE;
+}
+
+static size_t writer_end(const struct listing *l, size_t i)
+{
+	size_t end = i;
+
+	while (end < l->count &&
+	       hash_equal(&l->items[end].parts.writer, &l->items[i].parts.writer))
+		end++;
+	return end;
+}
+
+/* Rounds over all writers until nothing moves. What then still waits, waits for segments that
+ * are nowhere: it is applied all the same, since half of the truth beats none. */
+static int apply_all(struct pull *p, struct error *err)
+{
+	bool despite_causes = false;
+
+	for (;;) {
+		bool progress = false, waiting = false;
+
+		for (size_t i = 0; i < p->listing.count; i = writer_end(&p->listing, i)) {
+			int code = apply_writer(p, i, writer_end(&p->listing, i), despite_causes,
+						&progress, &waiting, err);
+
+			if (code != ERR_NONE)
+				return code;
+		}
+		if (progress)
+			continue;
+		if (!waiting)
+			return ERR_NONE;
+		if (despite_causes)
+			return ERR_NONE;
+		despite_causes = true;
+		array_note(p->a, NOTE_WARNING,
+			   "some journal segments refer to others that no drive at hand has");
+	}
+}
+
+/* Two stored segments of one writer over the same numbers, both genuine: a fork. */
+static void find_forks(struct pull *p)
+{
+	for (size_t i = 0; i < p->listing.count; i = listing_next(&p->listing, i)) {
+		size_t next = listing_next(&p->listing, i);
+		const struct segment_name *x, *y;
+		bool genuine = true;
+
+		if (next == p->listing.count)
+			break;
+		x = &p->listing.items[i].parts;
+		y = &p->listing.items[next].parts;
+		if (!hash_equal(&x->writer, &y->writer) || x->first != y->first ||
+		    x->last != y->last)
+			continue;
+		for (unsigned n = 0; n < 2 && genuine; n++) {
+			struct segment s = { 0 };
+			struct error ignored;
+			unsigned from;
+
+			genuine = listing_load(p->a, &p->listing, n ? next : i, &p->bytes, &from,
+					       &ignored) == ERR_NONE &&
+				  segment_open(p->a->keys, p->bytes.data, p->bytes.len_bytes, &s,
+					       &ignored) == ERR_NONE;
+			segment_release(&s);
+		}
+		if (!genuine)
+			continue;
+		p->a->fork_found = true;
+		array_note(p->a, NOTE_WARNING,
+			   "FORK: two different journal segments %s and %s: a state folder was copied "
+			   "or restored from a backup",
+			   p->listing.items[i].name, p->listing.items[next].name);
+	}
+}
+
+static const struct have *have_of(const struct writer *w, const struct id *drive_id)
+{
+	size_t count;
+	const struct have *have = writer_have(w, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (id_equal(&have[i].drive_id, drive_id))
+			return &have[i];
+	}
+	return NULL;
+}
+
+/* Behind: lacks what others have. Rolled back: lacks what it once confirmed. */
+static int judge_drive(struct pull *p, unsigned i, struct error *err)
+{
+	struct array_drive *d = &p->a->drives[i];
+	const struct have *have = have_of(p->writer, &d->id);
+	int code;
+
+	clock_release(&d->holds);
+	code = listing_coverage(&p->listing, i, &d->holds, err);
+	if (code != ERR_NONE)
+		return code;
+	d->behind = false;
+	for (size_t n = 0; n < p->applied.count; n++) {
+		const struct mark *m = &p->applied.marks[n];
+		const struct mark *once = have ? clock_find(&have->clock, &m->writer) : NULL;
+		uint64_t now = clock_seq(&d->holds, &m->writer);
+
+		if (now < m->seq)
+			d->behind = true;
+		if (!once || now >= once->seq)
+			continue;
+		d->presence = DRIVE_ROLLED_BACK;
+		snprintf(d->why, sizeof(d->why),
+			 "ROLLBACK: it once held journal number %" PRIu64
+			 " of a writer and now ends at %" PRIu64,
+			 once->seq, now);
+	}
+	return ERR_NONE;
+}
+
+/* This host's own journal on the drives is ahead of its identity: the state folder is an old copy. */
+static int check_own_past(struct pull *p, struct error *err)
+{
+	const struct mark *own = writer_head(p->writer);
+	const struct mark *seen = clock_find(&p->applied, writer_id(p->writer));
+
+	if (!seen || seen->seq <= own->seq)
+		return ERR_NONE;
+	array_note(p->a, NOTE_WARNING,
+		   "the state folder is older than this host's journal on the drives (restored from "
+		   "a backup?): this host goes on as a new writer");
+	return writer_renew(p->writer, err);
+}
+
+static int open_writer(struct pull *p, struct error *err)
+{
+	enum writer_origin origin;
+	int code = writer_open(p->a->state_path, p->a->keys, p->a->options.machine_id, &p->writer,
+			       &origin, err);
+
+	if (code == ERR_NONE && origin == WRITER_COPIED)
+		array_note(p->a, NOTE_WARNING,
+			   "the state folder is a copy of another one: this host goes on as a new writer");
+	return code;
+}
+
+int array_pull(struct array *a, struct error *err)
+{
+	struct pull p = { .a = a };
+	int lock = -1;
+	int code = array_lock(a, &lock, err);
+
+	if (code != ERR_NONE)
+		return code;
+	if ((code = open_writer(&p, err)) != ERR_NONE ||
+	    (code = listing_read(a, &p.listing, err)) != ERR_NONE ||
+	    (code = table_clock(a->table, &p.applied, err)) != ERR_NONE ||
+	    (code = apply_all(&p, err)) != ERR_NONE ||
+	    (code = check_own_past(&p, err)) != ERR_NONE)
+		goto out;
+	find_forks(&p);
+	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
+		if (a->drives[i].presence == DRIVE_PRESENT)
+			code = judge_drive(&p, i, err);
+	}
+	if (code == ERR_NONE && p.mirror_changed)
+		code = a->mirror->driver->sync(a->mirror, err);
+	if (code == ERR_NONE && p.have_changed)
+		code = writer_save(p.writer, err);
+out:
+	writer_close(p.writer);
+	listing_release(&p.listing);
+	clock_release(&p.applied);
+	buf_release(&p.bytes);
+	array_unlock_state(lock);
+	return code;
+}

@@ -1,0 +1,352 @@
+/*
+ * Unlocking: from a secret to the keys. Slots and the ring lie on every drive and, as a
+ * remembered copy, in the state folder. Slots that the state folder does not remember are
+ * tried last, so that a slot planted on a drive is not the first to see a passphrase.
+ */
+#include "array/array.h"
+#include "array/object.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RING_BYTES_MAX ((size_t)65536)
+#define KEY_NAMES_MAX 1024 /* a hostile drive may list more: the rest is not looked at */
+
+/* Names under keys/ of all places, the state folder's first. */
+struct key_names {
+	char (*names)[OBJECT_NAME_MAX + 1];
+	size_t count, cap;
+};
+
+static int collect_name(void *ctx, const char *name, uint64_t len_bytes)
+{
+	struct key_names *n = ctx;
+
+	(void)len_bytes;
+	for (size_t i = 0; i < n->count; i++) {
+		if (strcmp(n->names[i], name) == 0)
+			return 0;
+	}
+	if (n->count == KEY_NAMES_MAX ||
+	    !grow(&n->names, &n->cap, n->count + 1, sizeof(*n->names)))
+		return 0;
+	snprintf(n->names[n->count++], OBJECT_NAME_MAX + 1, "%s", name);
+	return 0;
+}
+
+/* Every place with keys: the mirror, then the drives that could be opened. */
+static struct drive *place_at(struct array *a, unsigned i)
+{
+	return i == 0 ? a->mirror : a->drives[i - 1].handle;
+}
+
+static bool place_is_ours(const struct array *a, unsigned i)
+{
+	return i == 0 || a->drives[i - 1].presence == DRIVE_PRESENT;
+}
+
+/* Reads a key object from the first place whose copy matches its name. */
+static int load_key(struct array *a, const char *name, size_t max_bytes, struct buf *out,
+		    struct error *err)
+{
+	int code = err_set(err, ERR_NOT_FOUND, "%s: on no drive", name);
+
+	for (unsigned i = 0; i <= a->count; i++) {
+		struct drive *place = place_at(a, i);
+
+		if (!place || !place_is_ours(a, i))
+			continue;
+		buf_clear(out);
+		code = object_get(place, name, max_bytes, out, err);
+		if (code == ERR_NONE)
+			break;
+	}
+	return code;
+}
+
+static void collect_names(struct array *a, const char *prefix, struct key_names *names)
+{
+	struct error ignored;
+
+	for (unsigned i = 0; i <= a->count; i++) {
+		struct drive *place = place_at(a, i);
+
+		/* A place that cannot be listed is passed over: the others have the same. */
+		if (place && place_is_ours(a, i))
+			place->driver->list(place, prefix, collect_name, names, &ignored);
+	}
+}
+
+int array_slots(struct array *a, slot_fn *each, void *ctx, struct error *err)
+{
+	struct key_names names = { 0 };
+	struct buf bytes = { 0 };
+	int code = ERR_NONE;
+
+	collect_names(a, "keys/", &names);
+	for (size_t i = 0; i < names.count && code == ERR_NONE; i++) {
+		struct slot slot;
+
+		if (strncmp(names.names[i], "keys/ring-", 10) == 0 ||
+		    load_key(a, names.names[i], SLOT_BYTES_MAX, &bytes, err) != ERR_NONE ||
+		    slot_parse(bytes.data, bytes.len_bytes, &slot, err) != ERR_NONE ||
+		    !id_equal(&slot.array_id, &a->config.array_id))
+			continue;
+		code = each(ctx, names.names[i], &slot, err);
+	}
+	free(names.names);
+	buf_release(&bytes);
+	return code;
+}
+
+struct unlocking {
+	struct array *a;
+	unsigned kinds; /* bit per kind that some slot has */
+	const struct secret *secret;
+	uint8_t *master; /* guarded */
+	uint32_t epoch;
+	bool opened;
+	int code; /* of the last slot tried: the error worth showing */
+	struct error err;
+};
+
+static int note_kind(void *ctx, const char *name, const struct slot *slot, struct error *err)
+{
+	struct unlocking *u = ctx;
+
+	(void)name;
+	(void)err;
+	u->kinds |= 1u << slot->kind;
+	return ERR_NONE;
+}
+
+static int try_slot(void *ctx, const char *name, const struct slot *slot, struct error *err)
+{
+	struct unlocking *u = ctx;
+	uint64_t limit = u->a->options.kdf_limit_bytes;
+	struct error why;
+	int code;
+
+	(void)name;
+	(void)err;
+	if (slot->kind != u->secret->kind)
+		return ERR_NONE;
+	code = slot_open(slot, u->secret, limit ? limit : KDF_MEMORY_LIMIT_BYTES, u->master, &why);
+	if (code != ERR_NONE) {
+		u->code = code;
+		u->err = why;
+		return ERR_NONE;
+	}
+	u->opened = true;
+	u->epoch = slot->epoch;
+	u->a->slot_used = slot->id;
+	return 1; /* enough */
+}
+
+/* The ring that this master opens; older and foreign ones fail to. */
+static int open_ring(struct array *a, const struct unlocking *u, struct error *err)
+{
+	struct key_names names = { 0 };
+	struct buf bytes = { 0 };
+	int code = err_set(err, ERR_LOST, "no key ring on any drive at hand");
+
+	collect_names(a, "keys/ring-", &names);
+	for (size_t i = 0; i < names.count; i++) {
+		code = load_key(a, names.names[i], RING_BYTES_MAX, &bytes, err);
+		if (code == ERR_NONE)
+			code = ring_open(&a->config.array_id, u->epoch, u->master, bytes.data,
+					 bytes.len_bytes, &a->keys_owned, err);
+		if (code == ERR_NONE)
+			break;
+	}
+	free(names.names);
+	buf_release(&bytes);
+	if (code == ERR_NONE)
+		a->keys = a->keys_owned;
+	return code;
+}
+
+int array_unlock(struct array *a, struct error *err)
+{
+	struct unlocking u = { .a = a };
+	struct secret secret;
+	int code;
+
+	if (a->options.keys) {
+		a->keys = a->options.keys;
+		return ERR_NONE;
+	}
+	array_slots(a, note_kind, &u, err);
+	if (u.kinds == 0)
+		return err_set(err, ERR_ABSENT, "unlock: no key slot on any drive at hand");
+	code = a->options.secret(a->options.secret_ctx, u.kinds, &secret, err);
+	if (code != ERR_NONE)
+		return code;
+	u.secret = &secret;
+	u.master = sodium_malloc(KEY_BYTES);
+	if (!u.master)
+		return err_nomem(err);
+	u.code = err_set(&u.err, ERR_KEY, "wrong passphrase or key");
+	array_slots(a, try_slot, &u, err);
+	if (u.opened) {
+		code = open_ring(a, &u, err);
+	} else {
+		code = u.code;
+		*err = u.err;
+	}
+	sodium_free(u.master);
+	return code;
+}
+
+int array_store_key(struct array *a, const char *name, const struct buf *bytes, struct error *err)
+{
+	unsigned stored = 0;
+	int code = ERR_NONE;
+
+	for (unsigned i = 0; i <= a->count; i++) {
+		struct drive *place = place_at(a, i);
+
+		if (!place || !place_is_ours(a, i))
+			continue;
+		code = object_put(place, name, bytes->data, bytes->len_bytes, err);
+		if (code == ERR_NONE)
+			code = place->driver->sync(place, err);
+		if (code == ERR_NONE)
+			stored += i > 0;
+		else
+			array_note(a, NOTE_WARNING, "store a key: %s: on %s", err->message,
+				   i ? a->drives[i - 1].name : "the state folder");
+	}
+	if (stored > 0)
+		return ERR_NONE;
+	return code != ERR_NONE ? code : err_set(err, ERR_ABSENT, "store a key: no drive at hand");
+}
+
+struct dropping {
+	const struct id *slot_id;
+	struct key_names names;
+};
+
+static int collect_slot(void *ctx, const char *name, const struct slot *slot, struct error *err)
+{
+	struct dropping *d = ctx;
+
+	(void)err;
+	if (id_equal(&slot->id, d->slot_id))
+		collect_name(&d->names, name, 0);
+	return ERR_NONE;
+}
+
+int array_drop_slot(struct array *a, const struct id *slot_id, struct error *err)
+{
+	struct dropping d = { .slot_id = slot_id };
+	int code = array_slots(a, collect_slot, &d, err);
+
+	for (size_t n = 0; n < d.names.count; n++) {
+		for (unsigned i = 0; i <= a->count; i++) {
+			struct drive *place = place_at(a, i);
+
+			if (!place || !place_is_ours(a, i))
+				continue;
+			code = place->driver->remove(place, d.names.names[n], err);
+			if (code == ERR_NONE)
+				code = place->driver->sync(place, err);
+			if (code != ERR_NONE)
+				array_note(a, NOTE_WARNING, "remove a key: %s: on %s", err->message,
+					   i ? a->drives[i - 1].name : "the state folder");
+		}
+	}
+	free(d.names.names);
+	return code;
+}
+
+static int drop_removed(void *ctx, const struct id *slot_id, struct error *err)
+{
+	return array_drop_slot(ctx, slot_id, err);
+}
+
+int array_spread_keys(struct array *a, struct error *err)
+{
+	struct key_names names = { 0 };
+	struct buf bytes = { 0 };
+	int code = table_removed_slots(a->table, drop_removed, a, err);
+
+	collect_names(a, "keys/", &names);
+	for (size_t n = 0; n < names.count && code == ERR_NONE; n++) {
+		if (load_key(a, names.names[n], RING_BYTES_MAX, &bytes, err) != ERR_NONE)
+			continue;
+		for (unsigned i = 0; i <= a->count && code == ERR_NONE; i++) {
+			struct drive *place = place_at(a, i);
+			struct object_stat st;
+
+			if (!place || !place_is_ours(a, i) ||
+			    place->driver->stat(place, names.names[n], &st, err) != ERR_NOT_FOUND)
+				continue;
+			code = object_put(place, names.names[n], bytes.data, bytes.len_bytes, err);
+			if (code == ERR_NONE)
+				code = place->driver->sync(place, err);
+		}
+	}
+	free(names.names);
+	buf_release(&bytes);
+	return code;
+}
+
+int array_store_ring(struct array *a, struct error *err)
+{
+	struct buf ring = { 0 };
+	char name[OBJECT_NAME_MAX + 1], hex[HASH_HEX_BYTES];
+	struct hash h;
+	int code = ring_make(a->keys, &ring, err);
+
+	if (code == ERR_NONE) {
+		h = sha256(ring.data, ring.len_bytes);
+		hex_encode(h.b, HASH_BYTES, hex);
+		snprintf(name, sizeof(name), "keys/ring-%s", hex);
+		code = array_store_key(a, name, &ring, err);
+	}
+	buf_release(&ring);
+	return code;
+}
+
+/* A slot that does not open again must never be the only one. */
+static int check_slot(const struct array *a, const struct secret *s, const struct buf *json,
+		      struct error *err)
+{
+	uint8_t *master = sodium_malloc(KEY_BYTES);
+	struct slot slot;
+	int code = master ? slot_parse(json->data, json->len_bytes, &slot, err) : err_nomem(err);
+
+	if (code == ERR_NONE)
+		code = slot_open(&slot, s, UINT64_MAX, master, err);
+	if (code == ERR_NONE && sodium_memcmp(master, keys_master(a->keys), KEY_BYTES) != 0)
+		code = err_set(err, ERR_CORRUPT, "the new key slot does not open");
+	sodium_free(master);
+	return code;
+}
+
+int array_add_slot(struct array *a, const struct secret *s, enum kdf_cost cost, bool allow_empty,
+		   struct buf *records, struct error *err)
+{
+	struct buf json = { 0 };
+	char name[OBJECT_NAME_MAX + 1], id_hex[ID_HEX_BYTES], hash_hex[HASH_HEX_BYTES];
+	struct hash h;
+	struct id id;
+	int code = slot_make(a->keys, s, cost, allow_empty, &json, &id, err);
+
+	if (code == ERR_NONE)
+		code = check_slot(a, s, &json, err);
+	if (code == ERR_NONE) {
+		h = sha256(json.data, json.len_bytes);
+		hex_encode(id.b, ID_BYTES, id_hex);
+		hex_encode(h.b, HASH_BYTES, hash_hex);
+		snprintf(name, sizeof(name), "keys/%s-%s.json", id_hex, hash_hex);
+		code = array_store_key(a, name, &json, err);
+	}
+	if (code == ERR_NONE)
+		record_slot(records, &id, true);
+	buf_release(&json);
+	return code;
+}
