@@ -1,0 +1,366 @@
+#include "array/place.h"
+
+#include "array/object.h"
+#include "group/code.h"
+#include "group/row.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Two groups in flight of this many bytes each, rows included, bound the memory of a put. */
+#define GROUP_BYTES_MAX ((uint32_t)64 << 20)
+#define BLOCK_STEP_BYTES ((uint32_t)1 << 20)
+#define RESERVE_BLOCKS 2
+#define RESERVE_PERCENT 1
+
+static uint64_t reserve_of(const struct array *a, const struct array_drive *d, uint64_t size_bytes)
+{
+	uint64_t blocks = RESERVE_BLOCKS * (uint64_t)a->policy.geometry.block_bytes;
+	uint64_t share = size_bytes / 100 * RESERVE_PERCENT;
+
+	if (d->record.reserve_bytes)
+		return d->record.reserve_bytes;
+	return blocks > share ? blocks : share;
+}
+
+static void view_one(const struct array *a, unsigned i, struct alloc_drive *out)
+{
+	const struct array_drive *d = &a->drives[i];
+	bool knows = d->about.total_bytes > 0;
+	uint64_t size, reserve;
+
+	memset(out, 0, sizeof(*out));
+	out->usable = drive_usable(d);
+	out->role = (enum drive_role)d->record.role;
+	out->removable = d->record.removable;
+	out->domain = i;
+	for (unsigned n = 0; n < i; n++) {
+		const char *x = d->record.domain[0] ? d->record.domain : d->about.domain;
+		const char *y = a->drives[n].record.domain[0] ? a->drives[n].record.domain
+							      : a->drives[n].about.domain;
+
+		if (x[0] && strcmp(x, y) == 0) {
+			out->domain = n;
+			break;
+		}
+	}
+	size = knows ? d->used_bytes + d->about.free_bytes : UINT64_MAX / 1024;
+	if (d->record.max_bytes && d->record.max_bytes < size)
+		size = d->record.max_bytes;
+	reserve = reserve_of(a, d, size);
+	out->size_bytes = size > reserve ? size - reserve : 0;
+	out->free_bytes = out->size_bytes > d->used_bytes ? out->size_bytes - d->used_bytes : 0;
+}
+
+void place_view(const struct array *a, struct alloc_drive *out)
+{
+	for (unsigned i = 0; i < a->count; i++)
+		view_one(a, i, &out[i]);
+}
+
+static struct alloc_policy alloc_policy_of(const struct array *a)
+{
+	return (struct alloc_policy){ .parity = a->policy.parity,
+				      .width = a->policy.width,
+				      .copies = a->policy.copies };
+}
+
+static int plan_group(struct array *a, uint64_t block_bytes, unsigned want_k,
+		      struct alloc_plan *plan, struct error *err)
+{
+	struct alloc_policy policy = alloc_policy_of(a);
+	struct alloc_drive *view = calloc(a->count, sizeof(*view));
+	int code;
+
+	if (!view)
+		return err_nomem(err);
+	place_view(a, view);
+	code = alloc_group(view, a->count, &policy, block_bytes, want_k, a->rotation++, plan, err);
+	free(view);
+	return code;
+}
+
+int place_shape(struct array *a, unsigned *k, unsigned *m, uint32_t *block_bytes,
+		struct error *err)
+{
+	uint32_t most = a->policy.geometry.block_bytes;
+	struct alloc_plan *plan = malloc(sizeof(*plan));
+	int code = plan ? plan_group(a, a->policy.geometry.pad_min_bytes, 0, plan, err)
+			: err_nomem(err);
+
+	if (code == ERR_NONE) {
+		uint32_t share = GROUP_BYTES_MAX / (plan->k + plan->m);
+
+		*k = plan->k;
+		*m = plan->m;
+		share -= share % BLOCK_STEP_BYTES;
+		*block_bytes = share > 0 && share < most ? share : most;
+	}
+	free(plan);
+	return code;
+}
+
+uint8_t place_slot(unsigned drive_index, const uint8_t *taken, unsigned n)
+{
+	uint8_t slot = (uint8_t)(drive_index % GROUP_SLOTS_MAX);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (taken[i] != slot)
+			continue;
+		/* Its own is taken: the lowest free one. n slots cannot fill 239. */
+		slot = 0;
+		for (unsigned j = 0; j < n; j++) {
+			if (taken[j] == slot) {
+				slot++;
+				j = (unsigned)-1;
+			}
+		}
+		break;
+	}
+	return slot;
+}
+
+/* One group on its way: a plan, its rows in memory, a job per object. */
+struct attempt {
+	struct array *a;
+	const struct new_block *blocks;
+	struct alloc_plan plan;
+	uint8_t slots[DRIVES_MAX];
+	struct id group_id;
+	struct buf rows[GROUP_ROWS_MAX];
+	struct lane_job *jobs; /* plan.k members, then plan.m rows */
+};
+
+static void attempt_release(struct attempt *t)
+{
+	for (unsigned i = 0; i < GROUP_ROWS_MAX; i++)
+		buf_release(&t->rows[i]);
+	free(t->jobs);
+	free(t);
+}
+
+static void choose_slots(struct attempt *t)
+{
+	for (unsigned i = 0; i < t->plan.k; i++)
+		t->slots[i] = t->plan.k == 1 ? 0 : place_slot(t->plan.data[i], t->slots, i);
+}
+
+static int compare_members(const void *x, const void *y)
+{
+	return ((const struct row_member *)x)->slot - ((const struct row_member *)y)->slot;
+}
+
+static void describe(const struct attempt *t, struct row_descriptor *d)
+{
+	memset(d, 0, sizeof(*d));
+	d->array_id = t->a->config.array_id;
+	d->group_id = t->group_id;
+	d->member_count = (uint16_t)t->plan.k;
+	for (unsigned i = 0; i < t->plan.k; i++)
+		d->members[i] = (struct row_member){ .name = t->blocks[i].name,
+						     .len_bytes = t->blocks[i].len_bytes,
+						     .slot = t->slots[i] };
+	qsort(d->members, d->member_count, sizeof(d->members[0]), compare_members);
+}
+
+/* Codes the rows into buffers of their own, descriptors and trailers behind. */
+static int encode_rows(struct attempt *t, struct error *err)
+{
+	struct code_input inputs[DRIVES_MAX];
+	uint8_t index[GROUP_ROWS_MAX], *outs[GROUP_ROWS_MAX];
+	struct row_descriptor *d = malloc(sizeof(*d));
+	size_t coded;
+	int code = ERR_NONE;
+
+	if (!d)
+		return err_nomem(err);
+	describe(t, d);
+	coded = (size_t)row_coded_bytes(d);
+	for (unsigned i = 0; i < t->plan.k; i++)
+		inputs[i] = (struct code_input){ { false, t->slots[i] },
+						 t->blocks[i].bytes,
+						 t->blocks[i].len_bytes };
+	for (unsigned j = 0; j < t->plan.m; j++) {
+		if (!buf_reserve(&t->rows[j], coded + row_tail_bytes(d))) {
+			code = err_nomem(err);
+			goto out;
+		}
+		index[j] = (uint8_t)j;
+		outs[j] = t->rows[j].data;
+	}
+	code = code_encode(inputs, t->plan.k, index, t->plan.m, outs, coded, err);
+	for (unsigned j = 0; j < t->plan.m && code == ERR_NONE; j++) {
+		d->row = (uint8_t)j;
+		t->rows[j].len_bytes = coded;
+		row_tail_encode(d, &t->rows[j]);
+		if (t->rows[j].failed)
+			code = err_nomem(err);
+	}
+out:
+	free(d);
+	return code;
+}
+
+static struct hash row_name(const struct attempt *t, unsigned j)
+{
+	return t->plan.k == 1 ? t->blocks[0].name
+			      : sha256(t->rows[j].data, t->rows[j].len_bytes);
+}
+
+static void run_jobs(struct attempt *t, struct lanes *l)
+{
+	struct batch batch;
+
+	batch_init(&batch);
+	for (unsigned i = 0; i < t->plan.k + t->plan.m; i++) {
+		struct lane_job *job = &t->jobs[i];
+		bool is_row = i >= t->plan.k;
+		unsigned j = i - t->plan.k;
+
+		if (is_row && t->plan.k > 1) {
+			struct hash name = row_name(t, j);
+
+			object_name_row(&name, job->name);
+			job->bytes = t->rows[j].data;
+			job->len_bytes = t->rows[j].len_bytes;
+		} else {
+			const struct new_block *b = &t->blocks[is_row ? 0 : i];
+
+			if (is_row)
+				object_name_row(&b->name, job->name);
+			else
+				object_name_block(&b->name, job->name);
+			job->bytes = b->bytes;
+			job->len_bytes = b->len_bytes;
+		}
+		job->sync = true;
+		lanes_add(l, is_row ? t->plan.rows[j] : t->plan.data[i], job, &batch);
+	}
+	batch_wait(&batch);
+	batch_release(&batch);
+}
+
+static unsigned drive_of(const struct attempt *t, unsigned job_index)
+{
+	return job_index < t->plan.k ? t->plan.data[job_index]
+				     : t->plan.rows[job_index - t->plan.k];
+}
+
+static void add_records(const struct attempt *t, struct buf *records, struct error *err, int *code)
+{
+	struct group_record *g = calloc(1, sizeof(*g));
+
+	if (!g) {
+		*code = err_nomem(err);
+		return;
+	}
+	for (unsigned i = 0; i < t->plan.k; i++) {
+		const struct new_block *b = &t->blocks[i];
+		struct block_record r = { .uid = *b->uid,
+					  .name = b->name,
+					  .len_bytes = b->len_bytes,
+					  .epoch = b->epoch,
+					  .drive_id = t->a->drives[t->plan.data[i]].id,
+					  .contents = *b->contents };
+
+		record_block(records, &r);
+		g->members[i] = (struct group_member_record){ *b->uid, b->name, b->len_bytes,
+							      t->slots[i] };
+	}
+	g->id = t->group_id;
+	g->member_count = t->plan.k;
+	g->row_count = t->plan.m;
+	for (unsigned j = 0; j < t->plan.m; j++) {
+		const struct lane_job *job = &t->jobs[t->plan.k + j];
+
+		g->rows[j].row = (uint8_t)j;
+		object_name_hash(job->name, &g->rows[j].name);
+		g->rows[j].len_bytes = job->len_bytes;
+		g->rows[j].drive_id = t->a->drives[t->plan.rows[j]].id;
+	}
+	if (t->plan.m > 0)
+		record_group(records, g);
+	free(g);
+}
+
+/* Books what was stored. On a failed attempt: what did arrive is garbage where it is. */
+static bool account(struct attempt *t, struct buf *records, struct place_result *result)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < t->plan.k + t->plan.m; i++)
+		all = all && t->jobs[i].code == ERR_NONE;
+	for (unsigned i = 0; i < t->plan.k + t->plan.m; i++) {
+		struct array_drive *d = &t->a->drives[drive_of(t, i)];
+		uint64_t len = t->jobs[i].len_bytes;
+
+		if (t->jobs[i].code != ERR_NONE)
+			continue;
+		d->used_bytes += len;
+		d->about.free_bytes -= len < d->about.free_bytes ? len : d->about.free_bytes;
+		result->stored_bytes += len;
+		if (!all)
+			record_garbage(records, &d->id, t->jobs[i].name, false);
+	}
+	return all;
+}
+
+/* Places blocks[0..*taken-1], as many as one group takes now. */
+static int place_some(struct array *a, struct lanes *l, const struct new_block *blocks,
+		      unsigned count, unsigned *taken, struct buf *records,
+		      struct place_result *result, struct error *err)
+{
+	struct attempt *t = calloc(1, sizeof(*t));
+	uint64_t longest = 0;
+	int code;
+
+	if (!t)
+		return err_nomem(err);
+	t->a = a;
+	t->blocks = blocks;
+	t->group_id = id_random();
+	for (unsigned i = 0; i < count; i++) {
+		if (blocks[i].len_bytes > longest)
+			longest = blocks[i].len_bytes;
+	}
+	*taken = 0;
+	code = plan_group(a, longest, count, &t->plan, err);
+	if (code != ERR_NONE)
+		goto out;
+	choose_slots(t);
+	t->jobs = calloc(t->plan.k + t->plan.m, sizeof(*t->jobs));
+	if (!t->jobs)
+		code = err_nomem(err);
+	else if (t->plan.k > 1 && t->plan.m > 0)
+		code = encode_rows(t, err);
+	if (code != ERR_NONE)
+		goto out;
+	run_jobs(t, l);
+	if (account(t, records, result)) {
+		add_records(t, records, err, &code);
+		*taken = t->plan.k;
+		if (t->plan.m < a->policy.parity)
+			result->thin = true;
+	}
+out:
+	attempt_release(t);
+	return code;
+}
+
+int place_group(struct array *a, struct lanes *l, const struct new_block *blocks, unsigned count,
+		struct buf *records, struct place_result *result, struct error *err)
+{
+	unsigned done = 0, taken;
+
+	/* Each round places blocks or poisons a drive: it ends when either runs out. */
+	while (done < count) {
+		int code = place_some(a, l, blocks + done, count - done, &taken, records, result,
+				      err);
+
+		if (code != ERR_NONE)
+			return err_wrap(err, "store a group");
+		done += taken;
+	}
+	return records->failed ? err_nomem(err) : ERR_NONE;
+}

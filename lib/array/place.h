@@ -1,0 +1,44 @@
+/*
+ * Placing: which drives take the objects of new groups, and getting them there. An object whose
+ * write or sync fails poisons its drive, and its group is placed anew on the others from the
+ * buffers, which the caller keeps until the call returns.
+ */
+#ifndef MRMR_ARRAY_PLACE_H
+#define MRMR_ARRAY_PLACE_H
+
+#include "array/array.h"
+#include "array/lanes.h"
+
+/* A finished block in memory. Everything is lent. */
+struct new_block {
+	const struct id *uid;
+	struct hash name;
+	const uint8_t *bytes;
+	size_t len_bytes;
+	uint32_t epoch;
+	const struct contents *contents;
+};
+
+struct place_result {
+	uint64_t stored_bytes; /* on all drives, parity included */
+	bool thin;	       /* some group has fewer rows than the policy asks */
+};
+
+/* The allocator's view of the drives. out holds a->count entries. */
+void place_view(const struct array *a, struct alloc_drive *out);
+
+/* How many members and rows the next group would have, and how long its blocks may be. */
+int place_shape(struct array *a, unsigned *k, unsigned *m, uint32_t *block_bytes,
+		struct error *err);
+
+/*
+ * Stores blocks as one group (or, when drives fail or fill up meanwhile, as several), rows and
+ * all, durable on return; appends their records. One thread at a time per array.
+ */
+int place_group(struct array *a, struct lanes *l, const struct new_block *blocks, unsigned count,
+		struct buf *records, struct place_result *result, struct error *err);
+
+/* A slot for a block on this drive that is none of taken[0..n-1]: the drive's own if free. */
+uint8_t place_slot(unsigned drive_index, const uint8_t *taken, unsigned n);
+
+#endif
