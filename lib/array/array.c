@@ -404,6 +404,7 @@ struct array *array_new(const struct array_options *o, struct error *err)
 	if (a->options.threads == 0)
 		a->options.threads = cpu_count();
 	pthread_mutex_init(&a->table_lock, NULL);
+	pthread_mutex_init(&a->place_lock, NULL);
 	a->rotation = load_u64(id_random().b);
 	return a;
 }
@@ -460,5 +461,6 @@ void array_close(struct array *a)
 	config_release(&a->config);
 	free(a->state_path);
 	pthread_mutex_destroy(&a->table_lock);
+	pthread_mutex_destroy(&a->place_lock);
 	free(a);
 }

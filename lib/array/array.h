@@ -98,7 +98,8 @@ struct array {
 	unsigned count;
 	bool fork_found;
 	bool short_commit; /* a commit of this process reached fewer drives than the policy asks */
-	uint64_t rotation; /* of the allocator */
+	pthread_mutex_t place_lock; /* used and free bytes of the drives, rotation */
+	uint64_t rotation;	    /* of the allocator */
 };
 
 int array_open(const struct array_options *o, struct array **out, struct error *err);

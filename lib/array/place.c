@@ -53,10 +53,12 @@ static void view_one(const struct array *a, unsigned i, struct alloc_drive *out)
 	out->free_bytes = out->size_bytes > d->used_bytes ? out->size_bytes - d->used_bytes : 0;
 }
 
-void place_view(const struct array *a, struct alloc_drive *out)
+void place_view(struct array *a, struct alloc_drive *out)
 {
+	pthread_mutex_lock(&a->place_lock);
 	for (unsigned i = 0; i < a->count; i++)
 		view_one(a, i, &out[i]);
+	pthread_mutex_unlock(&a->place_lock);
 }
 
 static struct alloc_policy alloc_policy_of(const struct array *a)
@@ -71,12 +73,16 @@ static int plan_group(struct array *a, uint64_t block_bytes, unsigned want_k,
 {
 	struct alloc_policy policy = alloc_policy_of(a);
 	struct alloc_drive *view = calloc(a->count, sizeof(*view));
+	uint64_t rotation;
 	int code;
 
 	if (!view)
 		return err_nomem(err);
 	place_view(a, view);
-	code = alloc_group(view, a->count, &policy, block_bytes, want_k, a->rotation++, plan, err);
+	pthread_mutex_lock(&a->place_lock);
+	rotation = a->rotation++;
+	pthread_mutex_unlock(&a->place_lock);
+	code = alloc_group(view, a->count, &policy, block_bytes, want_k, rotation, plan, err);
 	free(view);
 	return code;
 }
@@ -297,8 +303,10 @@ static bool account(struct attempt *t, struct buf *records, struct place_result 
 
 		if (t->jobs[i].code != ERR_NONE)
 			continue;
+		pthread_mutex_lock(&t->a->place_lock);
 		d->used_bytes += len;
 		d->about.free_bytes -= len < d->about.free_bytes ? len : d->about.free_bytes;
+		pthread_mutex_unlock(&t->a->place_lock);
 		result->stored_bytes += len;
 		if (!all)
 			record_garbage(records, &d->id, t->jobs[i].name, false);

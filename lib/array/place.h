@@ -25,7 +25,7 @@ struct place_result {
 };
 
 /* The allocator's view of the drives. out holds a->count entries. */
-void place_view(const struct array *a, struct alloc_drive *out);
+void place_view(struct array *a, struct alloc_drive *out);
 
 /* How many members and rows the next group would have, and how long its blocks may be. */
 int place_shape(struct array *a, unsigned *k, unsigned *m, uint32_t *block_bytes,
