@@ -27,17 +27,17 @@ const char *presence_word(enum drive_presence p)
 	return words[p];
 }
 
-void array_note(const struct array *a, enum note_level level, const char *fmt, ...)
+void array_tell(const struct array *a, enum tell_level level, const char *fmt, ...)
 {
 	char text[2 * ERR_MESSAGE_BYTES];
 	va_list args;
 
-	if (!a->options.note)
+	if (!a->options.tell)
 		return;
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	a->options.note(a->options.note_ctx, level, text);
+	a->options.tell(a->options.tell_ctx, level, text);
 }
 
 struct array_drive *array_drive_by_id(struct array *a, const struct id *id)
@@ -386,7 +386,7 @@ static void tell_left_out(struct array *a)
 		const struct array_drive *d = &a->drives[i];
 
 		if (d->presence != DRIVE_PRESENT && drive_counts(d))
-			array_note(a, NOTE_WARNING, "drive %s is left out: %s: %s", d->name,
+			array_tell(a, TELL_WARNING, "drive %s is left out: %s: %s", d->name,
 				   presence_word(d->presence), d->why);
 	}
 }

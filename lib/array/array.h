@@ -50,9 +50,9 @@ struct array_drive {
 	uint64_t damaged_ever, repaired_ever;
 };
 
-enum note_level { NOTE_INFO, NOTE_WARNING };
+enum tell_level { TELL_INFO, TELL_WARNING };
 /* One line for the user, from whatever thread. */
-typedef void note_fn(void *ctx, enum note_level level, const char *text);
+typedef void tell_fn(void *ctx, enum tell_level level, const char *text);
 
 /* Asks for what opens a slot. kinds: bit (1 << enum slot_kind) per kind that some slot has. Fills
  * out; its bytes stay valid until array_open() returns. ERR_KEY: nothing to offer. */
@@ -68,8 +68,8 @@ struct array_options {
 	secret_fn *secret;
 	void *secret_ctx;
 	uint64_t kdf_limit_bytes; /* 0: default */
-	note_fn *note;
-	void *note_ctx;
+	tell_fn *tell;
+	void *tell_ctx;
 	bool writing;		   /* the command will write: safety brakes stop it */
 	bool tolerate_rollback;	   /* scrub, rebuild: they mend what a rolled-back drive lacks */
 	const char *machine_id;	   /* NULL: of this host */
@@ -131,7 +131,7 @@ int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state
 void array_close(struct array *a); /* NULL is allowed */
 
 /* Tells the user something. printf-like. */
-void array_note(const struct array *a, enum note_level level, const char *fmt, ...)
+void array_tell(const struct array *a, enum tell_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 struct array_drive *array_drive_by_id(struct array *a, const struct id *id);	 /* or NULL */

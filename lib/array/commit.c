@@ -352,7 +352,7 @@ int array_push(struct array *a, unsigned *sent, struct error *err)
 			continue;
 		if (push_drive(a, &l, i, &bytes, sent, err) != ERR_NONE) {
 			atomic_store(&d->poisoned, true);
-			array_note(a, NOTE_WARNING, "send journals: %s: on drive %s", err->message,
+			array_tell(a, TELL_WARNING, "send journals: %s: on drive %s", err->message,
 				   d->name);
 		}
 	}

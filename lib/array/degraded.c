@@ -111,7 +111,7 @@ void live_group_expose_liars(struct array *a, struct live_group *g)
 			continue;
 		g->objects[i].bad = true;
 		atomic_fetch_add(&o->drive->damaged, 1);
-		array_note(a, NOTE_WARNING, "%s: on drive %s", why.message, o->drive->name);
+		array_tell(a, TELL_WARNING, "%s: on drive %s", why.message, o->drive->name);
 	}
 }
 

@@ -300,14 +300,14 @@ static int load_stored(struct judging *j, struct error *err)
 		if (code == ERR_NONE || code == ERR_NOMEM)
 			return code;
 		if (atomic_fetch_add(&d->damaged, 1) == 0)
-			array_note(j->f->a, NOTE_WARNING,
+			array_tell(j->f->a, TELL_WARNING,
 				   "drive %s: %s: %s: reading around it (`mrmr scrub` repairs)", d->name,
 				   name, err->message);
 	}
 	code = degraded_read(j->f->a, &j->list->block, frame->offset_bytes, j->w->box.data,
 			     frame->box_bytes, judge_box, j, err);
 	if (code == ERR_NONE && atomic_fetch_add(&j->f->reconstructed, 1) == 0)
-		array_note(j->f->a, NOTE_WARNING,
+		array_tell(j->f->a, TELL_WARNING,
 			   "some data are reconstructed from parity: the array is degraded");
 	return code;
 }

@@ -68,7 +68,7 @@ static void run_job(struct lane *lane, struct lane_job *job)
 		return;
 	err_wrap(&job->err, "drive %s", d->name);
 	atomic_store(&d->poisoned, true);
-	array_note(lane->array, NOTE_WARNING, "%s: not written to any more in this run",
+	array_tell(lane->array, TELL_WARNING, "%s: not written to any more in this run",
 		   job->err.message);
 }
 

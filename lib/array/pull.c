@@ -95,19 +95,19 @@ static int apply_item(struct pull *p, size_t item, bool despite_causes, enum ste
 	if (code == ERR_NONE)
 		code = segment_open(p->a->keys, p->bytes.data, p->bytes.len_bytes, &s, err);
 	if (code != ERR_NONE) {
-		array_note(p->a, NOTE_WARNING, "journal segment %s: %s", listed->name,
+		array_tell(p->a, TELL_WARNING, "journal segment %s: %s", listed->name,
 			   err->message);
 		return code == ERR_NOMEM ? code : ERR_NONE;
 	}
 	if (!hash_equal(&s.writer, &listed->parts.writer) || s.first != listed->parts.first ||
 	    s.last != listed->parts.last) {
-		array_note(p->a, NOTE_WARNING, "journal segment %s is not what its name says",
+		array_tell(p->a, TELL_WARNING, "journal segment %s is not what its name says",
 			   listed->name);
 		goto out;
 	}
 	if (s.first == clock_seq(&p->applied, &s.writer) + 1 &&
 	    !hash_equal(&s.previous, stand ? &stand->head : &(struct hash){ { 0 } })) {
-		array_note(p->a, NOTE_WARNING, "journal segment %s does not follow what is known",
+		array_tell(p->a, TELL_WARNING, "journal segment %s does not follow what is known",
 			   listed->name);
 		p->a->fork_found = true;
 		goto out;
@@ -197,7 +197,7 @@ static int apply_all(struct pull *p, struct error *err)
 		if (despite_causes)
 			return ERR_NONE;
 		despite_causes = true;
-		array_note(p->a, NOTE_WARNING,
+		array_tell(p->a, TELL_WARNING,
 			   "some journal segments refer to others that no drive at hand has");
 	}
 }
@@ -231,7 +231,7 @@ static void find_forks(struct pull *p)
 		if (!genuine)
 			continue;
 		p->a->fork_found = true;
-		array_note(p->a, NOTE_WARNING,
+		array_tell(p->a, TELL_WARNING,
 			   "FORK: two different journal segments %s and %s: a state folder was copied "
 			   "or restored from a backup",
 			   p->listing.items[i].name, p->listing.items[next].name);
@@ -288,7 +288,7 @@ static int check_own_past(struct pull *p, struct error *err)
 
 	if (!seen || seen->seq <= own->seq)
 		return ERR_NONE;
-	array_note(p->a, NOTE_WARNING,
+	array_tell(p->a, TELL_WARNING,
 		   "the state folder is older than this host's journal on the drives (restored from "
 		   "a backup?): this host goes on as a new writer");
 	return writer_renew(p->writer, err);
@@ -301,7 +301,7 @@ static int open_writer(struct pull *p, struct error *err)
 			       &origin, err);
 
 	if (code == ERR_NONE && origin == WRITER_COPIED)
-		array_note(p->a, NOTE_WARNING,
+		array_tell(p->a, TELL_WARNING,
 			   "the state folder is a copy of another one: this host goes on as a new writer");
 	return code;
 }

@@ -216,7 +216,7 @@ int array_store_key(struct array *a, const char *name, const struct buf *bytes, 
 		if (code == ERR_NONE)
 			stored += i > 0;
 		else
-			array_note(a, NOTE_WARNING, "store a key: %s: on %s", err->message,
+			array_tell(a, TELL_WARNING, "store a key: %s: on %s", err->message,
 				   i ? a->drives[i - 1].name : "the state folder");
 	}
 	if (stored > 0)
@@ -254,7 +254,7 @@ int array_drop_slot(struct array *a, const struct id *slot_id, struct error *err
 			if (code == ERR_NONE)
 				code = place->driver->sync(place, err);
 			if (code != ERR_NONE)
-				array_note(a, NOTE_WARNING, "remove a key: %s: on %s", err->message,
+				array_tell(a, TELL_WARNING, "remove a key: %s: on %s", err->message,
 					   i ? a->drives[i - 1].name : "the state folder");
 		}
 	}
