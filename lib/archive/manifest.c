@@ -53,7 +53,8 @@ static int add_parts(struct manifest *m, struct packer *p, const struct buf *rec
 static int add_unmanifested(struct manifest *m, struct packer *p, struct error *err)
 {
 	struct buf records = { 0 };
-	int code = array_unmanifested(m->a, &records, err);
+	int code = table_unmanifested(m->a->table, &m->a->writer_id, &records,
+							 err);
 
 	if (code == ERR_NONE)
 		code = add_parts(m, p, &records, false, err);

@@ -45,6 +45,8 @@ struct packer {
 	struct framer **framers;
 	unsigned framer_count;
 
+	uint32_t frame_chunks_max; /* so that any frame fits in an empty block */
+
 	struct frame_job *gathering; /* the adding thread's own */
 	uint64_t added_bytes;	     /* likewise */
 
@@ -204,12 +206,12 @@ static void close_filling(struct packer *p)
 /* ---- placing ---- */
 
 static int reserve_in_turn(struct filling *f, const struct frame_plan *plan, uint32_t stretch_bytes,
-			   unsigned *which, uint32_t *frame_index, struct error *err)
+			   unsigned *which, struct frame_place *place, struct error *err)
 {
 	int code = ERR_FULL;
 
 	for (unsigned tried = 0; tried < f->k && code == ERR_FULL; tried++) {
-		code = block_writer_reserve(f->writers[f->at], plan, frame_index, err);
+		code = block_writer_reserve(f->writers[f->at], plan, place, err);
 		*which = f->at;
 		if (code == ERR_NONE)
 			f->turn_bytes += plan->packed_bytes;
@@ -239,7 +241,7 @@ static int open_filling(struct packer *p, struct error *err)
 
 /* Finds the head frame its place in the open group, or in a new one. */
 static int place_head(struct packer *p, const struct frame_plan *plan, unsigned *which,
-		      uint32_t *frame_index, struct error *err)
+		      struct frame_place *place, struct error *err)
 {
 	for (unsigned try = 0; try < 2; try++) {
 		int code = failure(p, err);
@@ -249,7 +251,7 @@ static int place_head(struct packer *p, const struct frame_plan *plan, unsigned 
 		if (code == ERR_NONE)
 			code = reserve_in_turn(p->filling, plan,
 					       p->a->policy.geometry.stretch_bytes, which,
-					       frame_index, err);
+					       place, err);
 		if (code != ERR_FULL || !p->filling)
 			return code;
 		close_filling(p);
@@ -308,12 +310,12 @@ static void place_and_seal(struct packer *p, struct frame_job *job)
 	struct filling *f = NULL;
 	struct block_writer *w = NULL;
 	struct error err;
+	struct frame_place place;
 	unsigned which;
-	uint32_t frame_index;
 	int code;
 
 	p->placing = true;
-	code = place_head(p, &plan, &which, &frame_index, &err);
+	code = place_head(p, &plan, &which, &place, &err);
 	p->placing = false;
 	if (code == ERR_NONE) {
 		struct placed_frame *placed = &p->placed[job->number];
@@ -321,7 +323,8 @@ static void place_and_seal(struct packer *p, struct frame_job *job)
 		f = p->filling;
 		w = f->writers[which];
 		placed->uid = *block_writer_uid(w);
-		placed->first_chunk = block_writer_contents(w)->frames[frame_index].first_chunk;
+		placed->first_chunk =
+			block_writer_contents(w)->frames[place.frame_index].first_chunk;
 		p->result.packed_bytes += plan.packed_bytes;
 		keep_small(p, job, packed, &placed->uid);
 		f->unsealed++;
@@ -331,7 +334,7 @@ static void place_and_seal(struct packer *p, struct frame_job *job)
 	pthread_cond_broadcast(&p->changed);
 	if (code == ERR_NONE) {
 		pthread_mutex_unlock(&p->lock);
-		code = block_writer_seal(w, frame_index, packed->data, &err);
+		code = block_writer_seal(w, &place, packed->data, &err);
 		pthread_mutex_lock(&p->lock);
 		f->unsealed--;
 	}
@@ -428,7 +431,8 @@ int packer_add(struct packer *p, const struct hash *id, const void *bytes, uint3
 	struct frame_job *job = p->gathering;
 	int code = ERR_NONE;
 
-	if (job && job->plain.len_bytes + len_bytes > p->a->policy.geometry.frame_bytes)
+	if (job && (job->plain.len_bytes + len_bytes > p->a->policy.geometry.frame_bytes ||
+		    job->chunk_count == p->frame_chunks_max))
 		end_frame(p);
 	if (!p->gathering)
 		code = begin_frame(p, err);
@@ -548,12 +552,19 @@ int packer_finish(struct packer *p, bool may_inline, struct buf *records,
 int packer_new(struct array *a, int level, struct packer **out, struct error *err)
 {
 	struct packer *p = calloc(1, sizeof(*p));
-	unsigned threads = a->options.threads;
-	int code = ERR_NONE;
+	unsigned threads = a->options.threads, k, m;
+	uint32_t block_bytes;
+	int code;
 
 	if (!p)
 		return err_nomem(err);
 	p->a = a;
+	code = place_shape(a, &k, &m, &block_bytes, err);
+	if (code != ERR_NONE) {
+		free(p);
+		return code;
+	}
+	p->frame_chunks_max = block_frame_chunks(&a->policy.geometry, block_bytes);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
 	p->job_count = threads * JOBS_PER_THREAD;

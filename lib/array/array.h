@@ -86,7 +86,8 @@ struct array {
 	struct config config;
 	struct keys *keys_owned;
 	const struct keys *keys;
-	struct id slot_used; /* which slot opened it; zero when keys were given */
+	struct hash writer_id; /* of this host */
+	struct id slot_used;   /* which slot opened it; zero when keys were given */
 	struct policy policy;
 	struct table *table;
 	pthread_mutex_t table_lock; /* held around table calls where several threads read */

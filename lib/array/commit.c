@@ -195,25 +195,6 @@ static void commit_end(struct commit *c)
 	batch_release(&c->batch);
 }
 
-/* Length of the longest run of whole records within max_bytes; at least one record. */
-static size_t whole_records(const struct buf *records, size_t at, size_t max_bytes)
-{
-	struct reader r = reader_of(records->data + at, records->len_bytes - at);
-	size_t taken = 0;
-	struct reader body;
-	uint64_t type;
-	bool mandatory;
-
-	while (record_next(&r, &type, &mandatory, &body)) {
-		size_t upto = records->len_bytes - at - r.left_bytes;
-
-		if (taken > 0 && upto > max_bytes)
-			break;
-		taken = upto;
-	}
-	return taken;
-}
-
 static int sign_all(struct commit *c, const struct buf *records, struct error *err)
 {
 	size_t max_bytes = c->a->policy.geometry.segment_bytes;
@@ -223,14 +204,14 @@ static int sign_all(struct commit *c, const struct buf *records, struct error *e
 	int code = table_clock(c->a->table, &seen, err);
 
 	for (size_t at = 0; at < records->len_bytes && code == ERR_NONE;) {
-		size_t len = whole_records(records, at, max_bytes);
+		size_t left = records->len_bytes - at;
+		size_t len = records_split(records->data + at, left, max_bytes);
 		const struct buf *bytes;
 		const char *name;
 
-		if (len == 0) {
-			code = err_set(err, ERR_CORRUPT, "commit: malformed records");
-			break;
-		}
+		/* A single record may be longer than that: up to what a segment can hold at all. */
+		if (len == 0)
+			len = records_split(records->data + at, left, SEGMENT_BODY_MAX);
 		code = writer_sign(c->writer, &seen, have, have_count, records->data + at, len,
 				   &name, &bytes, err);
 		if (code == ERR_NONE)

@@ -320,6 +320,7 @@ int array_pull(struct array *a, struct error *err)
 	    (code = apply_all(&p, err)) != ERR_NONE ||
 	    (code = check_own_past(&p, err)) != ERR_NONE)
 		goto out;
+	a->writer_id = *writer_id(p.writer);
 	find_forks(&p);
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
 		if (a->drives[i].presence == DRIVE_PRESENT)
