@@ -195,13 +195,31 @@ static void commit_end(struct commit *c)
 	batch_release(&c->batch);
 }
 
+/* The marks as they are now, in memory of their own: the writer's may move while it signs. */
+static int copy_have(struct writer *w, struct have **out, size_t *count, struct error *err)
+{
+	const struct have *have = writer_have(w, count);
+	struct buf encoded = { 0 };
+	struct reader r;
+	int code;
+
+	haves_encode(have, *count, &encoded);
+	r = reader_of(encoded.data, encoded.len_bytes);
+	code = encoded.failed ? err_nomem(err) : haves_decode(&r, out, count, err);
+	buf_release(&encoded);
+	return code;
+}
+
 static int sign_all(struct commit *c, const struct buf *records, struct error *err)
 {
 	size_t max_bytes = c->a->policy.geometry.segment_bytes;
 	struct clock seen = { 0 };
-	size_t have_count;
-	const struct have *have = writer_have(c->writer, &have_count);
+	struct have *have = NULL;
+	size_t have_count = 0;
 	int code = table_clock(c->a->table, &seen, err);
+
+	if (code == ERR_NONE)
+		code = copy_have(c->writer, &have, &have_count, err);
 
 	for (size_t at = 0; at < records->len_bytes && code == ERR_NONE;) {
 		size_t left = records->len_bytes - at;
@@ -219,6 +237,7 @@ static int sign_all(struct commit *c, const struct buf *records, struct error *e
 		at += len;
 	}
 	clock_release(&seen);
+	haves_release(have, have_count);
 	return code;
 }
 
