@@ -315,6 +315,13 @@ int table_groups(struct table *t, table_id_fn *each, void *ctx, struct error *er
 	return query_each_id(&q, each, ctx, err);
 }
 
+int table_lost_blocks(struct table *t, table_id_fn *each, void *ctx, struct error *err)
+{
+	struct query q = query_of(t, "SELECT uid FROM block WHERE lost = 1 ORDER BY uid");
+
+	return query_each_id(&q, each, ctx, err);
+}
+
 int table_groups_on(struct table *t, const struct id *drive_id, table_id_fn *each, void *ctx,
 		    struct error *err)
 {
