@@ -315,6 +315,17 @@ int table_groups(struct table *t, table_id_fn *each, void *ctx, struct error *er
 	return query_each_id(&q, each, ctx, err);
 }
 
+int table_short_groups(struct table *t, unsigned rows, table_id_fn *each, void *ctx,
+		       struct error *err)
+{
+	struct query q = query_of(t, "SELECT uid FROM grp WHERE"
+				     " (SELECT count(DISTINCT row) FROM row"
+				     " WHERE row.grp = grp.id AND present = 1) < ? ORDER BY uid");
+
+	query_int(&q, rows);
+	return query_each_id(&q, each, ctx, err);
+}
+
 int table_lost_blocks(struct table *t, table_id_fn *each, void *ctx, struct error *err)
 {
 	struct query q = query_of(t, "SELECT uid FROM block WHERE lost = 1 ORDER BY uid");

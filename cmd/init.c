@@ -1,0 +1,174 @@
+#include "base/units.h"
+#include "cmd/commands.h"
+#include "cmd/newdrive.h"
+#include "cmd/open.h"
+#include "cmd/out.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct initing {
+	struct invocation *inv;
+	struct new_array array;
+	struct new_drive *drives;
+};
+
+static bool taken(void *ctx, const char *name)
+{
+	const struct initing *i = ctx;
+
+	for (unsigned n = 0; n < i->array.count; n++) {
+		if (strcmp(i->drives[n].record.name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int choose_level(struct initing *i, const char *level, unsigned drives, struct error *err)
+{
+	struct policy *p = &i->array.policy;
+
+	if (strcmp(level, "raid0") == 0) {
+		p->parity = 0;
+	} else if (strcmp(level, "raid1") == 0) {
+		if (drives > PARITY_MAX + 1)
+			return err_set(err, ERR_USAGE, "raid1 keeps at most %d copies: %u drives are "
+						       "too many, take --copies",
+				       PARITY_MAX + 1, drives);
+		p->copies = true;
+		p->parity = drives - 1;
+	} else if (strcmp(level, "raid6") == 0) {
+		p->parity = 2;
+	} else {
+		p->parity = 1;
+		if (strcmp(level, "raid4") == 0)
+			i->drives[drives - 1].record.role = ROLE_PARITY;
+	}
+	return ERR_NONE;
+}
+
+static int choose_policy(struct initing *i, struct error *err)
+{
+	struct invocation *inv = i->inv;
+	struct policy *p = &i->array.policy;
+	const char *level = option_text(inv, "level", NULL);
+	const char *profile = option_text(inv, "chunk-profile", "default");
+	unsigned drives = i->array.count;
+	int code = ERR_NONE;
+
+	p->geometry = geometry_default();
+	p->geometry.block_bytes =
+		(uint32_t)option_number(inv, "block-size", p->geometry.block_bytes);
+	geometry_set_profile(&p->geometry, strcmp(profile, "fine") == 0	    ? PROFILE_FINE
+					   : strcmp(profile, "coarse") == 0 ? PROFILE_COARSE
+									    : PROFILE_DEFAULT);
+	p->width = (unsigned)option_number(inv, "width", 0);
+	if (level) {
+		code = choose_level(i, level, drives, err);
+	} else if (option_given(inv, "copies")) {
+		p->copies = true;
+		p->parity = (unsigned)option_number(inv, "copies", 1) - 1;
+	} else {
+		p->parity = (unsigned)option_number(inv, "parity", drives > 1 ? 1 : 0);
+		if (drives == 1 && !option_given(inv, "parity"))
+			out_warn(inv->out, "one drive has no redundancy: its loss loses everything");
+	}
+	return code;
+}
+
+/* Two drives on one disk fail together: said once, here. */
+static void warn_domains(struct initing *i, struct array_options *options)
+{
+	char (*domains)[DRIVE_DOMAIN_MAX] = calloc(i->array.count, sizeof(*domains));
+
+	for (unsigned n = 0; domains && n < i->array.count; n++) {
+		struct config_drive entry = { .url = (char *)(uintptr_t)i->drives[n].url };
+		struct drive_options none = { .temp_tag = "init" };
+		struct drive_about about;
+		struct drive *d;
+		struct error ignored;
+
+		if (options->open_drive(options->open_drive_ctx, &entry, &none, &d, &ignored))
+			continue;
+		if (d->driver->about(d, &about, &ignored) == ERR_NONE)
+			memcpy(domains[n], about.domain, sizeof(about.domain));
+		d->driver->close(d);
+		for (unsigned m = 0; m < n; m++) {
+			if (!domains[n][0] || strcmp(domains[n], domains[m]) != 0)
+				continue;
+			out_warn(i->inv->out,
+				 "%s and %s are both on %s and fail together: the promise counts "
+				 "drives, not disks",
+				 i->drives[m].record.name, i->drives[n].record.name, domains[n]);
+			free(domains);
+			return;
+		}
+	}
+	free(domains);
+}
+
+static int create(struct initing *i, struct error *err)
+{
+	struct invocation *inv = i->inv;
+	const char *key_file = option_text(inv, "key-file", NULL);
+	struct held_secret secret = { .memory = NULL };
+	struct opened o;
+	char text[RECOVERY_TEXT_BYTES];
+	int code = open_prepare(inv, &o, err);
+
+	if (code == ERR_NONE && !option_given(inv, "dry-run"))
+		code = key_file ? secret_make_key_file(key_file, &secret, err)
+				: secret_for_init(inv->globals.insecure_no_passphrase, &secret, err);
+	if (code != ERR_NONE || option_given(inv, "dry-run"))
+		goto out;
+	i->array.secret = &secret.secret;
+	i->array.allow_empty = inv->globals.insecure_no_passphrase;
+	i->array.cost = strcmp(option_text(inv, "kdf", "default"), "sensitive") == 0
+				? KDF_SENSITIVE
+				: KDF_DEFAULT;
+	code = array_create(&o.options, &i->array, err);
+	if (code != ERR_NONE) {
+		if (key_file)
+			remove(key_file);
+		goto out;
+	}
+	warn_domains(i, &o.options);
+	recovery_text(i->array.recovery_key, text);
+	out_report(inv->out, "array created: %u drives, parity %u, config %s", i->array.count,
+		   i->array.policy.parity, o.config_path);
+	out_line(inv->out, "recovery key: %s", text);
+	out_report(inv->out, "Keep it on paper: it opens the array when every other key is lost.");
+	out_json(inv->out, json_pack("{s:s, s:i, s:i, s:s, s:s}", "message_type", "summary", "drives",
+				     (int)i->array.count, "parity", (int)i->array.policy.parity,
+				     "config", o.config_path, "recovery_key", text));
+	explicit_bzero(text, sizeof(text));
+out:
+	explicit_bzero(i->array.recovery_key, sizeof(i->array.recovery_key));
+	held_secret_release(&secret);
+	opened_release(&o);
+	return code;
+}
+
+int cmd_init(struct invocation *inv, struct error *err)
+{
+	struct initing i = { .inv = inv };
+	int code = ERR_NONE;
+
+	i.drives = calloc(inv->args_count, sizeof(*i.drives));
+	if (!i.drives)
+		return err_nomem(err);
+	i.array.drives = i.drives;
+	for (size_t n = 0; n < inv->args_count && code == ERR_NONE; n++) {
+		code = new_drive_parse(inv, inv->args[n], taken, &i, &i.drives[n], err);
+		if (code == ERR_NONE)
+			i.array.count++;
+	}
+	if (code == ERR_NONE)
+		code = choose_policy(&i, err);
+	if (code == ERR_NONE)
+		code = create(&i, err);
+	for (unsigned n = 0; n < i.array.count; n++)
+		new_drive_release(&i.drives[n]);
+	free(i.drives);
+	return code;
+}

@@ -1,0 +1,81 @@
+#include "cmd/newdrive.h"
+
+#include "archive/roots.h"
+#include "base/units.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -o K=V as the JSON object that the config keeps. */
+static int parse_options(const struct invocation *inv, char **json, struct error *err)
+{
+	json_t *o = json_object();
+	const char *pair;
+
+	for (size_t i = 0; o && (pair = option_nth(inv, "option", i)); i++) {
+		const char *equals = strchr(pair, '=');
+		char *key = strndup(pair, (size_t)(equals - pair)); /* the table checked it */
+
+		if (!key || json_object_set_new(o, key, json_string(equals + 1))) {
+			free(key);
+			json_decref(o);
+			return err_set(err, ERR_USAGE, "option %s: not valid UTF-8", pair);
+		}
+		free(key);
+	}
+	*json = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	json_decref(o);
+	return *json ? ERR_NONE : err_nomem(err);
+}
+
+/* A path without scheme is stored as an absolute one: the next command may run elsewhere. */
+static int absolute_url(const char *url, char **out, struct error *err)
+{
+	const struct mrmr_driver *driver;
+	const char *path = strncmp(url, "file:", 5) == 0 ? url + 5 : url;
+	int code = driver_for_url(url, &driver, err);
+
+	if (code != ERR_NONE)
+		return code;
+	if (strcmp(driver->kind, "file") == 0)
+		return path_absolute(NULL, path, out, err);
+	*out = strdup(url);
+	return *out ? ERR_NONE : err_nomem(err);
+}
+
+int new_drive_parse(const struct invocation *inv, const char *arg, name_taken_fn *taken, void *ctx,
+		    struct new_drive *d, struct error *err)
+{
+	char name[DRIVE_NAME_BYTES], *url = NULL, *options = NULL;
+	const char *given_url;
+	int code;
+
+	memset(d, 0, sizeof(*d));
+	drive_name_split(arg, name, &given_url);
+	code = absolute_url(given_url, &url, err);
+	if (code == ERR_NONE)
+		code = parse_options(inv, &options, err);
+	if (code != ERR_NONE) {
+		free(url);
+		return code;
+	}
+	if (name[0] && taken(ctx, name))
+		code = err_set(err, ERR_USAGE, "two drives named %s", name);
+	for (unsigned attempt = 0; !name[0] || (code == ERR_NONE && taken(ctx, name)); attempt++)
+		drive_name_derive(url, attempt, name);
+	memcpy(d->record.name, name, sizeof(name));
+	d->url = url;
+	d->options_json = options;
+	d->make_root = option_given(inv, "mkdir");
+	if (code != ERR_NONE)
+		new_drive_release(d);
+	return code;
+}
+
+void new_drive_release(struct new_drive *d)
+{
+	free((char *)(uintptr_t)d->url);
+	free((char *)(uintptr_t)d->options_json);
+	memset(d, 0, sizeof(*d));
+}

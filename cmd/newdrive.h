@@ -1,0 +1,17 @@
+/*
+ * Drives as named on the command line of init, add and rebuild --onto: [NAME=]URL and -o K=V.
+ */
+#ifndef MRMR_CMD_NEWDRIVE_H
+#define MRMR_CMD_NEWDRIVE_H
+
+#include "array/array.h"
+#include "cmd/options.h"
+
+/* Fills d from an argument; taken(ctx, name) tells names that a derived one must avoid. The URL
+ * is made absolute when it is a path. Release with new_drive_release(). */
+typedef bool name_taken_fn(void *ctx, const char *name);
+int new_drive_parse(const struct invocation *inv, const char *arg, name_taken_fn *taken, void *ctx,
+		    struct new_drive *d, struct error *err);
+void new_drive_release(struct new_drive *d);
+
+#endif

@@ -1,0 +1,125 @@
+#include "cmd/open.h"
+
+#include "base/file.h"
+#include "cmd/out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* $variable, else $XDG/mrmr, else $HOME/fallback/mrmr. */
+static char *folder_from(const char *variable, const char *xdg, const char *fallback)
+{
+	const char *own = getenv(variable), *base = getenv(xdg), *home = getenv("HOME");
+	char *path = NULL;
+
+	if (own && own[0])
+		return strdup(own);
+	if (base && base[0] == '/')
+		return path_join(base, "mrmr");
+	if (asprintf(&path, "%s/%s/mrmr", home && home[0] ? home : "/root", fallback) < 0)
+		return NULL;
+	return path;
+}
+
+static char *config_path_of(const char *array)
+{
+	char *folder, *path = NULL;
+
+	if (strchr(array, '/'))
+		return strdup(array);
+	folder = folder_from("MRMR_CONFIG_DIR", "XDG_CONFIG_HOME", ".config");
+	if (folder && asprintf(&path, "%s/%s.json", folder, array) < 0)
+		path = NULL;
+	free(folder);
+	return path;
+}
+
+static int open_drive(void *ctx, const struct config_drive *entry,
+		      const struct drive_options *options, struct drive **out, struct error *err)
+{
+	const struct mrmr_driver *driver;
+	int code = driver_for_url(entry->url, &driver, err);
+
+	(void)ctx;
+	return code == ERR_NONE ? driver->open(entry->url, options, out, err) : code;
+}
+
+static void tell(void *ctx, enum tell_level level, const char *text)
+{
+	struct opened *o = ctx;
+
+	if (level == TELL_WARNING)
+		out_warn(o->inv->out, "%s", text);
+	else
+		out_detail(o->inv->out, "%s", text);
+}
+
+static int offer_secret(void *ctx, unsigned kinds, struct secret *out, struct error *err)
+{
+	struct opened *o = ctx;
+	uint8_t *key;
+	int code = secret_to_unlock(o->inv->globals.insecure_no_passphrase, &o->secret, err);
+
+	if (code != ERR_NONE)
+		return code;
+	*out = o->secret.secret;
+	if (out->kind != SLOT_PASSPHRASE || !(kinds & 1u << SLOT_RECOVERY))
+		return ERR_NONE;
+	/* The recovery key may be typed wherever a passphrase is asked for. */
+	key = o->recovery_key;
+	if (out->len_bytes < RECOVERY_TEXT_BYTES) {
+		char text[RECOVERY_TEXT_BYTES];
+		struct error no;
+
+		memcpy(text, out->bytes, out->len_bytes);
+		text[out->len_bytes] = '\0';
+		if (recovery_parse(text, key, &no) == ERR_NONE)
+			*out = (struct secret){ SLOT_RECOVERY, key, KEY_BYTES };
+		explicit_bzero(text, sizeof(text));
+	}
+	return ERR_NONE;
+}
+
+int open_prepare(struct invocation *inv, struct opened *o, struct error *err)
+{
+	memset(o, 0, sizeof(*o));
+	o->inv = inv;
+	o->config_path = config_path_of(inv->globals.array);
+	o->state_root = folder_from("MRMR_STATE_DIR", "XDG_STATE_HOME", ".local/state");
+	if (!o->config_path || !o->state_root)
+		return err_nomem(err);
+	o->options = (struct array_options){ .config_path = o->config_path,
+					     .state_root = o->state_root,
+					     .secret = offer_secret,
+					     .secret_ctx = o,
+					     .kdf_limit_bytes = inv->globals.kdf_limit_bytes,
+					     .tell = tell,
+					     .tell_ctx = o,
+					     .open_drive = open_drive };
+	return ERR_NONE;
+}
+
+int open_array(struct invocation *inv, unsigned flags, struct opened *o, struct array **a,
+	       struct error *err)
+{
+	int code = open_prepare(inv, o, err);
+
+	*a = NULL;
+	if (code != ERR_NONE)
+		return code;
+	o->options.writing = flags & OPEN_WRITE;
+	o->options.tolerate_rollback = flags & OPEN_MENDS;
+	code = array_open(&o->options, a, err);
+	if (code == ERR_NONE && inv->globals.expect_head)
+		code = array_expect_head(*a, inv->globals.expect_head, err);
+	return code;
+}
+
+void opened_release(struct opened *o)
+{
+	held_secret_release(&o->secret);
+	explicit_bzero(o->recovery_key, sizeof(o->recovery_key));
+	free(o->config_path);
+	free(o->state_root);
+}

@@ -1,0 +1,34 @@
+/*
+ * From the command line to an open array: where config and state lie, how drives are opened,
+ * which secret opens the keys, and how the library's remarks reach the user.
+ */
+#ifndef MRMR_CMD_OPEN_H
+#define MRMR_CMD_OPEN_H
+
+#include "array/array.h"
+#include "cmd/options.h"
+#include "cmd/secret.h"
+
+enum open_flags {
+	OPEN_READ = 0,
+	OPEN_WRITE = 1,	     /* the command changes something: safety brakes apply */
+	OPEN_MENDS = 2,	     /* it may go on with a drive that was rolled back */
+};
+
+/* What array_options need for as long as the array is open. */
+struct opened {
+	struct invocation *inv;
+	struct array_options options;
+	struct held_secret secret;
+	uint8_t recovery_key[KEY_BYTES]; /* when a passphrase turned out to be one */
+	char *config_path, *state_root;
+};
+
+/* Fills o->options (paths, callbacks); opens nothing. For init and recover. */
+int open_prepare(struct invocation *inv, struct opened *o, struct error *err);
+/* The whole of it, --expect-head included. *a: array_close(), then opened_release(o). */
+int open_array(struct invocation *inv, unsigned flags, struct opened *o, struct array **a,
+	       struct error *err);
+void opened_release(struct opened *o);
+
+#endif

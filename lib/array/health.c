@@ -1,0 +1,125 @@
+#include "array/health.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct checking {
+	struct array *a;
+	struct health *h;
+	struct table_group *group;
+};
+
+static bool at_hand(struct array *a, const struct id *drive_id)
+{
+	const struct array_drive *d = array_drive_by_id(a, drive_id);
+
+	return d && drive_counts(d) && d->presence == DRIVE_PRESENT && !atomic_load(&d->poisoned);
+}
+
+static bool counts(struct array *a, const struct id *drive_id)
+{
+	const struct array_drive *d = array_drive_by_id(a, drive_id);
+
+	return d && drive_counts(d);
+}
+
+uint32_t health_rows(struct array *a, const struct table_group *g)
+{
+	uint32_t rows = 0;
+
+	for (unsigned i = 0; i < g->row_count; i++) {
+		if (counts(a, &g->rows[i].drive_id))
+			rows |= 1u << g->rows[i].row;
+	}
+	return rows;
+}
+
+static unsigned bits(uint32_t v)
+{
+	return (unsigned)__builtin_popcount(v);
+}
+
+static int check_group(void *ctx, const struct id *id, struct error *err)
+{
+	struct checking *c = ctx;
+	struct table_group *g = c->group;
+	struct health *h = c->h;
+	uint64_t away_bytes = 0;
+	uint32_t rows = 0;
+	unsigned members = 0, promised, have_rows;
+	int code = table_group(c->a->table, id, g, err);
+
+	if (code != ERR_NONE)
+		return code;
+	for (unsigned i = 0; i < g->member_count; i++) {
+		if (at_hand(c->a, &g->members[i].drive_id) && !g->members[i].lost)
+			members++;
+		else
+			away_bytes += g->members[i].len_bytes;
+	}
+	for (unsigned i = 0; i < g->row_count; i++) {
+		if (at_hand(c->a, &g->rows[i].drive_id))
+			rows |= 1u << g->rows[i].row;
+	}
+	promised = c->a->policy.parity;
+	have_rows = bits(health_rows(c->a, g));
+	h->groups++;
+	if (have_rows < promised)
+		h->owed_rows += promised - have_rows;
+	if (members < g->member_count || bits(rows) < have_rows)
+		h->degraded++;
+	if (members + bits(rows) < g->member_count) {
+		h->lost++;
+		h->bytes_lost += away_bytes;
+	}
+	if ((int)(members + bits(rows)) - (int)g->member_count < h->least_spare)
+		h->least_spare = (int)(members + bits(rows)) - (int)g->member_count;
+	return ERR_NONE;
+}
+
+static int check_alone(void *ctx, const struct id *uid, struct error *err)
+{
+	struct checking *c = ctx;
+	struct table_block b;
+	int code = table_block_by_uid(c->a->table, uid, &b, err);
+
+	if (code != ERR_NONE)
+		return code;
+	if (b.lost)
+		return ERR_NONE;
+	c->h->blocks_alone++;
+	c->h->owed_rows += c->a->policy.parity;
+	if (c->h->least_spare > 0)
+		c->h->least_spare = 0;
+	if (!at_hand(c->a, &b.drive_id)) {
+		c->h->degraded++;
+		c->h->lost++;
+		c->h->bytes_lost += b.len_bytes;
+		c->h->least_spare = -1;
+	}
+	return ERR_NONE;
+}
+
+int health_check(struct array *a, struct health *out, struct error *err)
+{
+	struct checking c = { .a = a, .h = out };
+	int code, need;
+
+	memset(out, 0, sizeof(*out));
+	out->least_spare = (int)a->policy.parity;
+	for (unsigned i = 0; i < a->count; i++) {
+		if (!drive_counts(&a->drives[i]))
+			continue;
+		out->members++;
+		if (!at_hand(a, &a->drives[i].id))
+			out->absent++;
+	}
+	c.group = malloc(sizeof(*c.group));
+	code = c.group ? table_groups(a->table, check_group, &c, err) : err_nomem(err);
+	if (code == ERR_NONE)
+		code = table_ungrouped(a->table, check_alone, &c, err);
+	free(c.group);
+	need = (int)a->policy.parity - (int)out->absent;
+	out->promise_kept = out->least_spare >= (need > 0 ? need : 0) && !a->short_commit;
+	return code;
+}

@@ -1,0 +1,27 @@
+/*
+ * Health: what the drives at hand can bear, by the journals (nothing is read from drives).
+ */
+#ifndef MRMR_ARRAY_HEALTH_H
+#define MRMR_ARRAY_HEALTH_H
+
+#include "array/array.h"
+
+struct health {
+	unsigned members, absent; /* drives that count; of them not at hand */
+	uint64_t groups, blocks_alone; /* live groups; blocks in no group */
+	uint64_t degraded;  /* groups (and lone blocks) with an object on a drive not at hand */
+	uint64_t owed_rows; /* rows that the policy asks for and no counting drive has */
+	uint64_t lost;	    /* groups with fewer objects at hand than members, lone blocks away */
+	uint64_t bytes_lost; /* of the blocks in these that are not at hand */
+	int least_spare;    /* of all groups: objects at hand minus members; parity when there are none */
+	/* All that is stored survives the loss of any `parity` drives, absent ones counted in. */
+	bool promise_kept;
+};
+
+/* O(groups). */
+int health_check(struct array *a, struct health *out, struct error *err);
+
+/* Rows of a group that some counting drive has, as bits by row number. */
+uint32_t health_rows(struct array *a, const struct table_group *g);
+
+#endif

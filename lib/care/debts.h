@@ -1,0 +1,21 @@
+/*
+ * Debts: what the policy promises and the drives do not have yet, because some were away or full
+ * when it was stored. (Journal segments are the array's own: array_push().) Commands that write
+ * pay them before their own work, rows before deletions.
+ */
+#ifndef MRMR_CARE_DEBTS_H
+#define MRMR_CARE_DEBTS_H
+
+#include "array/array.h"
+
+struct debts_result {
+	uint64_t rows_made;	/* rows and copies that were missing */
+	uint64_t rows_owed;	/* that no drive at hand can take now */
+	uint64_t objects_swept; /* superseded objects deleted */
+	uint64_t read_bytes, written_bytes;
+};
+
+/* result may be NULL. What cannot be paid now is no error: it stays owed. */
+int debts_pay(struct array *a, struct debts_result *result, struct error *err);
+
+#endif

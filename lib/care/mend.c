@@ -1,0 +1,268 @@
+#include "care/mend.h"
+
+#include "array/object.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Larger than any object of a sane group: a damaged length must not make us allocate it. */
+#define OBJECT_BYTES_MAX ((size_t)256 << 20)
+
+struct mending {
+	struct array *a;
+	struct live_group group;
+	struct buf inputs[GROUP_SLOTS_MAX];
+	struct code_input have[GROUP_SLOTS_MAX];
+	unsigned have_count;
+	struct buf outs[GROUP_SLOTS_MAX + GROUP_ROWS_MAX];
+};
+
+static bool wanted(const struct mend_want *wants, unsigned count, struct code_ref ref,
+		   const struct array_drive *on)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (wants[i].ref.is_row == ref.is_row && wants[i].ref.index == ref.index &&
+		    wants[i].drive == on)
+			return true;
+	}
+	return false;
+}
+
+static bool have_ref(const struct mending *m, struct code_ref ref)
+{
+	for (unsigned i = 0; i < m->have_count; i++) {
+		if (m->have[i].ref.is_row == ref.is_row && m->have[i].ref.index == ref.index)
+			return true;
+	}
+	return false;
+}
+
+/* Reads objects until k are whole in memory. */
+static int read_inputs(struct mending *m, const struct mend_want *wants, unsigned want_count,
+		       struct mend_result *result, struct error *err)
+{
+	unsigned k = m->group.group.member_count;
+
+	for (unsigned i = 0; i < m->group.count && m->have_count < k; i++) {
+		const struct group_object *o = &m->group.objects[i];
+		const struct stored_object *s = o->ctx;
+		struct buf *bytes = &m->inputs[m->have_count];
+		int code;
+
+		if (wanted(wants, want_count, o->ref, s->drive) || have_ref(m, o->ref))
+			continue;
+		buf_clear(bytes);
+		code = object_get(s->drive->handle, s->name, OBJECT_BYTES_MAX, bytes, err);
+		if (code == ERR_NOMEM)
+			return code;
+		if (code == ERR_NONE && bytes->len_bytes != s->object_bytes)
+			code = ERR_CORRUPT;
+		if (code != ERR_NONE) {
+			result->bad_inputs++;
+			continue;
+		}
+		result->read_bytes += bytes->len_bytes;
+		m->have[m->have_count++] =
+			(struct code_input){ o->ref, bytes->data, (size_t)o->len_bytes };
+	}
+	if (m->have_count < k)
+		return err_set(err, ERR_LOST, "only %u of the %u objects that it takes are whole",
+			       m->have_count, k);
+	return ERR_NONE;
+}
+
+static uint64_t coded_bytes(const struct table_group *g)
+{
+	uint64_t longest = 0;
+
+	for (unsigned i = 0; i < g->member_count; i++) {
+		if (g->members[i].len_bytes > longest)
+			longest = g->members[i].len_bytes;
+	}
+	return longest;
+}
+
+static const struct table_block *member_of(const struct table_group *g, unsigned slot)
+{
+	for (unsigned i = 0; i < g->member_count; i++) {
+		if (g->slots[i] == slot)
+			return &g->members[i];
+	}
+	return NULL;
+}
+
+/* Descriptor and trailer behind the coded bytes of a row. */
+static int add_tail(const struct mending *m, unsigned row, struct buf *out, struct error *err)
+{
+	const struct table_group *g = &m->group.group;
+	struct row_descriptor *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return err_nomem(err);
+	d->array_id = m->a->config.array_id;
+	d->group_id = g->id;
+	d->row = (uint8_t)row;
+	d->member_count = (uint16_t)g->member_count;
+	for (unsigned i = 0; i < g->member_count; i++)
+		d->members[i] = (struct row_member){ .name = g->members[i].name,
+						     .len_bytes = g->members[i].len_bytes,
+						     .slot = g->slots[i] };
+	row_tail_encode(d, out);
+	free(d);
+	return out->failed ? err_nomem(err) : ERR_NONE;
+}
+
+/* Computes every wanted object into m->outs. */
+static int compute(struct mending *m, const struct mend_want *wants, unsigned want_count,
+		   struct error *err)
+{
+	const struct table_group *g = &m->group.group;
+	size_t coded = (size_t)coded_bytes(g);
+	struct code_ref refs[GROUP_SLOTS_MAX + GROUP_ROWS_MAX];
+	uint8_t *outs[GROUP_SLOTS_MAX + GROUP_ROWS_MAX];
+	int code;
+
+	for (unsigned i = 0; i < want_count; i++) {
+		size_t tail = sizeof(struct row_descriptor) + ROW_TRAILER_BYTES;
+
+		if (!buf_reserve(&m->outs[i], coded + tail))
+			return err_nomem(err);
+		refs[i] = wants[i].ref;
+		outs[i] = m->outs[i].data;
+	}
+	code = code_rebuild(m->group.slots, g->member_count, m->have, m->have_count, refs,
+			    want_count, outs, coded, err);
+	for (unsigned i = 0; i < want_count && code == ERR_NONE; i++) {
+		const struct table_block *member =
+			wants[i].ref.is_row ? NULL : member_of(g, wants[i].ref.index);
+
+		m->outs[i].len_bytes = member ? (size_t)member->len_bytes : coded;
+		if (wants[i].ref.is_row && g->member_count > 1)
+			code = add_tail(m, wants[i].ref.index, &m->outs[i], err);
+	}
+	return code;
+}
+
+/* The name that this object has by the journal, if it has one yet. */
+static const struct hash *known_name(const struct table_group *g, struct code_ref ref)
+{
+	if (!ref.is_row)
+		return &member_of(g, ref.index)->name;
+	if (g->member_count == 1)
+		return &g->members[0].name;
+	for (unsigned i = 0; i < g->row_count; i++) {
+		if (g->rows[i].row == ref.index)
+			return &g->rows[i].name;
+	}
+	return NULL;
+}
+
+/* Whether the journal places the object on that drive already. */
+static bool place_known(const struct table_group *g, const struct mend_want *w)
+{
+	if (!w->ref.is_row)
+		return id_equal(&member_of(g, w->ref.index)->drive_id, &w->drive->id);
+	for (unsigned i = 0; i < g->row_count; i++) {
+		if (g->rows[i].row == w->ref.index && id_equal(&g->rows[i].drive_id, &w->drive->id))
+			return true;
+	}
+	return false;
+}
+
+static int store_checked(struct array_drive *d, const char *name, const struct buf *bytes,
+			 struct error *err)
+{
+	struct drive *h = d->handle;
+	int code = object_put(h, name, bytes->data, bytes->len_bytes, err);
+
+	if (code == ERR_NONE)
+		code = h->driver->sync(h, err);
+	if (code == ERR_NONE)
+		code = object_verify(h, name, bytes->len_bytes, err);
+	return code == ERR_NONE ? code : err_wrap(err, "drive %s", d->name);
+}
+
+static int store(struct mending *m, const struct mend_want *w, const struct buf *bytes,
+		 struct buf *records, struct mend_result *result, struct error *err)
+{
+	const struct table_group *g = &m->group.group;
+	const struct hash *known = known_name(g, w->ref);
+	struct hash name = sha256(bytes->data, bytes->len_bytes);
+	char object[OBJECT_NAME_MAX + 1];
+	int code;
+
+	if (known && !hash_equal(known, &name))
+		return err_set(err, ERR_LOST, "a rebuilt object does not have the hash it must have");
+	if (w->ref.is_row)
+		object_name_row(&name, object);
+	else
+		object_name_block(&name, object);
+	code = store_checked(w->drive, object, bytes, err);
+	if (code != ERR_NONE)
+		return code;
+	result->written_bytes += bytes->len_bytes;
+	if (place_known(g, w))
+		return ERR_NONE;
+	pthread_mutex_lock(&m->a->place_lock);
+	w->drive->used_bytes += bytes->len_bytes;
+	pthread_mutex_unlock(&m->a->place_lock);
+	if (w->ref.is_row) {
+		struct group_row_record row = { .row = w->ref.index,
+						.name = name,
+						.len_bytes = bytes->len_bytes,
+						.drive_id = w->drive->id };
+
+		record_rows(records, &g->id, &row, true);
+	} else {
+		record_move(records, &member_of(g, w->ref.index)->uid, &w->drive->id);
+	}
+	return ERR_NONE;
+}
+
+int mend_group(struct array *a, const struct id *group_id, const struct mend_want *wants,
+	       unsigned want_count, struct buf *records, struct mend_result *result,
+	       struct error *err)
+{
+	struct mending *m = calloc(1, sizeof(*m));
+	int code;
+
+	assert(want_count <= GROUP_SLOTS_MAX + GROUP_ROWS_MAX);
+	if (!m)
+		return err_nomem(err);
+	m->a = a;
+	code = live_group_load(a, group_id, NULL, &m->group, err);
+	if (code == ERR_NONE)
+		code = read_inputs(m, wants, want_count, result, err);
+	if (code == ERR_NONE)
+		code = compute(m, wants, want_count, err);
+	for (unsigned i = 0; i < want_count && code == ERR_NONE; i++)
+		code = store(m, &wants[i], &m->outs[i], records, result, err);
+	live_group_release(&m->group);
+	for (unsigned i = 0; i < GROUP_SLOTS_MAX; i++)
+		buf_release(&m->inputs[i]);
+	for (unsigned i = 0; i < GROUP_SLOTS_MAX + GROUP_ROWS_MAX; i++)
+		buf_release(&m->outs[i]);
+	free(m);
+	return code;
+}
+
+int mend_copy_block(struct array *a, const struct table_block *b, struct array_drive *to,
+		    bool as_row, struct error *err)
+{
+	struct array_drive *from = block_drive(a, b);
+	char name[OBJECT_NAME_MAX + 1];
+	struct buf bytes = { 0 };
+	int code;
+
+	if (!from)
+		return err_set(err, ERR_LOST, "a block without parity is not at hand");
+	object_name_block(&b->name, name);
+	code = object_get(from->handle, name, OBJECT_BYTES_MAX, &bytes, err);
+	if (as_row)
+		object_name_row(&b->name, name);
+	if (code == ERR_NONE)
+		code = store_checked(to, name, &bytes, err);
+	buf_release(&bytes);
+	return code;
+}

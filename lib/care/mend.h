@@ -1,0 +1,38 @@
+/*
+ * Mending: makes objects of a group anew from the others and stores them. Every input is hashed
+ * whole before it is used and every result before and after it is stored; a damaged object that
+ * is in the way goes to quarantine/.
+ *
+ * A group's objects are at most 64 MiB together (array/place.c), so they are worked on in
+ * memory; several threads may mend different groups.
+ */
+#ifndef MRMR_CARE_MEND_H
+#define MRMR_CARE_MEND_H
+
+#include "array/degraded.h"
+
+/* An object to make, and the drive that gets it. */
+struct mend_want {
+	struct code_ref ref; /* of a group with one member: any row number is a copy */
+	struct array_drive *drive;
+};
+
+struct mend_result {
+	uint64_t read_bytes, written_bytes;
+	unsigned bad_inputs; /* objects that were to be read and turned out damaged or missing */
+};
+
+/*
+ * Makes the wanted objects of the group. Appends a record for each whose place is new. ERR_LOST:
+ * fewer than k others are whole. Other errors are of the drive that was written.
+ */
+int mend_group(struct array *a, const struct id *group_id, const struct mend_want *wants,
+	       unsigned want_count, struct buf *records, struct mend_result *result,
+	       struct error *err);
+
+/* The same for a block alone, that no group protects: copies it to another drive when it is whole
+ * where it is. */
+int mend_copy_block(struct array *a, const struct table_block *b, struct array_drive *to,
+		    bool as_row, struct error *err);
+
+#endif

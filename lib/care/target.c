@@ -1,0 +1,46 @@
+#include "care/target.h"
+
+#include "array/place.h"
+
+#include <stdlib.h>
+
+static void take(struct array *a, const struct id *drive_id, struct taken_drives *t)
+{
+	const struct array_drive *d = array_drive_by_id(a, drive_id);
+
+	if (d && drive_counts(d) && t->count < DRIVES_MAX)
+		t->index[t->count++] = (uint16_t)(d - a->drives);
+}
+
+void taken_from_group(struct array *a, const struct table_group *g, struct taken_drives *t)
+{
+	t->count = 0;
+	for (unsigned i = 0; i < g->member_count; i++)
+		take(a, &g->members[i].drive_id, t);
+	for (unsigned i = 0; i < g->row_count; i++)
+		take(a, &g->rows[i].drive_id, t);
+}
+
+int target_choose(struct array *a, struct taken_drives *t, bool for_row, uint64_t object_bytes,
+		  struct array_drive **out, struct error *err)
+{
+	struct alloc_policy policy = { .parity = a->policy.parity,
+				       .width = a->policy.width,
+				       .copies = a->policy.copies };
+	struct alloc_drive *view = calloc(a->count, sizeof(*view));
+	uint16_t chosen;
+	int code;
+
+	if (!view)
+		return err_nomem(err);
+	place_view(a, view);
+	code = alloc_one(view, a->count, &policy, t->index, t->count, for_row, object_bytes, &chosen,
+			 err);
+	free(view);
+	if (code != ERR_NONE)
+		return code;
+	if (t->count < DRIVES_MAX)
+		t->index[t->count++] = chosen;
+	*out = &a->drives[chosen];
+	return ERR_NONE;
+}

@@ -1,0 +1,20 @@
+/*
+ * Which drive gets an object that a group lacks: by the allocator's rules, given where the
+ * group's other objects are.
+ */
+#ifndef MRMR_CARE_TARGET_H
+#define MRMR_CARE_TARGET_H
+
+#include "array/array.h"
+
+/* taken: drives by index that have an object of the group; grows by the drive chosen. ERR_FULL or
+ * ERR_ABSENT: none. */
+struct taken_drives {
+	uint16_t index[DRIVES_MAX];
+	unsigned count;
+};
+void taken_from_group(struct array *a, const struct table_group *g, struct taken_drives *t);
+int target_choose(struct array *a, struct taken_drives *t, bool for_row, uint64_t object_bytes,
+		  struct array_drive **out, struct error *err);
+
+#endif
