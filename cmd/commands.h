@@ -4,6 +4,8 @@
 
 #include "cmd/options.h"
 
+int cmd_init(struct invocation *inv, struct error *err);
+int cmd_put(struct invocation *inv, struct error *err);
 int cmd_help(struct invocation *inv, struct error *err);
 int cmd_version(struct invocation *inv, struct error *err);
 

@@ -1,5 +1,74 @@
 #include "cmd/commands.h"
 
+/* Rows that several commands share. */
+
+static const struct option_row dry_run[] = {
+	{ 'n', "dry-run", OPTION_FLAG, NULL, "say what would be done and change nothing" },
+	{ .name = NULL },
+};
+
+static const struct option_row new_drive[] = {
+	{ 0, "mkdir", OPTION_FLAG, NULL, "create the folder or bucket if it is missing" },
+	{ 'o', "option", OPTION_PAIR, "KEY=VALUE", "set an option of the driver, kept in the config",
+	  .flags = OPTION_MANY },
+	{ .name = NULL },
+};
+
+/* Array */
+
+static const struct option_row init_options[] = {
+	{ 0, "parity", OPTION_NUMBER, "M", "survive the loss of any M drives",
+	  .max = 16, .one_of = 1 },
+	{ 0, "copies", OPTION_NUMBER, "N", "keep N copies of everything, no parity",
+	  .min = 1, .max = 17, .one_of = 1 },
+	{ 0, "level", OPTION_CHOICE, "raid0|raid1|raid4|raid5|raid6", "the same by a RAID level",
+	  .one_of = 1 },
+	{ 0, "width", OPTION_NUMBER, "K", "members and rows of a parity group, at most",
+	  .min = 1, .max = 255 },
+	{ 0, "block-size", OPTION_SIZE, "SIZE", "largest block, 64K to 64M" },
+	{ 0, "chunk-profile", OPTION_CHOICE, "fine|default|coarse", "how finely files are cut" },
+	{ 0, "kdf", OPTION_CHOICE, "default|sensitive", "cost of guessing the passphrase" },
+	{ 0, "key-file", OPTION_FILE, "F", "make a key file instead of a passphrase slot" },
+	{ .name = NULL },
+};
+
+static const struct command init = {
+	.name = "init",
+	.args = "[NAME=]URL...",
+	.summary = "create an array, its keys and its config",
+	.args_min = 1,
+	.args_max = ARGS_ANY,
+	.options = { init_options, new_drive, dry_run },
+	.run = cmd_init,
+};
+
+/* Archive */
+
+static const struct option_row put_options[] = {
+	{ 0, "series", OPTION_TEXT, "NAME", "the series the snapshot belongs to" },
+	{ 0, "host", OPTION_TEXT, "NAME", "the host name to record" },
+	{ 0, "tag", OPTION_TEXT, "T", "tag the snapshot", .flags = OPTION_MANY },
+	{ 'e', "exclude", OPTION_TEXT, "PATTERN", "leave out what matches, as in gitignore",
+	  .flags = OPTION_MANY },
+	{ 0, "exclude-caches", OPTION_FLAG, NULL, "leave out folders with a CACHEDIR.TAG" },
+	{ 'x', "one-file-system", OPTION_FLAG, NULL, "stay on the file systems of the PATHs" },
+	{ 0, "force", OPTION_FLAG, NULL, "read every file, changed or not" },
+	{ 0, "compression", OPTION_NUMBER, "L", "zstd level, 3 by default; 0 stores as it is",
+	  .max = 19 },
+	{ .name = NULL },
+};
+
+static const struct command put = {
+	.name = "put",
+	.args = "PATH...",
+	.summary = "store a snapshot of PATHs",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.args_min = 1,
+	.args_max = ARGS_ANY,
+	.options = { put_options, dry_run },
+	.run = cmd_put,
+};
+
 /* The program itself */
 
 static const struct option_row help_options[] = {
@@ -24,7 +93,7 @@ static const struct command version = {
 };
 
 const struct command *const commands[] = {
-	&help, &version, NULL,
+	&init, &put, &help, &version, NULL,
 };
 
 const struct option_row global_options[] = {

@@ -311,7 +311,7 @@ static void place_and_seal(struct packer *p, struct frame_job *job)
 	struct block_writer *w = NULL;
 	struct error err;
 	struct frame_place place;
-	unsigned which;
+	unsigned which = 0;
 	int code;
 
 	p->placing = true;

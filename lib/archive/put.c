@@ -229,7 +229,7 @@ static int store_file(struct putting *p, const struct walk_folder *folder, struc
 {
 	struct source s;
 	struct error why;
-	bool unreadable;
+	bool unreadable = false;
 	int code = source_open(&s, folder->fd, (const char *)e->name, err);
 
 	if (code != ERR_NONE) {

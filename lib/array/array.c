@@ -321,19 +321,6 @@ int array_refresh(struct array *a, struct error *err)
 
 /* ---- open and close ---- */
 
-static void make_temp_tag(struct array *a)
-{
-	struct buf machine = { 0 };
-	struct error ignored;
-	struct hash h;
-
-	file_load("/etc/machine-id", 4096, &machine, &ignored);
-	buf_add_string(&machine, a->state_path);
-	h = sha256(machine.data, machine.failed ? 0 : machine.len_bytes);
-	hex_encode(h.b, 8, a->temp_tag);
-	buf_release(&machine);
-}
-
 int array_open_state(struct array *a, struct error *err)
 {
 	char hex[ID_HEX_BYTES];
@@ -346,7 +333,6 @@ int array_open_state(struct array *a, struct error *err)
 	a->state_path = path_join(a->options.state_root, hex);
 	if (!a->state_path)
 		return err_nomem(err);
-	make_temp_tag(a);
 	code = folder_make(a->state_path, err);
 	entry.url = a->state_path;
 	if (code == ERR_NONE)
@@ -391,6 +377,19 @@ static void tell_left_out(struct array *a)
 	}
 }
 
+static void make_temp_tag(struct array *a)
+{
+	struct buf machine = { 0 };
+	struct error ignored;
+	struct hash h;
+
+	file_load("/etc/machine-id", 4096, &machine, &ignored);
+	buf_add_string(&machine, a->options.state_root);
+	h = sha256(machine.data, machine.failed ? 0 : machine.len_bytes);
+	hex_encode(h.b, 8, a->temp_tag);
+	buf_release(&machine);
+}
+
 struct array *array_new(const struct array_options *o, struct error *err)
 {
 	struct array *a = calloc(1, sizeof(*a));
@@ -406,6 +405,7 @@ struct array *array_new(const struct array_options *o, struct error *err)
 	pthread_mutex_init(&a->table_lock, NULL);
 	pthread_mutex_init(&a->place_lock, NULL);
 	a->rotation = load_u64(id_random().b);
+	make_temp_tag(a);
 	return a;
 }
 
@@ -437,6 +437,22 @@ out:
 		array_close(a);
 	else
 		*out = a;
+	return code;
+}
+
+int array_expect_head(struct array *a, const char *hex, struct error *err)
+{
+	uint8_t head[HASH_BYTES];
+	bool yes;
+	int code;
+
+	if (!hex_decode(hex, head, sizeof(head)))
+		return err_set(err, ERR_USAGE, "a head is 64 hex digits, as put prints it");
+	code = table_has_head(a->table, head, &yes, err);
+	if (code == ERR_NONE && !yes)
+		return err_set(err, ERR_UNSAFE,
+			       "the array does not contain head %s: its drives were rolled back, or it "
+			       "is another array", hex);
 	return code;
 }
 

@@ -2,7 +2,7 @@
  * Commit: records become a segment of this host's journal, durable on the drives. And push:
  * drives that lack segments are sent them.
  */
-#include "array/journal.h"
+#include "array/journals.h"
 #include "array/lanes.h"
 #include "array/object.h"
 
@@ -293,9 +293,9 @@ int array_flush_outbox(struct array *a, struct error *err)
 }
 
 /* Whether drive i lists this segment. */
-static bool place_has(const struct listing *l, size_t from, unsigned place)
+static bool place_has(const struct journals *l, size_t from, unsigned place)
 {
-	size_t end = listing_next(l, from);
+	size_t end = journals_next(l, from);
 
 	for (size_t i = from; i < end; i++) {
 		if (l->items[i].place == place)
@@ -305,18 +305,18 @@ static bool place_has(const struct listing *l, size_t from, unsigned place)
 }
 
 /* Sends drive i what it lacks, oldest first; one sync. */
-static int push_drive(struct array *a, const struct listing *l, unsigned i, struct buf *bytes,
+static int push_drive(struct array *a, const struct journals *l, unsigned i, struct buf *bytes,
 		      unsigned *sent, struct error *err)
 {
 	struct array_drive *d = &a->drives[i];
 	unsigned from, before = *sent;
 	int code = ERR_NONE;
 
-	for (size_t n = 0; n < l->count && code == ERR_NONE; n = listing_next(l, n)) {
+	for (size_t n = 0; n < l->count && code == ERR_NONE; n = journals_next(l, n)) {
 		const struct listed_segment *s = &l->items[n];
 
 		if (clock_seq(&d->holds, &s->parts.writer) >= s->parts.last || place_has(l, n, i) ||
-		    listing_load(a, l, n, bytes, &from, err) != ERR_NONE)
+		    journals_load(a, l, n, bytes, &from, err) != ERR_NONE)
 			continue;
 		code = object_put(d->handle, s->name, bytes->data, bytes->len_bytes, err);
 		if (code == ERR_NONE)
@@ -334,7 +334,7 @@ static int push_drive(struct array *a, const struct listing *l, unsigned i, stru
 
 int array_push(struct array *a, unsigned *sent, struct error *err)
 {
-	struct listing l = { 0 };
+	struct journals l = { 0 };
 	struct buf bytes = { 0 };
 	bool needed = false;
 	int code = ERR_NONE;
@@ -344,7 +344,7 @@ int array_push(struct array *a, unsigned *sent, struct error *err)
 		needed = needed || (a->drives[i].behind && takes_journal(&a->drives[i]));
 	if (!needed)
 		return ERR_NONE;
-	code = listing_read(a, &l, err);
+	code = journals_read(a, &l, err);
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
 		struct array_drive *d = &a->drives[i];
 
@@ -356,7 +356,7 @@ int array_push(struct array *a, unsigned *sent, struct error *err)
 				   d->name);
 		}
 	}
-	listing_release(&l);
+	journals_release(&l);
 	buf_release(&bytes);
 	return code;
 }

@@ -359,7 +359,7 @@ out:
 int place_group(struct array *a, struct lanes *l, const struct new_block *blocks, unsigned count,
 		struct buf *records, struct place_result *result, struct error *err)
 {
-	unsigned done = 0, taken;
+	unsigned done = 0, taken = 0;
 
 	/* Each round places blocks or poisons a drive: it ends when either runs out. */
 	while (done < count) {

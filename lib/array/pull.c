@@ -1,7 +1,7 @@
 /*
  * Pull: what do the journals say that the table does not know, and is each drive what it was?
  */
-#include "array/journal.h"
+#include "array/journals.h"
 #include "array/object.h"
 
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 
 struct pull {
 	struct array *a;
-	struct listing listing;
+	struct journals listing;
 	struct writer *writer;
 	struct clock applied; /* where the table stands */
 	struct buf bytes;     /* of the segment at hand */
@@ -91,7 +91,7 @@ static int apply_item(struct pull *p, size_t item, bool despite_causes, enum ste
 	int code;
 
 	*step = STEP_BAD;
-	code = listing_load(p->a, &p->listing, item, &p->bytes, &from, err);
+	code = journals_load(p->a, &p->listing, item, &p->bytes, &from, err);
 	if (code == ERR_NONE)
 		code = segment_open(p->a->keys, p->bytes.data, p->bytes.len_bytes, &s, err);
 	if (code != ERR_NONE) {
@@ -141,7 +141,7 @@ static int apply_writer(struct pull *p, size_t from, size_t to, bool despite_cau
 {
 	const struct hash *writer = &p->listing.items[from].parts.writer;
 
-	for (size_t i = from; i < to; i = listing_next(&p->listing, i)) {
+	for (size_t i = from; i < to; i = journals_next(&p->listing, i)) {
 		const struct listed_segment *s = &p->listing.items[i];
 		uint64_t stand = clock_seq(&p->applied, writer);
 		enum step step;
@@ -164,7 +164,7 @@ static int apply_writer(struct pull *p, size_t from, size_t to, bool despite_cau
 	return ERR_NONE;
 }
 
-static size_t writer_end(const struct listing *l, size_t i)
+static size_t writer_end(const struct journals *l, size_t i)
 {
 	size_t end = i;
 
@@ -205,8 +205,8 @@ static int apply_all(struct pull *p, struct error *err)
 /* Two stored segments of one writer over the same numbers, both genuine: a fork. */
 static void find_forks(struct pull *p)
 {
-	for (size_t i = 0; i < p->listing.count; i = listing_next(&p->listing, i)) {
-		size_t next = listing_next(&p->listing, i);
+	for (size_t i = 0; i < p->listing.count; i = journals_next(&p->listing, i)) {
+		size_t next = journals_next(&p->listing, i);
 		const struct segment_name *x, *y;
 		bool genuine = true;
 
@@ -222,7 +222,7 @@ static void find_forks(struct pull *p)
 			struct error ignored;
 			unsigned from;
 
-			genuine = listing_load(p->a, &p->listing, n ? next : i, &p->bytes, &from,
+			genuine = journals_load(p->a, &p->listing, n ? next : i, &p->bytes, &from,
 					       &ignored) == ERR_NONE &&
 				  segment_open(p->a->keys, p->bytes.data, p->bytes.len_bytes, &s,
 					       &ignored) == ERR_NONE;
@@ -258,7 +258,7 @@ static int judge_drive(struct pull *p, unsigned i, struct error *err)
 	int code;
 
 	clock_release(&d->holds);
-	code = listing_coverage(&p->listing, i, &d->holds, err);
+	code = journals_coverage(&p->listing, i, &d->holds, err);
 	if (code != ERR_NONE)
 		return code;
 	d->behind = false;
@@ -315,7 +315,7 @@ int array_pull(struct array *a, struct error *err)
 	if (code != ERR_NONE)
 		return code;
 	if ((code = open_writer(&p, err)) != ERR_NONE ||
-	    (code = listing_read(a, &p.listing, err)) != ERR_NONE ||
+	    (code = journals_read(a, &p.listing, err)) != ERR_NONE ||
 	    (code = table_clock(a->table, &p.applied, err)) != ERR_NONE ||
 	    (code = apply_all(&p, err)) != ERR_NONE ||
 	    (code = check_own_past(&p, err)) != ERR_NONE)
@@ -332,7 +332,7 @@ int array_pull(struct array *a, struct error *err)
 		code = writer_save(p.writer, err);
 out:
 	writer_close(p.writer);
-	listing_release(&p.listing);
+	journals_release(&p.listing);
 	clock_release(&p.applied);
 	buf_release(&p.bytes);
 	array_unlock_state(lock);

@@ -1,7 +1,6 @@
 #include "care/debts.h"
 
 #include "array/health.h"
-#include "array/object.h"
 #include "base/stop.h"
 #include "care/idlist.h"
 #include "care/mend.h"
@@ -137,7 +136,7 @@ out:
 	return code;
 }
 
-/* Something to sweep on drives at hand. */
+/* The table offers only what no journal places on this drive (any more). */
 struct sweeping {
 	struct paying *p;
 	struct array_drive *drive;
@@ -149,11 +148,7 @@ static int sweep_one(void *ctx, const char *name, struct error *err)
 	struct sweeping *s = ctx;
 	struct drive *h = s->drive->handle;
 	struct error why;
-	struct hash sha256;
 
-	/* Only what no journal places anywhere on this drive may go. */
-	if (!object_name_hash(name, &sha256) || table_places_object(s->p->a->table, &s->drive->id, name))
-		return ERR_NONE;
 	if (h->driver->remove(h, name, &why) != ERR_NONE)
 		return ERR_NONE;
 	record_garbage(&s->p->records, &s->drive->id, name, true);

@@ -119,8 +119,8 @@ static int compute(struct mending *m, const struct mend_want *wants, unsigned wa
 {
 	const struct table_group *g = &m->group.group;
 	size_t coded = (size_t)coded_bytes(g);
-	struct code_ref refs[GROUP_SLOTS_MAX + GROUP_ROWS_MAX];
-	uint8_t *outs[GROUP_SLOTS_MAX + GROUP_ROWS_MAX];
+	struct code_ref refs[GROUP_SLOTS_MAX + GROUP_ROWS_MAX] = { { false, 0 } };
+	uint8_t *outs[GROUP_SLOTS_MAX + GROUP_ROWS_MAX] = { NULL };
 	int code;
 
 	for (unsigned i = 0; i < want_count; i++) {

@@ -160,7 +160,7 @@ int segment_seal(const struct keys *k, struct segment *s,
 		 char name[SEGMENT_NAME_BYTES], struct error *err)
 {
 	struct buf body = { 0 }, plain = { 0 };
-	uint8_t clear[CLEAR_BYTES], *at;
+	uint8_t clear[CLEAR_BYTES] = { 0 }, *at;
 	struct box_place place = place_of(clear);
 	const char *wrong;
 	int code;

@@ -45,6 +45,8 @@ int table_clock(struct table *t, struct clock *out, struct error *err);
 /* First 16 bytes of the head of writer at seq, when known. ERR_NOT_FOUND. */
 int table_head_at(struct table *t, const struct hash *writer, uint64_t seq, uint8_t head[16],
 		  struct error *err);
+/* Whether some writer's journal has a head that begins with these 16 bytes. */
+int table_has_head(struct table *t, const uint8_t head[16], bool *yes, struct error *err);
 /* Dumps everything as records that replay to the same table: a checkpoint. */
 int table_dump(struct table *t, struct buf *records, struct error *err);
 /* The same for equal contents, whatever the order of replay: BLAKE2b over all logical rows. */

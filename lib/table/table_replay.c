@@ -161,6 +161,15 @@ int table_head_at(struct table *t, const struct hash *writer, uint64_t seq, uint
 	return query_end(&q, code, err);
 }
 
+int table_has_head(struct table *t, const uint8_t head[16], bool *yes, struct error *err)
+{
+	struct query q = query_of(t, "SELECT 1 FROM head WHERE head = ? LIMIT 1");
+	int64_t one;
+
+	query_blob(&q, head, 16);
+	return query_value(&q, &one, yes, err);
+}
+
 /* ---- versions ---- */
 
 static uint64_t add_saturating(uint64_t a, uint64_t b)

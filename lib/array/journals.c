@@ -1,4 +1,4 @@
-#include "array/journal.h"
+#include "array/journals.h"
 #include "array/object.h"
 
 #include <stdio.h>
@@ -13,21 +13,21 @@ struct drive *place_handle(struct array *a, unsigned place)
 	return place == PLACE_MIRROR ? a->mirror : a->drives[place].handle;
 }
 
-void listing_release(struct listing *l)
+void journals_release(struct journals *l)
 {
 	free(l->items);
 	memset(l, 0, sizeof(*l));
 }
 
 struct collecting {
-	struct listing *listing;
+	struct journals *listing;
 	unsigned place;
 };
 
 static int collect(void *ctx, const char *name, uint64_t len_bytes)
 {
 	struct collecting *c = ctx;
-	struct listing *l = c->listing;
+	struct journals *l = c->listing;
 	struct listed_segment *item;
 	struct segment_name parts;
 
@@ -66,7 +66,7 @@ static int compare_items(const void *x, const void *y)
 	return a->place < b->place ? -1 : a->place > b->place;
 }
 
-static int list_place(struct array *a, unsigned place, struct listing *out, struct error *err)
+static int list_place(struct array *a, unsigned place, struct journals *out, struct error *err)
 {
 	struct drive *d = place_handle(a, place);
 	struct collecting c = { out, place };
@@ -77,7 +77,7 @@ static int list_place(struct array *a, unsigned place, struct listing *out, stru
 	return code;
 }
 
-int listing_read(struct array *a, struct listing *out, struct error *err)
+int journals_read(struct array *a, struct journals *out, struct error *err)
 {
 	int code = list_place(a, PLACE_MIRROR, out, err);
 
@@ -101,7 +101,7 @@ int listing_read(struct array *a, struct listing *out, struct error *err)
 	return ERR_NONE;
 }
 
-int listing_coverage(const struct listing *l, unsigned place, struct clock *out,
+int journals_coverage(const struct journals *l, unsigned place, struct clock *out,
 		     struct error *err)
 {
 	struct mark m = { .seq = 0 };
@@ -124,7 +124,7 @@ int listing_coverage(const struct listing *l, unsigned place, struct clock *out,
 	return ERR_NONE;
 }
 
-size_t listing_next(const struct listing *l, size_t i)
+size_t journals_next(const struct journals *l, size_t i)
 {
 	size_t next = i + 1;
 
@@ -133,10 +133,10 @@ size_t listing_next(const struct listing *l, size_t i)
 	return next;
 }
 
-int listing_load(struct array *a, const struct listing *l, size_t i, struct buf *out,
+int journals_load(struct array *a, const struct journals *l, size_t i, struct buf *out,
 		 unsigned *from, struct error *err)
 {
-	size_t end = listing_next(l, i);
+	size_t end = journals_next(l, i);
 	int code = ERR_NOT_FOUND;
 
 	/* The mirror has the highest place number: it is local, so it goes first. */

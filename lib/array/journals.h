@@ -2,8 +2,8 @@
  * Listings of journals: which segments exist, where, and how far each drive's copy goes.
  * Internal to lib/array.
  */
-#ifndef MRMR_ARRAY_JOURNAL_H
-#define MRMR_ARRAY_JOURNAL_H
+#ifndef MRMR_ARRAY_JOURNALS_H
+#define MRMR_ARRAY_JOURNALS_H
 
 #include "array/array.h"
 
@@ -18,22 +18,22 @@ struct listed_segment {
 };
 
 /* Sorted by writer, first, last (longest first), hash, place. */
-struct listing {
+struct journals {
 	struct listed_segment *items;
 	size_t count, cap;
 };
-void listing_release(struct listing *l);
+void journals_release(struct journals *l);
 /* Lists the journals of the mirror and of every open drive; a drive whose listing fails becomes
  * unreachable. */
-int listing_read(struct array *a, struct listing *out, struct error *err);
+int journals_read(struct array *a, struct journals *out, struct error *err);
 /* Fills clock with how far the journals in this place go without a gap (heads are not known from
  * names: they are zero). */
-int listing_coverage(const struct listing *l, unsigned place, struct clock *out,
+int journals_coverage(const struct journals *l, unsigned place, struct clock *out,
 		     struct error *err);
 /* First item of the next distinct segment after i; count at the end. */
-size_t listing_next(const struct listing *l, size_t i);
+size_t journals_next(const struct journals *l, size_t i);
 /* The stored bytes of the segment at item i, from whichever place has them whole. *from tells it. */
-int listing_load(struct array *a, const struct listing *l, size_t i, struct buf *out,
+int journals_load(struct array *a, const struct journals *l, size_t i, struct buf *out,
 		 unsigned *from, struct error *err);
 struct drive *place_handle(struct array *a, unsigned place); /* NULL: not open */
 
