@@ -73,6 +73,11 @@ static void remove_stale_temps(int temp_fd, const char *tag)
 	closedir(dir);
 }
 
+static int open_temp_folder(int mrmr_fd)
+{
+	return openat(mrmr_fd, TEMP_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 static int temp_folder(struct file_drive *f, int *fd, struct error *err)
 {
 	int mrmr_fd, code = file_mrmr_make(f, &mrmr_fd, err);
@@ -81,14 +86,13 @@ static int temp_folder(struct file_drive *f, int *fd, struct error *err)
 		return code;
 	pthread_mutex_lock(&f->lock);
 	if (f->temp_fd < 0) {
-		if (mkdirat(mrmr_fd, TEMP_FOLDER, 0700) < 0 && errno != EEXIST)
+		f->temp_fd = open_temp_folder(mrmr_fd);
+		if (f->temp_fd < 0 && errno == ENOENT &&
+		    (mkdirat(mrmr_fd, TEMP_FOLDER, 0700) == 0 || errno == EEXIST))
+			f->temp_fd = open_temp_folder(mrmr_fd);
+		if (f->temp_fd < 0)
 			code = file_write_errno(err, "create folder", TEMP_FOLDER);
 		else
-			f->temp_fd = openat(mrmr_fd, TEMP_FOLDER,
-					    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (code == ERR_NONE && f->temp_fd < 0)
-			code = file_write_errno(err, "open folder", TEMP_FOLDER);
-		if (code == ERR_NONE)
 			remove_stale_temps(f->temp_fd, f->temp_tag);
 	}
 	*fd = f->temp_fd;

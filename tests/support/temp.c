@@ -59,6 +59,16 @@ void temp_folder_remove(char *path)
 	free(path);
 }
 
+void temp_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	if (!f || fputs(text, f) < 0 || fclose(f) != 0) {
+		perror(path);
+		abort();
+	}
+}
+
 const char *temp_path(const char *folder, const char *name)
 {
 	static _Thread_local char paths[PATHS][PATH_MAX];

@@ -13,6 +13,9 @@ char *temp_folder_in_memory(void);
 /* Removes the folder with all that is in it, whatever its modes, and frees the path. */
 void temp_folder_remove(char *path);
 
+/* Makes or replaces a file that holds this text. */
+void temp_file(const char *path, const char *text);
+
 /* "folder/name", valid until the eighth next call on this thread. */
 const char *temp_path(const char *folder, const char *name);
 

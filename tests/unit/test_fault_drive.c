@@ -1,7 +1,8 @@
 /*
  * The test drives that fail, and the power-loss model: what other tests trust them to do.
  */
-#include "drivers/mem.h"
+#include "drivers/driver.h"
+#include "tests/support/calls.h"
 #include "tests/support/fault_drive.h"
 #include "tests/support/record_drive.h"
 
@@ -22,39 +23,6 @@ static struct drive *fault_on_memory(void)
 	return fault_drive_new(inner);
 }
 
-static int put(struct drive *d, const char *name, const char *text)
-{
-	return d->driver->put(d, name, text, strlen(text), &err);
-}
-
-static int sync_drive(struct drive *d)
-{
-	return d->driver->sync(d, &err);
-}
-
-static void store(struct drive *d, const char *name, const char *text)
-{
-	assert_int_equal(put(d, name, text), ERR_NONE);
-	assert_int_equal(sync_drive(d), ERR_NONE);
-}
-
-/* ERR_NONE: the object is exactly this text; ERR_CORRUPT: it is another. */
-static int check(struct drive *d, const char *name, const char *text)
-{
-	char got[8192];
-	struct object_stat st;
-	int code = d->driver->stat(d, name, &st, &err);
-
-	if (code != ERR_NONE)
-		return code;
-	if (st.len_bytes != strlen(text))
-		return ERR_CORRUPT;
-	code = d->driver->get(d, name, 0, got, strlen(text), &err);
-	if (code != ERR_NONE)
-		return code;
-	return memcmp(got, text, strlen(text)) == 0 ? ERR_NONE : ERR_CORRUPT;
-}
-
 /* ---- fault_drive ---- */
 
 static void without_rules_a_fault_drive_is_the_drive_inside(void **state)
@@ -62,15 +30,15 @@ static void without_rules_a_fault_drive_is_the_drive_inside(void **state)
 	struct drive *d = fault_on_memory();
 
 	(void)state;
-	store(d, "a", "text");
-	assert_int_equal(check(d, "a", "text"), ERR_NONE);
-	assert_int_equal(put(d, "a", "x"), ERR_EXISTS);
-	assert_int_equal(d->driver->move(d, "a", "b", &err), ERR_NONE);
-	assert_int_equal(check(d, "b", "text"), ERR_NONE);
-	assert_int_equal(d->driver->remove(d, "b", &err), ERR_NONE);
-	assert_int_equal(check(d, "b", "text"), ERR_NOT_FOUND);
+	assert_int_equal(call_store(d, "a", "text"), ERR_NONE);
+	assert_int_equal(call_check(d, "a", "text"), ERR_NONE);
+	assert_int_equal(call_put(d, "a", "x"), ERR_EXISTS);
+	assert_int_equal(call_move(d, "a", "b"), ERR_NONE);
+	assert_int_equal(call_check(d, "b", "text"), ERR_NONE);
+	assert_int_equal(call_remove(d, "b"), ERR_NONE);
+	assert_int_equal(call_check(d, "b", "text"), ERR_NOT_FOUND);
 	assert_string_equal(d->driver->kind, "mem");
-	d->driver->close(d);
+	call_close(d);
 }
 
 static void the_nth_call_fails_once(void **state)
@@ -79,14 +47,14 @@ static void the_nth_call_fails_once(void **state)
 
 	(void)state;
 	fault_add(d, &(struct fault_rule){.calls = FAULT_PUT, .nth = 2, .code = ERR_IO});
-	assert_int_equal(put(d, "a", "x"), ERR_NONE);
-	assert_int_equal(put(d, "b", "x"), ERR_IO);
-	assert_int_equal(put(d, "c", "x"), ERR_NONE);
-	assert_int_equal(sync_drive(d), ERR_NONE);
-	assert_int_equal(check(d, "a", "x"), ERR_NONE);
-	assert_int_equal(check(d, "b", "x"), ERR_NOT_FOUND);
-	assert_int_equal(check(d, "c", "x"), ERR_NONE);
-	d->driver->close(d);
+	assert_int_equal(call_put(d, "a", "x"), ERR_NONE);
+	assert_int_equal(call_put(d, "b", "x"), ERR_IO);
+	assert_int_equal(call_put(d, "c", "x"), ERR_NONE);
+	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_int_equal(call_check(d, "a", "x"), ERR_NONE);
+	assert_int_equal(call_check(d, "b", "x"), ERR_NOT_FOUND);
+	assert_int_equal(call_check(d, "c", "x"), ERR_NONE);
+	call_close(d);
 }
 
 static void a_rule_for_ever_lasts_until_the_rules_are_cleared(void **state)
@@ -94,18 +62,19 @@ static void a_rule_for_ever_lasts_until_the_rules_are_cleared(void **state)
 	struct drive *d = fault_on_memory();
 
 	(void)state;
-	fault_add(d, &(struct fault_rule){.calls = FAULT_WRITES, .for_ever = true, .code = ERR_FULL});
+	fault_add(d,
+		  &(struct fault_rule){.calls = FAULT_WRITES, .for_ever = true, .code = ERR_FULL});
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(put(d, "a", "x"), ERR_FULL);
-		assert_int_equal(sync_drive(d), ERR_FULL);
-		assert_int_equal(d->driver->move(d, "a", "b", &err), ERR_FULL);
-		assert_int_equal(d->driver->remove(d, "a", &err), ERR_FULL);
-		assert_int_equal(check(d, "a", "x"), ERR_NOT_FOUND);
+		assert_int_equal(call_put(d, "a", "x"), ERR_FULL);
+		assert_int_equal(call_sync(d), ERR_FULL);
+		assert_int_equal(call_move(d, "a", "b"), ERR_FULL);
+		assert_int_equal(call_remove(d, "a"), ERR_FULL);
+		assert_int_equal(call_check(d, "a", "x"), ERR_NOT_FOUND);
 	}
 	fault_clear(d);
-	store(d, "a", "x");
-	assert_int_equal(check(d, "a", "x"), ERR_NONE);
-	d->driver->close(d);
+	assert_int_equal(call_store(d, "a", "x"), ERR_NONE);
+	assert_int_equal(call_check(d, "a", "x"), ERR_NONE);
+	call_close(d);
 }
 
 static void a_rule_may_be_for_some_names_only(void **state)
@@ -113,14 +82,16 @@ static void a_rule_may_be_for_some_names_only(void **state)
 	struct drive *d = fault_on_memory();
 
 	(void)state;
-	fault_add(d, &(struct fault_rule){
-			     .calls = FAULT_ANY, .prefix = "journal/", .for_ever = true, .code = ERR_IO});
-	store(d, "blocks/x", "x");
-	assert_int_equal(put(d, "journal/x", "x"), ERR_IO);
-	assert_int_equal(check(d, "journal/x", "x"), ERR_IO);
+	fault_add(d, &(struct fault_rule){.calls = FAULT_ANY,
+					  .prefix = "journal/",
+					  .for_ever = true,
+					  .code = ERR_IO});
+	assert_int_equal(call_store(d, "blocks/x", "x"), ERR_NONE);
+	assert_int_equal(call_put(d, "journal/x", "x"), ERR_IO);
+	assert_int_equal(call_check(d, "journal/x", "x"), ERR_IO);
 	assert_int_equal(d->driver->list(d, "journal/", NULL, NULL, &err), ERR_IO);
-	assert_int_equal(check(d, "blocks/x", "x"), ERR_NONE);
-	d->driver->close(d);
+	assert_int_equal(call_check(d, "blocks/x", "x"), ERR_NONE);
+	call_close(d);
 }
 
 static void a_dead_drive_answers_nothing_more(void **state)
@@ -129,14 +100,14 @@ static void a_dead_drive_answers_nothing_more(void **state)
 	struct drive_about about;
 
 	(void)state;
-	store(d, "a", "x");
+	assert_int_equal(call_store(d, "a", "x"), ERR_NONE);
 	fault_die(d, 2, ERR_TRANSIENT);
-	assert_int_equal(put(d, "b", "x"), ERR_NONE);
-	assert_int_equal(sync_drive(d), ERR_TRANSIENT);
-	assert_int_equal(check(d, "a", "x"), ERR_TRANSIENT);
-	assert_int_equal(d->driver->about(d, &about, &err), ERR_TRANSIENT);
-	assert_int_equal(d->driver->get(d, "a", 0, NULL, 0, &err), ERR_TRANSIENT);
-	d->driver->close(d);
+	assert_int_equal(call_put(d, "b", "x"), ERR_NONE);
+	assert_int_equal(call_sync(d), ERR_TRANSIENT);
+	assert_int_equal(call_check(d, "a", "x"), ERR_TRANSIENT);
+	assert_int_equal(call_about(d, &about), ERR_TRANSIENT);
+	assert_int_equal(call_get(d, "a", 0, NULL, 0), ERR_TRANSIENT);
+	call_close(d);
 }
 
 static void after_a_failed_sync_what_was_put_is_given_up(void **state)
@@ -144,16 +115,16 @@ static void after_a_failed_sync_what_was_put_is_given_up(void **state)
 	struct drive *d = fault_on_memory();
 
 	(void)state;
-	store(d, "kept", "x");
+	assert_int_equal(call_store(d, "kept", "x"), ERR_NONE);
 	fault_add(d, &(struct fault_rule){.calls = FAULT_SYNC, .code = ERR_IO});
-	assert_int_equal(put(d, "lost", "x"), ERR_NONE);
-	assert_int_equal(sync_drive(d), ERR_IO);
-	assert_int_equal(sync_drive(d), ERR_NONE);
-	assert_int_equal(check(d, "kept", "x"), ERR_NONE);
-	assert_int_equal(check(d, "lost", "x"), ERR_NOT_FOUND);
-	store(d, "lost", "again");
-	assert_int_equal(check(d, "lost", "again"), ERR_NONE);
-	d->driver->close(d);
+	assert_int_equal(call_put(d, "lost", "x"), ERR_NONE);
+	assert_int_equal(call_sync(d), ERR_IO);
+	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_int_equal(call_check(d, "kept", "x"), ERR_NONE);
+	assert_int_equal(call_check(d, "lost", "x"), ERR_NOT_FOUND);
+	assert_int_equal(call_store(d, "lost", "again"), ERR_NONE);
+	assert_int_equal(call_check(d, "lost", "again"), ERR_NONE);
+	call_close(d);
 }
 
 static void a_lost_answer_comes_from_a_call_that_was_done(void **state)
@@ -161,12 +132,13 @@ static void a_lost_answer_comes_from_a_call_that_was_done(void **state)
 	struct drive *d = fault_on_memory();
 
 	(void)state;
-	fault_add(d, &(struct fault_rule){
-			     .calls = FAULT_PUT, .effect = FAULT_FAIL_AFTER, .code = ERR_TRANSIENT});
-	assert_int_equal(put(d, "a", "x"), ERR_TRANSIENT);
-	assert_int_equal(sync_drive(d), ERR_NONE);
-	assert_int_equal(check(d, "a", "x"), ERR_NONE);
-	d->driver->close(d);
+	fault_add(d, &(struct fault_rule){.calls = FAULT_PUT,
+					  .effect = FAULT_FAIL_AFTER,
+					  .code = ERR_TRANSIENT});
+	assert_int_equal(call_put(d, "a", "x"), ERR_TRANSIENT);
+	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_int_equal(call_check(d, "a", "x"), ERR_NONE);
+	call_close(d);
 }
 
 static void a_lying_call_says_done_and_does_nothing(void **state)
@@ -175,18 +147,18 @@ static void a_lying_call_says_done_and_does_nothing(void **state)
 	char got[4] = "zzz";
 
 	(void)state;
-	store(d, "a", "abc");
-	fault_add(d, &(struct fault_rule){
-			     .calls = FAULT_ANY, .for_ever = true, .effect = FAULT_LIE});
-	assert_int_equal(put(d, "b", "x"), ERR_NONE);
-	assert_int_equal(sync_drive(d), ERR_NONE);
-	assert_int_equal(d->driver->remove(d, "a", &err), ERR_NONE);
-	assert_int_equal(d->driver->get(d, "a", 0, got, 3, &err), ERR_NONE);
+	assert_int_equal(call_store(d, "a", "abc"), ERR_NONE);
+	fault_add(d,
+		  &(struct fault_rule){.calls = FAULT_ANY, .for_ever = true, .effect = FAULT_LIE});
+	assert_int_equal(call_put(d, "b", "x"), ERR_NONE);
+	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_int_equal(call_remove(d, "a"), ERR_NONE);
+	assert_int_equal(call_get(d, "a", 0, got, 3), ERR_NONE);
 	assert_memory_equal(got, "\0\0\0", 3);
 	fault_clear(d);
-	assert_int_equal(check(d, "a", "abc"), ERR_NONE);
-	assert_int_equal(check(d, "b", "x"), ERR_NOT_FOUND);
-	d->driver->close(d);
+	assert_int_equal(call_check(d, "a", "abc"), ERR_NONE);
+	assert_int_equal(call_check(d, "b", "x"), ERR_NOT_FOUND);
+	call_close(d);
 }
 
 static void a_torn_put_stores_the_first_bytes_only(void **state)
@@ -196,14 +168,14 @@ static void a_torn_put_stores_the_first_bytes_only(void **state)
 
 	(void)state;
 	fault_add(d, &tear);
-	assert_int_equal(put(d, "silent", "abcdef"), ERR_NONE);
+	assert_int_equal(call_put(d, "silent", "abcdef"), ERR_NONE);
 	tear.code = ERR_IO;
 	fault_add(d, &tear);
-	assert_int_equal(put(d, "loud", "abcdef"), ERR_IO);
-	assert_int_equal(sync_drive(d), ERR_NONE);
-	assert_int_equal(check(d, "silent", "abc"), ERR_NONE);
-	assert_int_equal(check(d, "loud", "abc"), ERR_NONE);
-	d->driver->close(d);
+	assert_int_equal(call_put(d, "loud", "abcdef"), ERR_IO);
+	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_int_equal(call_check(d, "silent", "abc"), ERR_NONE);
+	assert_int_equal(call_check(d, "loud", "abc"), ERR_NONE);
+	call_close(d);
 }
 
 static void a_flipped_bit_is_in_what_is_read_or_in_what_is_stored(void **state)
@@ -212,15 +184,15 @@ static void a_flipped_bit_is_in_what_is_read_or_in_what_is_stored(void **state)
 	struct fault_rule rule = {.calls = FAULT_GET, .effect = FAULT_FLIP, .at = 8 + 1};
 
 	(void)state;
-	store(d, "a", "abc");
+	assert_int_equal(call_store(d, "a", "abc"), ERR_NONE);
 	fault_add(d, &rule);
-	assert_int_equal(check(d, "a", "a`c"), ERR_NONE);
-	assert_int_equal(check(d, "a", "abc"), ERR_NONE);
+	assert_int_equal(call_check(d, "a", "a`c"), ERR_NONE);
+	assert_int_equal(call_check(d, "a", "abc"), ERR_NONE);
 	rule.calls = FAULT_PUT;
 	fault_add(d, &rule);
-	store(d, "b", "abc");
-	assert_int_equal(check(d, "b", "a`c"), ERR_NONE);
-	d->driver->close(d);
+	assert_int_equal(call_store(d, "b", "abc"), ERR_NONE);
+	assert_int_equal(call_check(d, "b", "a`c"), ERR_NONE);
+	call_close(d);
 }
 
 static void calls_are_counted_by_kind(void **state)
@@ -228,16 +200,16 @@ static void calls_are_counted_by_kind(void **state)
 	struct drive *d = fault_on_memory();
 
 	(void)state;
-	store(d, "a", "x");
+	assert_int_equal(call_store(d, "a", "x"), ERR_NONE);
 	fault_add(d, &(struct fault_rule){.calls = FAULT_PUT, .code = ERR_IO});
-	put(d, "b", "x");
-	check(d, "a", "x");
+	call_put(d, "b", "x");
+	call_check(d, "a", "x");
 	assert_int_equal(fault_count(d, FAULT_PUT), 2);
 	assert_int_equal(fault_count(d, FAULT_SYNC), 1);
 	assert_int_equal(fault_count(d, FAULT_GET | FAULT_STAT), 2);
 	assert_int_equal(fault_count(d, FAULT_WRITES), 3);
 	assert_int_equal(fault_count(d, FAULT_ANY), 5);
-	d->driver->close(d);
+	call_close(d);
 }
 
 static void a_drive_with_a_size_gets_full_and_has_room_again(void **state)
@@ -246,20 +218,20 @@ static void a_drive_with_a_size_gets_full_and_has_room_again(void **state)
 	struct drive_about about;
 
 	(void)state;
-	store(d, "a", "12345678");
+	assert_int_equal(call_store(d, "a", "12345678"), ERR_NONE);
 	fault_set_size(d, 20);
 	assert_true(d->driver->flags & DRIVER_KNOWS_SPACE);
-	assert_int_equal(d->driver->about(d, &about, &err), ERR_NONE);
+	assert_int_equal(call_about(d, &about), ERR_NONE);
 	assert_int_equal(about.total_bytes, 20);
 	assert_int_equal(about.free_bytes, 12);
-	assert_int_equal(put(d, "b", "0123456789abc"), ERR_FULL);
-	assert_int_equal(put(d, "b", "0123456789ab"), ERR_NONE);
-	assert_int_equal(put(d, "c", "x"), ERR_FULL);
-	assert_int_equal(sync_drive(d), ERR_NONE);
-	assert_int_equal(d->driver->remove(d, "a", &err), ERR_NONE);
-	assert_int_equal(d->driver->about(d, &about, &err), ERR_NONE);
+	assert_int_equal(call_put(d, "b", "0123456789abc"), ERR_FULL);
+	assert_int_equal(call_put(d, "b", "0123456789ab"), ERR_NONE);
+	assert_int_equal(call_put(d, "c", "x"), ERR_FULL);
+	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_int_equal(call_remove(d, "a"), ERR_NONE);
+	assert_int_equal(call_about(d, &about), ERR_NONE);
 	assert_int_equal(about.free_bytes, 8);
-	d->driver->close(d);
+	call_close(d);
 }
 
 static void add_one(void *ctx, enum fault_calls call, const char *name)
@@ -276,12 +248,12 @@ static void a_hook_runs_before_the_call(void **state)
 
 	(void)state;
 	fault_set_hook(d, add_one, &calls);
-	put(d, "a", "x");
+	call_put(d, "a", "x");
 	assert_int_equal(calls, 1);
 	fault_set_hook(d, NULL, NULL);
-	put(d, "b", "x");
+	call_put(d, "b", "x");
 	assert_int_equal(calls, 1);
-	d->driver->close(d);
+	call_close(d);
 }
 
 /* ---- record_drive ---- */
@@ -289,9 +261,9 @@ static void a_hook_runs_before_the_call(void **state)
 static int image_of(struct recorder *r, unsigned drive, const char *name, const char *text)
 {
 	struct drive *d = recorder_open_image(r, drive);
-	int code = check(d, name, text);
+	int code = call_check(d, name, text);
 
-	d->driver->close(d);
+	call_close(d);
 	return code;
 }
 
@@ -307,15 +279,15 @@ static void what_a_sync_follows_survives_every_honest_cut(void **state)
 	struct drive *d = recorder_open(r, 0);
 
 	(void)state;
-	store(d, "a", "one");
+	assert_int_equal(call_store(d, "a", "one"), ERR_NONE);
 	assert_int_equal(recorder_now(r), 2);
-	put(d, "b", "two");
+	call_put(d, "b", "two");
 	for (enum cut_kind kind = CUT_KEEP_ALL; kind <= CUT_SUBSET; kind++) {
 		struct cut cut = {.moment = 3, .kind = kind, .change = 2, .seed = 7};
 
 		assert_int_equal(after(r, &cut, "a", "one"), ERR_NONE);
 	}
-	d->driver->close(d);
+	call_close(d);
 	recorder_free(r);
 }
 
@@ -325,18 +297,18 @@ static void what_no_sync_follows_may_be_lost(void **state)
 	struct drive *d = recorder_open(r, 0);
 
 	(void)state;
-	put(d, "a", "one");
+	call_put(d, "a", "one");
 	assert_int_equal(after(r, &(struct cut){.moment = 0}, "a", "one"), ERR_NOT_FOUND);
 	assert_int_equal(after(r, &(struct cut){.moment = 1}, "a", "one"), ERR_NONE);
 	assert_int_equal(after(r, &(struct cut){.moment = 1, .kind = CUT_DROP_ALL}, "a", "one"),
 			 ERR_NOT_FOUND);
-	sync_drive(d);
+	call_sync(d);
 	/* The same moment is judged alike after the sync, the one behind it is not. */
 	assert_int_equal(after(r, &(struct cut){.moment = 1, .kind = CUT_DROP_ALL}, "a", "one"),
 			 ERR_NOT_FOUND);
 	assert_int_equal(after(r, &(struct cut){.moment = 2, .kind = CUT_DROP_ALL}, "a", "one"),
 			 ERR_NONE);
-	d->driver->close(d);
+	call_close(d);
 	recorder_free(r);
 }
 
@@ -347,11 +319,11 @@ static void removals_and_moves_are_loose_until_a_sync_too(void **state)
 	struct cut cut = {.moment = 5, .kind = CUT_DROP_ALL};
 
 	(void)state;
-	put(d, "a", "one");
-	put(d, "b", "two");
-	sync_drive(d);
-	assert_int_equal(d->driver->remove(d, "a", &err), ERR_NONE);
-	assert_int_equal(d->driver->move(d, "b", "c", &err), ERR_NONE);
+	call_put(d, "a", "one");
+	call_put(d, "b", "two");
+	call_sync(d);
+	assert_int_equal(call_remove(d, "a"), ERR_NONE);
+	assert_int_equal(call_move(d, "b", "c"), ERR_NONE);
 	assert_int_equal(after(r, &cut, "a", "one"), ERR_NONE);
 	assert_int_equal(after(r, &cut, "b", "two"), ERR_NONE);
 	cut.kind = CUT_DROP_ONE;
@@ -361,7 +333,7 @@ static void removals_and_moves_are_loose_until_a_sync_too(void **state)
 	cut.kind = CUT_KEEP_ONE;
 	assert_int_equal(after(r, &cut, "a", "one"), ERR_NOT_FOUND);
 	assert_int_equal(after(r, &cut, "b", "two"), ERR_NONE);
-	d->driver->close(d);
+	call_close(d);
 	recorder_free(r);
 }
 
@@ -372,15 +344,15 @@ static void a_handle_syncs_only_what_it_put_itself(void **state)
 	struct cut cut = {.moment = 3, .kind = CUT_DROP_ALL};
 
 	(void)state;
-	put(a, "a", "one");
-	put(b, "b", "two");
-	sync_drive(b);
+	call_put(a, "a", "one");
+	call_put(b, "b", "two");
+	call_sync(b);
 	assert_int_equal(after(r, &cut, "a", "one"), ERR_NOT_FOUND);
 	assert_int_equal(after(r, &cut, "b", "two"), ERR_NONE);
-	a->driver->close(a);
+	call_close(a);
 	cut.kind = CUT_KEEP_ALL;
 	assert_int_equal(after(r, &cut, "a", "one"), ERR_NOT_FOUND);
-	b->driver->close(b);
+	call_close(b);
 	recorder_free(r);
 }
 
@@ -391,8 +363,8 @@ static void one_drive_may_lose_what_others_keep(void **state)
 	struct cut cut = {.moment = 2, .kind = CUT_DROP_DRIVE, .drive = 1};
 
 	(void)state;
-	put(a, "x", "x");
-	put(b, "x", "x");
+	call_put(a, "x", "x");
+	call_put(b, "x", "x");
 	recorder_build(r, &cut);
 	assert_int_equal(image_of(r, 0, "x", "x"), ERR_NONE);
 	assert_int_equal(image_of(r, 1, "x", "x"), ERR_NOT_FOUND);
@@ -400,8 +372,8 @@ static void one_drive_may_lose_what_others_keep(void **state)
 	recorder_build(r, &cut);
 	assert_int_equal(image_of(r, 0, "x", "x"), ERR_NOT_FOUND);
 	assert_int_equal(image_of(r, 1, "x", "x"), ERR_NONE);
-	a->driver->close(a);
-	b->driver->close(b);
+	call_close(a);
+	call_close(b);
 	recorder_free(r);
 }
 
@@ -437,7 +409,7 @@ static void a_torn_put_is_cut_at_a_sector_or_begins_with_zeros(void **state)
 			assert_int_equal(got[sizeof(got) - 1], 0);
 		image->driver->close(image);
 	}
-	d->driver->close(d);
+	call_close(d);
 	recorder_free(r);
 }
 
@@ -448,23 +420,23 @@ static void settling_makes_all_durable_and_starts_the_clock_again(void **state)
 	struct cut cut = {.moment = 1, .kind = CUT_DROP_ALL, .drive = 1};
 
 	(void)state;
-	put(d, "a", "one");
-	put(d, "b", "two");
-	sync_drive(d);
-	d->driver->remove(d, "a", &err);
+	call_put(d, "a", "one");
+	call_put(d, "b", "two");
+	call_sync(d);
+	call_remove(d, "a");
 	recorder_settle(r);
 	assert_int_equal(recorder_now(r), 0);
-	put(d, "c", "three");
+	call_put(d, "c", "three");
 	assert_int_equal(after(r, &cut, "a", "one"), ERR_NOT_FOUND);
 	assert_int_equal(after(r, &cut, "b", "two"), ERR_NONE);
 	assert_int_equal(after(r, &cut, "c", "three"), ERR_NOT_FOUND);
-	sync_drive(d);
+	call_sync(d);
 	cut.moment = 2;
 	assert_int_equal(after(r, &cut, "c", "three"), ERR_NONE);
 	cut.kind = CUT_LIED;
 	assert_int_equal(after(r, &cut, "c", "three"), ERR_NOT_FOUND);
 	assert_int_equal(after(r, &cut, "b", "two"), ERR_NONE);
-	d->driver->close(d);
+	call_close(d);
 	recorder_free(r);
 }
 
@@ -496,11 +468,11 @@ static void every_kind_of_cut_is_tried_at_every_moment(void **state)
 	unsigned all, honest;
 
 	(void)state;
-	put(a, "data", "bytes");
-	put(b, "other", "bytes");
-	sync_drive(a);
-	put(b, "commit", "done");
-	sync_drive(b);
+	call_put(a, "data", "bytes");
+	call_put(b, "other", "bytes");
+	call_sync(a);
+	call_put(b, "commit", "done");
+	call_sync(b);
 	all = recorder_each_cut(r, &(struct cut_plan){.seed = 1}, data_come_before_their_commit,
 				&seen);
 	for (unsigned i = 0; i < CUT_KINDS; i++)
@@ -516,8 +488,8 @@ static void every_kind_of_cut_is_tried_at_every_moment(void **state)
 	assert_int_equal(recorder_each_cut(r, &(struct cut_plan){.from = 2, .to = 4, .budget = 9},
 					   data_come_before_their_commit, &seen),
 			 9);
-	a->driver->close(a);
-	b->driver->close(b);
+	call_close(a);
+	call_close(b);
 	recorder_free(r);
 }
 

@@ -1,0 +1,33 @@
+/*
+ * Short calls of any drive for tests. Objects are texts. Each returns the err_code and checks that
+ * a failure fills its error: code and message.
+ */
+#ifndef MRMR_TESTS_CALLS_H
+#define MRMR_TESTS_CALLS_H
+
+#include "drivers/driver.h"
+
+extern _Thread_local struct error call_err; /* of the last call that failed */
+
+/* By the URL's driver, with temp tag "tag". call_open() aborts when it fails. The caller closes. */
+int call_try_open(const char *url, bool make_root, struct drive **d);
+struct drive *call_open(const char *url);
+void call_close(struct drive *d);
+
+int call_put(struct drive *d, const char *name, const char *text);
+int call_store(struct drive *d, const char *name, const char *text); /* put and sync */
+int call_sync(struct drive *d);
+int call_get(struct drive *d, const char *name, uint64_t offset_bytes, void *out, size_t len_bytes);
+int call_stat(struct drive *d, const char *name, uint64_t *len_bytes);
+/* Stat and get: ERR_CORRUPT when the object is there and another text. */
+int call_check(struct drive *d, const char *name, const char *text);
+int call_move(struct drive *d, const char *from, const char *to);
+int call_remove(struct drive *d, const char *name);
+int call_about(struct drive *d, struct drive_about *out);
+
+int call_count(struct drive *d, const char *prefix); /* objects; -1: the listing failed */
+
+/* Entries of a folder of this host; -1: there is none. */
+int count_entries(const char *path);
+
+#endif

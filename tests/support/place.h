@@ -1,0 +1,32 @@
+/*
+ * Every kind of drive with a place for a test to use: the driver contract is tried on each.
+ * A new kind joins by a row in place.c.
+ */
+#ifndef MRMR_TESTS_PLACE_H
+#define MRMR_TESTS_PLACE_H
+
+#include "drivers/driver.h"
+
+#include <stddef.h>
+
+struct CMUnitTest;
+
+struct place {
+	char *folder; /* NULL: not in the file system of this host */
+	char *url;
+	char *missing_url; /* of a place that is not there, and can be made */
+};
+
+/* Runs these tests once for each kind; *state is a fresh struct place (see ON_A_PLACE). Returns how
+ * many failed. */
+int place_run_tests(const struct CMUnitTest *tests, size_t count);
+
+int place_setup(void **state);
+int place_teardown(void **state);
+
+/* A handle of the place. The caller closes it. */
+struct drive *place_open(void **state);
+
+#define ON_A_PLACE(f) cmocka_unit_test_setup_teardown(f, place_setup, place_teardown)
+
+#endif

@@ -1,0 +1,317 @@
+/*
+ * What driver.h promises, tried on every kind of drive: list, remove, move, threads.
+ */
+#include "tests/support/calls.h"
+#include "tests/support/place.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define LISTED 2500
+#define THREAD_OBJECTS 24
+
+/* ---- list ---- */
+
+struct listed {
+	unsigned char seen[LISTED];
+	unsigned count;
+};
+
+static void name_of(unsigned i, char *out, size_t size)
+{
+	static const char *const tops[] = {"blocks", "blocks2", "block", "journal", "b"};
+
+	snprintf(out, size, "%s/%02x/%u", tops[i % 5], (i / 5) % 19, i);
+}
+
+static int mark_listed(void *ctx, const char *name, uint64_t len_bytes)
+{
+	struct listed *l = ctx;
+	const char *last = strrchr(name, '/');
+	char expected[40];
+	unsigned long i;
+
+	assert_non_null(last);
+	i = strtoul(last + 1, NULL, 10);
+	assert_in_range(i, 0, LISTED - 1);
+	name_of((unsigned)i, expected, sizeof(expected));
+	assert_string_equal(name, expected);
+	assert_int_equal(len_bytes, i % 50);
+	assert_int_equal(l->seen[i]++, 0);
+	l->count++;
+	return 0;
+}
+
+static void a_list_names_every_object_of_its_prefix_once(void **state)
+{
+	static const char *const prefixes[] = {
+		"",	    "b",	 "block",      "blocks",      "blocks/",
+		"blocks/0", "blocks/0f", "blocks/0f/", "blocks/0f/1", "journal/1",
+		"c",	    "blocks//",	 "b/00/0",     "blocks3/",    "blocks/zz/"};
+	struct drive *d = place_open(state);
+	char name[40], fifty[50];
+	struct error err;
+
+	memset(fifty, 'x', sizeof(fifty));
+	for (unsigned i = 0; i < LISTED; i++) {
+		name_of(i, name, sizeof(name));
+		assert_int_equal(d->driver->put(d, name, fifty, i % 50, &err), ERR_NONE);
+	}
+	assert_int_equal(call_sync(d), ERR_NONE);
+	for (size_t p = 0; p < sizeof(prefixes) / sizeof(prefixes[0]); p++) {
+		struct listed l = {.count = 0};
+		unsigned expected = 0;
+		bool bad = strstr(prefixes[p], "//") != NULL;
+
+		for (unsigned i = 0; i < LISTED; i++) {
+			name_of(i, name, sizeof(name));
+			expected += strncmp(name, prefixes[p], strlen(prefixes[p])) == 0;
+		}
+		assert_int_equal(d->driver->list(d, prefixes[p], mark_listed, &l, &err),
+				 bad ? ERR_USAGE : ERR_NONE);
+		assert_int_equal(l.count, expected);
+	}
+	call_close(d);
+}
+
+static int count_one(void *ctx, const char *name, uint64_t len_bytes)
+{
+	(void)name;
+	(void)len_bytes;
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+static void a_bad_prefix_is_refused(void **state)
+{
+	static const char *const prefixes[] = {"/", "../", "./", "a/../b", "a b", "~", "a//"};
+	struct drive *d = place_open(state);
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		unsigned count = 0;
+		struct error err;
+
+		assert_int_equal(d->driver->list(d, prefixes[i], count_one, &count, &err),
+				 ERR_USAGE);
+	}
+	call_close(d);
+}
+
+static int stop_at_third(void *ctx, const char *name, uint64_t len_bytes)
+{
+	count_one(ctx, name, len_bytes);
+	return *(unsigned *)ctx == 3 ? -77 : 0;
+}
+
+static void a_listing_stops_with_the_value_of_its_caller(void **state)
+{
+	struct drive *d = place_open(state);
+	unsigned count = 0;
+	struct error err;
+	char name[20];
+
+	for (unsigned i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "a/%u/x", i);
+		assert_int_equal(call_put(d, name, "x"), ERR_NONE);
+	}
+	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_int_equal(d->driver->list(d, "a/", stop_at_third, &count, &err), -77);
+	assert_int_equal(count, 3);
+	call_close(d);
+}
+
+static int remove_listed(void *ctx, const char *name, uint64_t len_bytes)
+{
+	assert_int_equal(call_check(ctx, name, name), ERR_NONE);
+	assert_int_equal(len_bytes, strlen(name));
+	return call_remove(ctx, name);
+}
+
+static void objects_may_be_read_and_removed_while_they_are_listed(void **state)
+{
+	struct drive *d = place_open(state);
+	struct error err;
+	char name[20];
+
+	for (unsigned i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "a/%u/%u", i % 3, i);
+		assert_int_equal(call_put(d, name, name), ERR_NONE);
+	}
+	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_int_equal(d->driver->list(d, "a/", remove_listed, d, &err), ERR_NONE);
+	assert_int_equal(call_count(d, ""), 0);
+	call_close(d);
+}
+
+/* ---- remove, move ---- */
+
+static void a_removed_object_is_gone_and_its_name_free(void **state)
+{
+	struct drive *d = place_open(state);
+
+	assert_int_equal(call_store(d, "a/b", "old"), ERR_NONE);
+	assert_int_equal(call_store(d, "a/c", "stays"), ERR_NONE);
+	assert_int_equal(call_remove(d, "a/b"), ERR_NONE);
+	assert_int_equal(call_check(d, "a/b", ""), ERR_NOT_FOUND);
+	assert_int_equal(call_remove(d, "a/b"), ERR_NONE);
+	assert_int_equal(call_store(d, "a/b", "new"), ERR_NONE);
+	assert_int_equal(call_check(d, "a/b", "new"), ERR_NONE);
+	assert_int_equal(call_remove(d, "a/b"), ERR_NONE);
+	assert_int_equal(call_sync(d), ERR_NONE);
+	call_close(d);
+	d = place_open(state);
+	assert_int_equal(call_check(d, "a/b", ""), ERR_NOT_FOUND);
+	assert_int_equal(call_check(d, "a/c", "stays"), ERR_NONE);
+	call_close(d);
+}
+
+static void an_object_removed_before_its_sync_is_never_stored(void **state)
+{
+	struct drive *d = place_open(state);
+
+	assert_int_equal(call_put(d, "a/b", "x"), ERR_NONE);
+	assert_int_equal(call_put(d, "a/c", "y"), ERR_NONE);
+	assert_int_equal(call_remove(d, "a/b"), ERR_NONE);
+	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_int_equal(call_check(d, "a/b", ""), ERR_NOT_FOUND);
+	assert_int_equal(call_check(d, "a/c", "y"), ERR_NONE);
+	call_close(d);
+}
+
+static void a_moved_object_has_its_new_name_only(void **state)
+{
+	struct drive *d = place_open(state);
+
+	assert_int_equal(call_store(d, "blocks/ab/x", "bytes"), ERR_NONE);
+	assert_int_equal(call_move(d, "blocks/ab/x", "quarantine/deep/er/x"), ERR_NONE);
+	assert_int_equal(call_sync(d), ERR_NONE);
+	call_close(d);
+	d = place_open(state);
+	assert_int_equal(call_check(d, "blocks/ab/x", ""), ERR_NOT_FOUND);
+	assert_int_equal(call_check(d, "quarantine/deep/er/x", "bytes"), ERR_NONE);
+	assert_int_equal(call_count(d, ""), 1);
+	assert_int_equal(call_store(d, "blocks/ab/x", "good bytes"), ERR_NONE);
+	assert_int_equal(call_check(d, "blocks/ab/x", "good bytes"), ERR_NONE);
+	call_close(d);
+}
+
+static void a_move_onto_a_taken_name_changes_nothing(void **state)
+{
+	struct drive *d = place_open(state);
+
+	assert_int_equal(call_store(d, "a", "one"), ERR_NONE);
+	assert_int_equal(call_store(d, "b", "two"), ERR_NONE);
+	assert_int_equal(call_put(d, "c", "three"), ERR_NONE);
+	assert_int_equal(call_move(d, "a", "b"), ERR_EXISTS);
+	assert_int_equal(call_move(d, "a", "c"), ERR_EXISTS);
+	assert_int_equal(call_move(d, "a", "a"), ERR_EXISTS);
+	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_int_equal(call_check(d, "a", "one"), ERR_NONE);
+	assert_int_equal(call_check(d, "b", "two"), ERR_NONE);
+	assert_int_equal(call_check(d, "c", "three"), ERR_NONE);
+	call_close(d);
+}
+
+static void a_move_of_an_absent_object_is_not_found(void **state)
+{
+	struct drive *d = place_open(state);
+
+	assert_int_equal(call_store(d, "b", "two"), ERR_NONE);
+	assert_int_equal(call_move(d, "a", "c"), ERR_NOT_FOUND);
+	assert_int_equal(call_move(d, "x/y", "c/d"), ERR_NOT_FOUND);
+	assert_int_equal(call_count(d, ""), 1);
+	call_close(d);
+}
+
+/* ---- threads ---- */
+
+struct worker {
+	pthread_t thread;
+	struct drive *d;
+	unsigned number;
+	int failures; /* cmocka's asserts are for the main thread */
+};
+
+static int work_once(struct worker *w, unsigned i)
+{
+	const struct mrmr_driver *driver = w->d->driver;
+	char name[40], moved[40], got[40] = "";
+	struct object_stat st;
+	unsigned count = 0;
+	struct error err;
+	int bad = 0;
+
+	snprintf(name, sizeof(name), "blocks/%02x/%u-%u", i % 3, w->number, i);
+	snprintf(moved, sizeof(moved), "quarantine/%u-%u", w->number, i);
+	bad += driver->put(w->d, name, name, strlen(name), &err) != ERR_NONE;
+	bad += driver->sync(w->d, &err) != ERR_NONE;
+	bad += driver->stat(w->d, name, &st, &err) != ERR_NONE || st.len_bytes != strlen(name);
+	bad += driver->get(w->d, name, 0, got, strlen(name), &err) != ERR_NONE;
+	bad += strcmp(got, name) != 0;
+	if (i % 3 == 0)
+		bad += driver->move(w->d, name, moved, &err) != ERR_NONE;
+	if (i % 3 == 1)
+		bad += driver->remove(w->d, name, &err) != ERR_NONE;
+	if (i % 8 == 0)
+		bad += driver->list(w->d, "", count_one, &count, &err) != ERR_NONE;
+	return bad;
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+
+	for (unsigned i = 0; i < THREAD_OBJECTS; i++)
+		w->failures += work_once(w, i);
+	return NULL;
+}
+
+static void as_many_threads_as_it_says_may_use_a_drive(void **state)
+{
+	struct drive *d = place_open(state);
+	unsigned n = d->driver->connections_max;
+	struct worker *workers = calloc(n, sizeof(*workers));
+
+	assert_true(n >= 1);
+	assert_non_null(workers);
+	for (unsigned i = 0; i < n; i++) {
+		workers[i].d = d;
+		workers[i].number = i;
+		assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		pthread_join(workers[i].thread, NULL);
+		assert_int_equal(workers[i].failures, 0);
+	}
+	assert_int_equal(call_sync(d), ERR_NONE);
+	call_close(d);
+	d = place_open(state);
+	assert_int_equal(call_count(d, "blocks/"), n * THREAD_OBJECTS / 3);
+	assert_int_equal(call_count(d, "quarantine/"), n * THREAD_OBJECTS / 3);
+	call_close(d);
+	free(workers);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_A_PLACE(a_list_names_every_object_of_its_prefix_once),
+		ON_A_PLACE(a_bad_prefix_is_refused),
+		ON_A_PLACE(a_listing_stops_with_the_value_of_its_caller),
+		ON_A_PLACE(objects_may_be_read_and_removed_while_they_are_listed),
+		ON_A_PLACE(a_removed_object_is_gone_and_its_name_free),
+		ON_A_PLACE(an_object_removed_before_its_sync_is_never_stored),
+		ON_A_PLACE(a_moved_object_has_its_new_name_only),
+		ON_A_PLACE(a_move_onto_a_taken_name_changes_nothing),
+		ON_A_PLACE(a_move_of_an_absent_object_is_not_found),
+		ON_A_PLACE(as_many_threads_as_it_says_may_use_a_drive),
+	};
+
+	return place_run_tests(tests, sizeof(tests) / sizeof(tests[0]));
+}

@@ -1,0 +1,128 @@
+/*
+ * The list of kinds: which driver a URL means. What the memory driver does beyond the contract.
+ */
+#include "drivers/mem.h"
+#include "tests/support/calls.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void a_url_finds_its_driver(void **state)
+{
+	static const struct {
+		const char *url, *kind;
+	} good[] = {{"file:x", "file"},	    {"file:/x", "file"}, {"file:", "file"},
+		    {"/x/y", "file"},	    {"x", "file"},	 {"mem:x", "mem"},
+		    {"C:x", "file"},	    {"foo:bar", "file"}, {"nas:/volume", "file"},
+		    {"./sftp://x", "file"}, {"files:x", "file"}, {"a b://c", "file"},
+		    {"1x://y", "file"},	    {"x/y://z", "file"}};
+	const struct mrmr_driver *driver;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(driver_for_url(good[i].url, &driver, &err), ERR_NONE);
+		assert_string_equal(driver->kind, good[i].kind);
+	}
+}
+
+static void a_url_of_an_unknown_kind_is_a_usage_error(void **state)
+{
+	static const char *const bad[] = {"", "gopher://x", "http://x/y", "svn+ssh://x",
+					  "x.y-z://"};
+	const struct mrmr_driver *driver;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(driver_for_url(bad[i], &driver, &err), ERR_USAGE);
+		assert_null(driver);
+	}
+}
+
+static void a_known_kind_that_is_not_built_says_so(void **state)
+{
+	const struct mrmr_driver *driver;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(driver_for_url("exec:tool x", &driver, &err), ERR_UNSUPPORTED);
+	assert_null(driver);
+	assert_string_equal(err.message, "drives of kind exec are not part of this build");
+}
+
+static void every_kind_is_listed_once(void **state)
+{
+	unsigned count = 0;
+
+	(void)state;
+	while (driver_kind(count)) {
+		for (unsigned i = 0; i < count; i++)
+			assert_string_not_equal(driver_kind(i), driver_kind(count));
+		count++;
+	}
+	assert_true(count >= 2);
+	assert_string_equal(driver_kind(0), "file");
+	assert_null(driver_kind(count + 1000));
+}
+
+static void a_place_in_memory_keeps_its_objects_until_it_is_erased(void **state)
+{
+	struct drive *d;
+
+	(void)state;
+	assert_int_equal(call_try_open("mem:kept", true, &d), ERR_NONE);
+	assert_int_equal(call_store(d, "a", "text"), ERR_NONE);
+	call_close(d);
+	d = call_open("mem:kept");
+	assert_int_equal(call_check(d, "a", "text"), ERR_NONE);
+	call_close(d);
+	assert_int_equal(call_try_open("mem:other", false, &d), ERR_NOT_FOUND);
+	mem_erase("mem:other");
+	mem_erase("mem:kept");
+	assert_int_equal(call_try_open("mem:kept", false, &d), ERR_NOT_FOUND);
+}
+
+static void memory_without_a_name_is_of_one_handle(void **state)
+{
+	struct drive *first = call_open("mem:"), *second = call_open("mem:");
+
+	(void)state;
+	assert_int_equal(call_store(first, "a", "text"), ERR_NONE);
+	assert_int_equal(call_check(second, "a", "text"), ERR_NOT_FOUND);
+	call_close(first);
+	call_close(second);
+}
+
+static void what_is_not_synced_is_seen_by_nobody(void **state)
+{
+	struct drive *d = call_open("mem:");
+
+	(void)state;
+	assert_int_equal(call_put(d, "a", "text"), ERR_NONE);
+	assert_int_equal(call_check(d, "a", "text"), ERR_NOT_FOUND);
+	assert_int_equal(call_count(d, ""), 0);
+	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_int_equal(call_count(d, ""), 1);
+	call_close(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_url_finds_its_driver),
+		cmocka_unit_test(a_url_of_an_unknown_kind_is_a_usage_error),
+		cmocka_unit_test(every_kind_is_listed_once),
+		cmocka_unit_test(a_known_kind_that_is_not_built_says_so),
+		cmocka_unit_test(a_place_in_memory_keeps_its_objects_until_it_is_erased),
+		cmocka_unit_test(memory_without_a_name_is_of_one_handle),
+		cmocka_unit_test(what_is_not_synced_is_seen_by_nobody),
+	};
+
+	return cmocka_run_group_tests_name("drivers", tests, NULL, NULL);
+}
