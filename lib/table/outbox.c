@@ -155,7 +155,7 @@ int outbox_move(const char *folder, const char *to, struct error *err)
 			if (code == ERR_NONE && !(to_dir = opendir(to)))
 				code = err_errno(err, "open folder %s", to);
 		}
-		if (code == ERR_NONE &&
+		if (code == ERR_NONE && to_dir &&
 		    renameat(dirfd(from_dir), d->d_name, dirfd(to_dir), d->d_name) < 0)
 			code = err_errno(err, "move %s/%s to %s", folder, d->d_name, to);
 	}

@@ -42,7 +42,7 @@ void buf_add_hash(struct buf *b, const struct hash *h)
 
 struct id read_id(struct reader *r)
 {
-	struct id id;
+	struct id id = { { 0 } };
 
 	read_into(r, id.b, ID_BYTES);
 	return id;
@@ -50,7 +50,7 @@ struct id read_id(struct reader *r)
 
 struct hash read_hash(struct reader *r)
 {
-	struct hash h;
+	struct hash h = { { 0 } };
 
 	read_into(r, h.b, HASH_BYTES);
 	return h;

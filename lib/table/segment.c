@@ -5,6 +5,7 @@
 #include "seal/box.h"
 #include "table/record_codec.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -274,6 +275,7 @@ static int verify_body(const uint8_t *clear, const struct hash *writer, struct b
 {
 	uint8_t signature[SIGNATURE_BYTES];
 
+	assert(body->data && body->len_bytes >= BODY_AT + BODY_BYTES_MIN);
 	memcpy(signature, body->data + BODY_AT, SIGNATURE_BYTES);
 	memcpy(body->data, clear, CLEAR_BYTES);
 	if (crypto_sign_verify_detached(signature, body->data, body->len_bytes, writer->b) < 0)
@@ -293,7 +295,7 @@ static int decode_heads(struct reader *r, struct segment *s, struct error *err)
 		return ERR_NONE;
 	stored = read_bytes(r, (size_t)count * HEAD_KEPT_BYTES);
 	s->heads = malloc((size_t)count * HEAD_KEPT_BYTES);
-	if (!s->heads)
+	if (!s->heads || !stored)
 		return err_nomem(err);
 	memcpy(s->heads, stored, (size_t)count * HEAD_KEPT_BYTES);
 	return ERR_NONE;

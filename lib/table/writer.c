@@ -306,7 +306,7 @@ int writer_open(const char *folder, const struct keys *k, const char *machine_id
 		struct writer **out, enum writer_origin *origin, struct error *err)
 {
 	struct writer *w = calloc(1, sizeof(*w));
-	struct home home;
+	struct home home = { 0 };
 	int lock_fd = -1, code;
 
 	*out = NULL;
@@ -354,7 +354,7 @@ int writer_renew(struct writer *w, struct error *err)
 {
 	struct home home = w->identity.home;
 	struct hash old = w->identity.last.writer;
-	int lock_fd, code = begin(w, &lock_fd, err);
+	int lock_fd = -1, code = begin(w, &lock_fd, err);
 
 	if (code != ERR_NONE)
 		return code;
@@ -400,7 +400,7 @@ int writer_sign(struct writer *w, const struct clock *clock, const struct have *
 	struct segment s = { .kind = SEGMENT_PLAIN,
 			     .have = (struct have *)(uintptr_t)have,
 			     .have_count = have_count };
-	int lock_fd, code;
+	int lock_fd = -1, code;
 
 	s.records.data = (uint8_t *)(uintptr_t)records;
 	s.records.len_bytes = records_bytes;
@@ -436,7 +436,7 @@ int writer_sign_compacted(struct writer *w, enum segment_kind kind, uint64_t fir
 			     .previous = *previous,
 			     .head = *head,
 			     .heads = heads };
-	int lock_fd, code;
+	int lock_fd = -1, code;
 
 	s.records.data = (uint8_t *)(uintptr_t)records;
 	s.records.len_bytes = records_bytes;
@@ -487,7 +487,7 @@ int writer_outbox(struct writer *w, outbox_fn *each, void *ctx, struct error *er
 int writer_sent(struct writer *w, const char *name, struct error *err)
 {
 	struct segment_name parts;
-	int lock_fd, code;
+	int lock_fd = -1, code;
 
 	if (!segment_name_parse(name, &parts) ||
 	    !hash_equal(&parts.writer, &w->identity.last.writer))
@@ -520,7 +520,7 @@ int writer_set_have(struct writer *w, const struct id *drive_id, const struct cl
 
 int writer_save(struct writer *w, struct error *err)
 {
-	int lock_fd, code = begin(w, &lock_fd, err);
+	int lock_fd = -1, code = begin(w, &lock_fd, err);
 
 	if (code != ERR_NONE)
 		return code;
