@@ -201,12 +201,13 @@ static int decode_clear(const struct keys *k, const uint8_t *bytes, size_t len_b
 			struct segment *s, struct error *err)
 {
 	static const uint8_t zeros[EXTRA_BYTES - 81];
-	const uint8_t *extra = bytes + HEADER_BYTES;
+	const uint8_t *extra;
 	struct object_header h;
 	int code;
 
 	if (len_bytes < STORED_BYTES_MIN || len_bytes > SEGMENT_STORED_MAX)
 		return err_set(err, ERR_CORRUPT, "%zu bytes are no segment", len_bytes);
+	extra = bytes + HEADER_BYTES;
 	code = header_decode(bytes, len_bytes, OBJECT_SEGMENT, keys_array_id(k), &h, err);
 	if (code != ERR_NONE)
 		return code;

@@ -376,9 +376,9 @@ static void attributes_rise_strictly_by_name(void **state)
 	assert_false(xattrs_ok("\1b\0\1a\0", 6));
 	assert_false(xattrs_ok("\1a\0\1a\0", 6));
 	assert_false(xattrs_ok("\2aa\0\1a\0", 7));
-	assert_false(xattrs_ok("\0\0", 2));	  /* no name */
-	assert_false(xattrs_ok("\1\0\0", 3));	  /* NUL in a name */
-	assert_false(xattrs_ok("\1a\2x", 4));	  /* cut */
+	assert_false(xattrs_ok("\0\0", 2));   /* no name */
+	assert_false(xattrs_ok("\1\0\0", 3)); /* NUL in a name */
+	assert_false(xattrs_ok("\1a\2x", 4)); /* cut */
 	assert_false(xattrs_ok(attributes, ATTRIBUTES_BYTES - 1));
 }
 

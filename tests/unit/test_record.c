@@ -401,8 +401,8 @@ static void scrub_slot_garbage_and_retire_come_back_whole(void **state)
 static void garbage_names_nothing_but_objects(void **state)
 {
 	static const char *const bad[] = {
-		"", "config.json", "..", "/", "/blocks/x", "blocks/", "blocks//x", "../x",
-		"blocks/../x", "blocks/..", "./x", "blocks/./x",
+		"",	     "config.json", "..",	   "/",		"/blocks/x", "blocks/",
+		"blocks//x", "../x",	    "blocks/../x", "blocks/..", "./x",	     "blocks/./x",
 	};
 	struct id id = some_id();
 	struct buf out = { 0 };
@@ -467,10 +467,12 @@ static void single_ids_come_back(void **state)
 /* Two frames: one of two chunks, one of a manifest chunk; they end at byte 300. */
 static struct contents some_contents(void)
 {
-	struct contents_frame first = { .offset_bytes = 64, .box_bytes = 100, .plain_bytes = 90,
-					.method = FRAME_ZSTD };
-	struct contents_frame second = { .offset_bytes = 200, .box_bytes = 100, .plain_bytes = 60,
-					 .method = FRAME_RAW };
+	struct contents_frame first = {
+		.offset_bytes = 64, .box_bytes = 100, .plain_bytes = 90, .method = FRAME_ZSTD
+	};
+	struct contents_frame second = {
+		.offset_bytes = 200, .box_bytes = 100, .plain_bytes = 60, .method = FRAME_RAW
+	};
 	struct contents c = { 0 };
 	struct hash h[3] = { some_hash(), some_hash(), some_hash() };
 
@@ -634,7 +636,8 @@ static void a_group_comes_back_whole(void **state)
 		assert_int_equal(g->row_count, back->row_count);
 		assert_int_equal(g->supersedes_count, back->supersedes_count);
 		for (unsigned j = 0; j < g->member_count; j++) {
-			const struct group_member_record *a = &g->members[j], *b = &back->members[j];
+			const struct group_member_record *a = &g->members[j],
+							 *b = &back->members[j];
 
 			assert_true(id_equal(&a->block_uid, &b->block_uid));
 			assert_true(hash_equal(&a->name, &b->name));
@@ -781,7 +784,9 @@ static void a_series_comes_back_whole(void **state)
 
 static int check_series_paths(const char *paths, size_t paths_bytes)
 {
-	struct series_record s = { .name = "n", .host = "h", .paths = (const uint8_t *)paths,
+	struct series_record s = { .name = "n",
+				   .host = "h",
+				   .paths = (const uint8_t *)paths,
 				   .paths_bytes = paths_bytes };
 	struct buf out = { 0 };
 	int code;

@@ -47,9 +47,7 @@ static struct mark mark_of(uint8_t first_byte, uint64_t seq)
 
 static struct segment plain_segment(uint64_t seq, const char *records)
 {
-	struct segment s = {
-		.kind = SEGMENT_PLAIN, .writer = writer, .first = seq, .last = seq
-	};
+	struct segment s = { .kind = SEGMENT_PLAIN, .writer = writer, .first = seq, .last = seq };
 
 	if (seq > 1)
 		s.previous.b[31] = 7;

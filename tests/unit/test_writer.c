@@ -94,9 +94,9 @@ static const char *sign(struct writer *w)
 	struct error err;
 
 	some_records(&records);
-	assert_int_equal(writer_sign(w, NULL, NULL, 0, records.data, records.len_bytes, &name,
-				     &bytes, &err),
-			 ERR_NONE);
+	assert_int_equal(
+		writer_sign(w, NULL, NULL, 0, records.data, records.len_bytes, &name, &bytes, &err),
+		ERR_NONE);
 	buf_release(&records);
 	return name;
 }
@@ -498,8 +498,7 @@ static void an_outbox_with_a_hole_or_damage_beyond_the_identity_ends_it(void **s
 	struct buf file = { 0 };
 
 	for (int damage = 0; damage < 3; damage++) {
-		struct writer *w =
-			open_writer(folder, damage == 0 ? WRITER_CREATED : WRITER_FOUND);
+		struct writer *w = open_writer(folder, damage == 0 ? WRITER_CREATED : WRITER_FOUND);
 		struct hash id = *writer_id(w);
 		char first[SEGMENT_NAME_BYTES];
 		const char *path;
@@ -953,9 +952,8 @@ static void only_what_was_signed_is_compacted(void **state)
 	wrong = h;
 	wrong.kept[4][0] ^= 1;
 	assert_int_equal(compact(w, &wrong, 1, 5, &s), ERR_USAGE);
-	assert_int_equal(writer_sign_compacted(w, SEGMENT_COMPACTED, 1, 9, &h.heads[0],
-					       &h.heads[8], h.kept, NULL, NULL, 0, &name, &bytes,
-					       &err),
+	assert_int_equal(writer_sign_compacted(w, SEGMENT_COMPACTED, 1, 9, &h.heads[0], &h.heads[8],
+					       h.kept, NULL, NULL, 0, &name, &bytes, &err),
 			 ERR_USAGE);
 	assert_int_equal(writer_sign_compacted(w, SEGMENT_PLAIN, 8, 8, &h.heads[7], &h.heads[8],
 					       &h.kept[7], NULL, NULL, 0, &name, &bytes, &err),
