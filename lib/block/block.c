@@ -40,7 +40,7 @@ int block_open_ends(const struct keys *k, const uint8_t header[HEADER_BYTES],
 		    const uint8_t trailer[TRAILER_BYTES], uint64_t len_bytes,
 		    struct block_ends *out, struct error *err)
 {
-	const struct box_place place = { .header = header, .kind = BOX_TRAILER };
+	const struct box_place place = {.header = header, .kind = BOX_TRAILER};
 	uint8_t plain[TRAILER_BYTES - BOX_OVERHEAD_BYTES];
 	uint64_t offset, box_bytes;
 	struct object_header h;
@@ -93,7 +93,7 @@ int block_open_list(const struct keys *k, const struct block_ends *ends, const u
 {
 	const size_t plain_bytes = ends->contents_box_bytes - BOX_OVERHEAD_BYTES;
 	uint8_t header[HEADER_BYTES], *plain;
-	const struct box_place place = { .header = header, .kind = BOX_CONTENTS };
+	const struct box_place place = {.header = header, .kind = BOX_CONTENTS};
 	int code;
 
 	plain = malloc(plain_bytes + 1);
@@ -115,7 +115,7 @@ int block_open_list(const struct keys *k, const struct block_ends *ends, const u
 int block_open_contents(const struct keys *k, const uint8_t *bytes, size_t len_bytes,
 			struct id *uid, uint32_t *epoch, struct contents *out, struct error *err)
 {
-	struct block_ends ends;
+	struct block_ends ends = {0};
 	int code;
 
 	if (len_bytes < HEADER_BYTES + TRAILER_BYTES)

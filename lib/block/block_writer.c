@@ -104,8 +104,7 @@ const struct contents *block_writer_contents(const struct block_writer *w)
 
 uint32_t block_frame_chunks(const struct geometry *g, uint32_t limit_bytes)
 {
-	const uint64_t used_bytes =
-		HEADER_BYTES + BOX_OVERHEAD_BYTES + geometry_frame_plain_max(g);
+	const uint64_t used_bytes = HEADER_BYTES + BOX_OVERHEAD_BYTES + geometry_frame_plain_max(g);
 	const size_t number_max = varint_bytes(UINT32_MAX);
 	uint32_t fits = 0, too_many = limit_bytes / HASH_BYTES + 1;
 
@@ -216,8 +215,8 @@ int block_writer_seal(struct block_writer *w, const struct frame_place *place,
 
 static int seal_contents(struct block_writer *w, size_t plain_bytes, struct error *err)
 {
-	const struct box_place place = { .header = w->bytes, .kind = BOX_CONTENTS };
-	struct buf plain = { 0 };
+	const struct box_place place = {.header = w->bytes, .kind = BOX_CONTENTS};
+	struct buf plain = {0};
 	int code;
 
 	contents_encode(&w->contents, &plain);
@@ -239,8 +238,8 @@ int block_writer_finish(struct block_writer *w, const uint8_t **bytes, size_t *l
 	const size_t block_bytes =
 		(size_t)stored_bytes(&w->geometry, w->used_bytes, frames, w->entries_bytes);
 	const size_t trailer_at = block_bytes - TRAILER_BYTES;
-	const struct box_place place = { .header = w->bytes, .kind = BOX_TRAILER };
-	uint8_t plain[TRAILER_BYTES - BOX_OVERHEAD_BYTES] = { 0 };
+	const struct box_place place = {.header = w->bytes, .kind = BOX_TRAILER};
+	uint8_t plain[TRAILER_BYTES - BOX_OVERHEAD_BYTES] = {0};
 	int code;
 
 	if (atomic_load(&w->sealed) != frames)

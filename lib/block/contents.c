@@ -38,16 +38,18 @@ bool contents_add_chunk(struct contents *c, const struct hash *id, uint32_t len_
 			bool manifest)
 {
 	struct contents_frame *f = &c->frames[c->frame_count - 1];
-	struct contents_chunk *chunk, *before;
+	struct contents_chunk *chunk;
+	uint32_t offset_bytes = 0;
 
 	if (!grow(&c->chunks, &c->chunk_cap, c->chunk_count + 1, sizeof(*c->chunks)))
 		return false;
 	chunk = &c->chunks[c->chunk_count];
-	before = f->chunks > 0 ? chunk - 1 : NULL;
+	if (f->chunks > 0)
+		offset_bytes = chunk[-1].offset_bytes + chunk[-1].len_bytes;
 	*chunk = (struct contents_chunk){
 		.id = *id,
 		.len_bytes = len_bytes,
-		.offset_bytes = before ? before->offset_bytes + before->len_bytes : 0,
+		.offset_bytes = offset_bytes,
 		.frame = (uint32_t)c->frame_count - 1,
 		.manifest = manifest,
 	};
@@ -103,7 +105,7 @@ static int decode_chunks(struct reader *r, struct contents *c, struct error *err
 /* The next frame, which must begin at at_bytes or later. */
 static int decode_frame(struct reader *r, uint32_t at_bytes, struct contents *c, struct error *err)
 {
-	struct contents_frame f = { 0 };
+	struct contents_frame f = {0};
 	uint8_t method;
 
 	f.offset_bytes = (uint32_t)read_varint_max(r, CONTENTS_REACH_BYTES);
@@ -123,8 +125,7 @@ static int decode_frame(struct reader *r, uint32_t at_bytes, struct contents *c,
 
 static bool all_zero(const uint8_t *bytes, size_t len_bytes)
 {
-	return len_bytes == 0 ||
-	       (bytes[0] == 0 && memcmp(bytes, bytes + 1, len_bytes - 1) == 0);
+	return len_bytes == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, len_bytes - 1) == 0);
 }
 
 int contents_decode(const void *bytes, size_t len_bytes, struct contents *out, struct error *err)

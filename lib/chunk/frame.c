@@ -46,9 +46,10 @@ int framer_new(int level, struct framer **out, struct error *err)
 		return err_set(err, ERR_USAGE, "compression level %d: not 0 to %d", level,
 			       FRAME_LEVEL_MAX);
 	if (level >= LEVEL_FIRST_BAD && version >= ZSTD_FIRST_BAD && version <= ZSTD_LAST_BAD)
-		return err_set(err, ERR_UNSUPPORTED,
-			       "libzstd %s may corrupt data at compression level %d: use at most %d",
-			       ZSTD_versionString(), level, LEVEL_FIRST_BAD - 1);
+		return err_set(
+			err, ERR_UNSUPPORTED,
+			"libzstd %s may corrupt data at compression level %d: use at most %d",
+			ZSTD_versionString(), level, LEVEL_FIRST_BAD - 1);
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return err_nomem(err);

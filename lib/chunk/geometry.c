@@ -94,9 +94,9 @@ int geometry_check(const struct geometry *g, struct error *err)
 		return err_set(err, ERR_USAGE, "padding %u at least, by %u from %u: not in order",
 			       g->pad_min_bytes, g->pad_step_bytes, g->pad_from_bytes);
 	if (geometry_padded(g, g->block_bytes) != g->block_bytes)
-		return err_set(err, ERR_USAGE, "block size %u is no padded length; the next is %llu",
-			       g->block_bytes,
-			       (unsigned long long)geometry_padded(g, g->block_bytes));
+		return err_set(
+			err, ERR_USAGE, "block size %u is no padded length; the next is %llu",
+			g->block_bytes, (unsigned long long)geometry_padded(g, g->block_bytes));
 	if (g->stretch_bytes == 0 || g->stretch_bytes > g->block_bytes)
 		return err_set(err, ERR_USAGE, "stretches of %u in blocks of %u", g->stretch_bytes,
 			       g->block_bytes);
@@ -152,8 +152,8 @@ uint64_t padme(uint64_t need_bytes)
 
 	if (need_bytes < 2)
 		return need_bytes;
-	e = floor_log2(need_bytes);
-	s = e == 0 ? 1 : floor_log2(e) + 1;
+	e = floor_log2(need_bytes); /* at least 1, and so s is at most e */
+	s = floor_log2(e) + 1;
 	mask = ((uint64_t)1 << (e - s)) - 1;
 	return (need_bytes + mask) & ~mask;
 }

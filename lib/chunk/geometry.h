@@ -10,9 +10,9 @@
 
 #include <stdint.h>
 
-#define CHUNK_BYTES_MIN 64u		  /* the cutter looks back this far */
+#define CHUNK_BYTES_MIN 64u /* the cutter looks back this far */
 #define BLOCK_BYTES_MAX ((uint32_t)64 << 20)
-#define BLOCK_USER_BYTES_MIN ((uint32_t)64 << 10) /* what users may ask for; the library takes less */
+#define BLOCK_USER_BYTES_MIN ((uint32_t)64 << 10) /* the library takes less */
 #define SEGMENT_BYTES_MAX ((uint32_t)64 << 20)
 
 struct geometry {
@@ -44,9 +44,9 @@ void geometry_set_block(struct geometry *g, uint32_t block_bytes);
 int geometry_check(const struct geometry *g, struct error *err);
 
 /* Limits that are fractions of the block size. */
-uint32_t geometry_inline_bytes(const struct geometry *g); /* 1/256: below, data ride in the segment */
-uint32_t geometry_mirror_bytes(const struct geometry *g); /* 1/16: below, one block with copies */
-uint32_t geometry_repack_bytes(const struct geometry *g); /* 1/4: blocks below are worth repacking */
+uint32_t geometry_inline_bytes(const struct geometry *g); /* 1/256: below, in the segment */
+uint32_t geometry_mirror_bytes(const struct geometry *g); /* 1/16: below, one block and copies */
+uint32_t geometry_repack_bytes(const struct geometry *g); /* 1/4: blocks below are repacked */
 
 /* The larger of frame and largest chunk: the most plain bytes of a frame. */
 uint32_t geometry_frame_plain_max(const struct geometry *g);

@@ -9,8 +9,8 @@ _Static_assert(AEAD_OVERHEAD_BYTES == NONCE_BYTES + crypto_aead_xchacha20poly130
 	       "nonce and tag");
 _Static_assert(KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "one kind of key");
 
-void aead_seal(const uint8_t key[KEY_BYTES], const void *data, size_t data_bytes,
-	       const void *plain, size_t len_bytes, uint8_t *sealed)
+void aead_seal(const uint8_t key[KEY_BYTES], const void *data, size_t data_bytes, const void *plain,
+	       size_t len_bytes, uint8_t *sealed)
 {
 	/* 192 random bits: no two of any number of seals that can be made will meet. */
 	randombytes_buf(sealed, NONCE_BYTES);

@@ -15,19 +15,20 @@ _Static_assert(BOX_OVERHEAD_BYTES == AEAD_OVERHEAD_BYTES, "a box is nonce, ciphe
 #define HEADER_EPOCH_AT 24
 #define HEADER_ARRAY_AT 32
 
-static int find_key(const struct keys *k, const uint8_t *header, const uint8_t **key,
-		    struct error *err)
+/* The key that the header names, lent. NULL: err is set. */
+static const uint8_t *find_key(const struct keys *k, const uint8_t *header, struct error *err)
 {
 	unsigned type = header[HEADER_TYPE_AT];
 	uint32_t epoch = load_u32(header + HEADER_EPOCH_AT);
+	const uint8_t *key = keys_subkey(k, type, epoch);
 
-	if (memcmp(header + HEADER_ARRAY_AT, keys_array_id(k)->b, ID_BYTES) != 0)
-		return err_set(err, ERR_CORRUPT, "belongs to another array");
-	*key = keys_subkey(k, type, epoch);
-	if (!*key)
-		return err_set(err, ERR_CORRUPT, "sealed under unknown key %u of epoch %u", type,
-			       epoch);
-	return ERR_NONE;
+	if (memcmp(header + HEADER_ARRAY_AT, keys_array_id(k)->b, ID_BYTES) != 0) {
+		err_set(err, ERR_CORRUPT, "belongs to another array");
+		return NULL;
+	}
+	if (!key)
+		err_set(err, ERR_CORRUPT, "sealed under unknown key %u of epoch %u", type, epoch);
+	return key;
 }
 
 /* The additional data; returns its length. */
@@ -47,11 +48,10 @@ int box_seal(const struct keys *k, const struct box_place *place, const void *pl
 {
 	uint8_t data[PLACE_BYTES];
 	size_t data_bytes = encode_place(place, data);
-	const uint8_t *key;
-	int code = find_key(k, place->header, &key, err);
+	const uint8_t *key = find_key(k, place->header, err);
 
-	if (code != ERR_NONE)
-		return code;
+	if (!key)
+		return (int)err->code;
 	aead_seal(key, data, data_bytes, plain, len_bytes, box);
 	return ERR_NONE;
 }
@@ -62,14 +62,13 @@ int box_open(const struct keys *k, const struct box_place *place, const uint8_t 
 	uint8_t data[PLACE_BYTES];
 	size_t data_bytes = encode_place(place, data);
 	const uint8_t *key;
-	int code;
 
 	if (box_bytes < BOX_OVERHEAD_BYTES)
 		return err_set(err, ERR_CORRUPT, "%zu bytes are too short for a box", box_bytes);
-	code = find_key(k, place->header, &key, err);
-	if (code != ERR_NONE) {
+	key = find_key(k, place->header, err);
+	if (!key) {
 		memset(plain, 0, box_bytes - BOX_OVERHEAD_BYTES);
-		return code;
+		return (int)err->code;
 	}
 	if (!aead_open(key, data, data_bytes, box, box_bytes, plain))
 		return err_set(err, ERR_CORRUPT, "does not authenticate");

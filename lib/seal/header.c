@@ -64,7 +64,7 @@ int header_decode(const void *bytes, size_t len_bytes, enum object_type type,
 		  const struct id *array_id, struct object_header *out, struct error *err)
 {
 	const uint8_t *in = bytes;
-	struct object_header h = { .type = type };
+	struct object_header h = {.type = type};
 	int code;
 
 	assert(has_header(type));

@@ -122,7 +122,7 @@ int key_file_parse(const void *bytes, size_t len_bytes, uint8_t key[KEY_BYTES], 
 	const size_t word_bytes = strlen(key_file_word);
 	const size_t line_bytes = word_bytes + 2 * KEY_BYTES;
 	const char *text = bytes;
-	char hex[2 * KEY_BYTES + 1] = { 0 };
+	char hex[2 * KEY_BYTES + 1] = {0};
 	bool good = len_bytes == line_bytes ||
 		    (len_bytes == line_bytes + 1 && text[line_bytes] == '\n');
 

@@ -3,7 +3,6 @@
 #include "seal/box.h"
 #include "seal/subkey.h"
 
-#include <assert.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -29,7 +28,7 @@ struct keys {
 
 int seal_start(struct error *err)
 {
-	const struct rlimit none = { 0, 0 };
+	const struct rlimit none = {0, 0};
 
 	if (sodium_init() < 0)
 		return err_set(err, ERR_UNSUPPORTED, "libsodium cannot start");
@@ -141,7 +140,7 @@ int ring_make(const struct keys *k, struct buf *out, struct error *err)
 		.array_id = k->array_id,
 		.uid = id_random(),
 	};
-	struct box_place place = { .kind = BOX_KEYS };
+	struct box_place place = {.kind = BOX_KEYS};
 	uint8_t *at;
 	int code;
 
@@ -159,7 +158,7 @@ int ring_make(const struct keys *k, struct buf *out, struct error *err)
 int ring_open(const struct id *array_id, uint32_t epoch, const uint8_t master[KEY_BYTES],
 	      const void *bytes, size_t len_bytes, struct keys **out, struct error *err)
 {
-	struct box_place place = { .header = bytes, .kind = BOX_KEYS };
+	struct box_place place = {.header = bytes, .kind = BOX_KEYS};
 	struct object_header h;
 	struct keys *k;
 	int code = header_decode(bytes, len_bytes, OBJECT_RING, array_id, &h, err);
@@ -194,18 +193,22 @@ struct id id_random(void)
 	return id;
 }
 
-/* purpose: at most 16 letters. previous may be NULL. */
-static struct hash keyed_hash(const uint8_t key[KEY_BYTES], const char *purpose,
+/* BLAKE2b personalisations: what a hash is for. */
+#define PURPOSE_BYTES crypto_generichash_blake2b_PERSONALBYTES
+static const uint8_t for_chunk[PURPOSE_BYTES] = "mrmr chunk id";
+static const uint8_t for_head[PURPOSE_BYTES] = "mrmr head";
+static const uint8_t for_marker[PURPOSE_BYTES] = "mrmr marker";
+static const uint8_t for_cutter[PURPOSE_BYTES] = "mrmr cutter";
+
+/* previous may be NULL. */
+static struct hash keyed_hash(const uint8_t key[KEY_BYTES], const uint8_t purpose[PURPOSE_BYTES],
 			      const struct hash *previous, const void *bytes, size_t len_bytes)
 {
-	uint8_t personal[crypto_generichash_blake2b_PERSONALBYTES] = { 0 };
 	crypto_generichash_blake2b_state state;
 	struct hash h;
 
-	assert(strlen(purpose) <= sizeof(personal));
-	memcpy(personal, purpose, strlen(purpose));
 	crypto_generichash_blake2b_init_salt_personal(&state, key, KEY_BYTES, HASH_BYTES, NULL,
-						      personal);
+						      purpose);
 	if (previous)
 		crypto_generichash_blake2b_update(&state, previous->b, HASH_BYTES);
 	crypto_generichash_blake2b_update(&state, bytes, len_bytes);
@@ -216,23 +219,23 @@ static struct hash keyed_hash(const uint8_t key[KEY_BYTES], const char *purpose,
 
 struct hash chunk_id(const struct keys *k, const void *bytes, size_t len_bytes)
 {
-	return keyed_hash(k->secret.id_key, "mrmr chunk id", NULL, bytes, len_bytes);
+	return keyed_hash(k->secret.id_key, for_chunk, NULL, bytes, len_bytes);
 }
 
 struct hash head_hash(const struct keys *k, const struct hash *previous, const void *bytes,
 		      size_t len_bytes)
 {
-	return keyed_hash(k->secret.id_key, "mrmr head", previous, bytes, len_bytes);
+	return keyed_hash(k->secret.id_key, for_head, previous, bytes, len_bytes);
 }
 
 struct hash marker_mac(const struct keys *k, const void *bytes, size_t len_bytes)
 {
-	return keyed_hash(k->secret.id_key, "mrmr marker", NULL, bytes, len_bytes);
+	return keyed_hash(k->secret.id_key, for_marker, NULL, bytes, len_bytes);
 }
 
 uint64_t cutter_entry(const struct keys *k, uint8_t i)
 {
-	struct hash h = keyed_hash(k->secret.cutter_key, "mrmr cutter", NULL, &i, 1);
+	struct hash h = keyed_hash(k->secret.cutter_key, for_cutter, NULL, &i, 1);
 
 	return load_u64(h.b);
 }

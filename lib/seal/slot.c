@@ -9,11 +9,13 @@
 
 #define SEALED_FIELDS_BYTES 120
 
+static const uint8_t magic[8] = "MRMRSLOT";
+
 static const struct cost {
 	uint64_t passes, memory_bytes;
 } costs[] = {
-	[KDF_DEFAULT] = { 3, (uint64_t)128 << 20 },
-	[KDF_SENSITIVE] = { 4, (uint64_t)1 << 30 },
+	[KDF_DEFAULT] = {3, (uint64_t)128 << 20},
+	[KDF_SENSITIVE] = {4, (uint64_t)1 << 30},
 };
 
 /* Key-encryption key and what is derived from it; wiped after use. */
@@ -25,7 +27,7 @@ struct slot_keys {
 /* All members but the wrapped master, in one fixed form: its additional data. */
 static void encode_fields(const struct slot *slot, uint8_t out[SEALED_FIELDS_BYTES])
 {
-	memcpy(out, "MRMRSLOT", 8);
+	memcpy(out, magic, sizeof(magic));
 	store_u16(out + 8, FORMAT_NUMBER);
 	out[10] = (uint8_t)slot->kind;
 	out[11] = slot->kind == SLOT_PASSPHRASE;

@@ -11,7 +11,7 @@ static const char *const kinds[] = {
 };
 static const char argon2[] = "argon2id13";
 
-static const char *const kdf_members[] = { "alg", "memory_bytes", "passes", "salt", NULL };
+static const char *const kdf_members[] = {"alg", "memory_bytes", "passes", "salt", NULL};
 static const char *const slot_members[] = {
 	"array_id", "commitment", "created_s", "epoch",	  "format",
 	"kdf",	    "kind",	  "slot_id",   "wrapped", NULL,
@@ -20,12 +20,12 @@ static const char *const slot_members[] = {
 /* An object with the KDF's parameters; NULL: out of memory. */
 static json_t *print_kdf(const struct slot *slot)
 {
+	const json_int_t memory_bytes = (json_int_t)slot->memory_bytes;
 	json_t *kdf = json_object();
 
 	if (json_object_set_new(kdf, "alg", json_string(argon2)) < 0 ||
 	    json_object_set_new(kdf, "passes", json_integer((json_int_t)slot->passes)) < 0 ||
-	    json_object_set_new(kdf, "memory_bytes",
-				json_integer((json_int_t)slot->memory_bytes)) < 0 ||
+	    json_object_set_new(kdf, "memory_bytes", json_integer(memory_bytes)) < 0 ||
 	    json_set_hex(kdf, "salt", slot->salt, sizeof(slot->salt)) < 0) {
 		json_decref(kdf);
 		return NULL;
@@ -153,8 +153,8 @@ static int parse_object(const json_t *object, struct slot *out, struct error *er
 	if (code == ERR_NONE)
 		code = parse_numbers(object, out, err);
 	if (code == ERR_NONE)
-		code = json_need_hex(object, "commitment", out->commitment,
-				     sizeof(out->commitment), err);
+		code = json_need_hex(object, "commitment", out->commitment, sizeof(out->commitment),
+				     err);
 	if (code == ERR_NONE)
 		code = json_need_hex(object, "wrapped", out->wrapped, sizeof(out->wrapped), err);
 	if (code != ERR_NONE)
@@ -168,7 +168,7 @@ static int parse_object(const json_t *object, struct slot *out, struct error *er
 
 int slot_parse(const void *bytes, size_t len_bytes, struct slot *out, struct error *err)
 {
-	struct slot slot = { 0 };
+	struct slot slot = {0};
 	json_t *object = NULL;
 	int code;
 

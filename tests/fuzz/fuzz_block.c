@@ -35,7 +35,7 @@ static void start(void)
 
 static void add_box(struct buf *block, enum box_kind kind, const void *plain, size_t len_bytes)
 {
-	struct box_place place = { .kind = kind };
+	struct box_place place = {.kind = kind};
 	struct error err;
 
 	must_be(buf_reserve(block, len_bytes + BOX_OVERHEAD_BYTES));
@@ -84,7 +84,7 @@ static void read_block_bytes(const uint8_t *bytes, size_t len_bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct buf block = { 0 };
+	struct buf block = {0};
 
 	start();
 	if (size > 0 && data[0] == 0)

@@ -42,7 +42,7 @@ static void check_limits(const struct contents *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct buf again = { 0 };
+	struct buf again = {0};
 	struct contents c;
 	struct error err;
 

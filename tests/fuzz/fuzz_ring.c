@@ -65,7 +65,7 @@ static void try_header(const uint8_t *bytes, size_t len_bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct box_place place = { .header = data + 1, .kind = BOX_KEYS };
+	struct box_place place = {.header = data + 1, .kind = BOX_KEYS};
 	struct error err;
 	uint8_t *forged;
 

@@ -17,7 +17,7 @@ static void must_be(bool holds)
 
 static void try_slot(const uint8_t *data, size_t size)
 {
-	struct secret s = { .bytes = "thirty-two bytes of pure entropy", .len_bytes = KEY_BYTES };
+	struct secret s = {.bytes = "thirty-two bytes of pure entropy", .len_bytes = KEY_BYTES};
 	uint8_t master[KEY_BYTES];
 	struct slot slot;
 	struct error err;
@@ -39,7 +39,7 @@ static void try_texts(const uint8_t *data, size_t size)
 {
 	char text[RECOVERY_TEXT_BYTES], *copy = malloc(size + 1);
 	uint8_t key[KEY_BYTES], again[KEY_BYTES];
-	struct buf line = { 0 };
+	struct buf line = {0};
 	struct error err;
 	struct hash sum;
 	struct id id;

@@ -121,9 +121,8 @@ static void numbers_that_do_not_fit_each_other_are_refused(void **state)
 static void padme_rounds_as_its_paper_says_and_by_less_than_an_eighth(void **state)
 {
 	static const uint64_t known[][2] = {
-		{ 0, 0 },     { 1, 1 },	    { 2, 2 },	    { 3, 3 },
-		{ 8, 8 },     { 9, 10 },    { 17, 18 },	    { 100, 104 },
-		{ 199, 208 }, { 513, 544 }, { 65537, 67584 }, { 1000000, 1015808 },
+		{0, 0},	  {1, 1},     {2, 2},	  {3, 3},     {8, 8},	      {9, 10},
+		{17, 18}, {100, 104}, {199, 208}, {513, 544}, {65537, 67584}, {1000000, 1015808},
 	};
 
 	(void)state;
@@ -211,8 +210,7 @@ static void fixture_release(struct fixture *f)
 }
 
 /* Ends of all chunks. Returns how many; *ends is the caller's. */
-static size_t cut_all(const struct cutter *c, const uint8_t *bytes, size_t len_bytes,
-		      size_t **ends)
+static size_t cut_all(const struct cutter *c, const uint8_t *bytes, size_t len_bytes, size_t **ends)
 {
 	size_t count = 0, at = 0;
 
@@ -266,7 +264,7 @@ static size_t cut_by_definition(const struct keys *k, const uint8_t *bytes, size
 
 static void cuts_lie_where_the_definition_says(void **state)
 {
-	static const uint32_t min_bytes[] = { 64, 256, 512 };
+	static const uint32_t min_bytes[] = {64, 256, 512};
 	uint8_t *bytes = noise(16384, 2);
 
 	(void)state;
@@ -279,8 +277,8 @@ static void cuts_lie_where_the_definition_says(void **state)
 		fixture_make(&f, &g);
 		count = cut_all(f.cutter, bytes, 16384, &ends);
 		for (size_t j = 0; j < count; j++) {
-			assert_int_equal(ends[j],
-					 at + cut_by_definition(f.keys, bytes + at, 16384 - at, &g));
+			assert_int_equal(ends[j], at + cut_by_definition(f.keys, bytes + at,
+									 16384 - at, &g));
 			at = ends[j];
 		}
 		free(ends);

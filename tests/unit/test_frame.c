@@ -47,7 +47,7 @@ size_t ZSTD_compress2(ZSTD_CCtx *c, void *to, size_t room_bytes, const void *fro
 
 static uint8_t *bytes_of(char kind, size_t len_bytes)
 {
-	static const char *const words[] = { "block", "drive", "parity", "chunk", "\n", "the", ";" };
+	static const char *const words[] = {"block", "drive", "parity", "chunk", "\n", "the", ";"};
 	uint8_t *bytes = malloc(len_bytes + 16);
 	uint64_t seed = 0x9e3779b97f4a7c15;
 	size_t at = 0;
@@ -108,7 +108,7 @@ static struct framer *framer_of(int level)
 
 static void text_is_compressed_and_noise_is_kept_raw_at_every_level(void **state)
 {
-	static const int levels[] = { 1, 3, 4, 5, 12, 19 };
+	static const int levels[] = {1, 3, 4, 5, 12, 19};
 	uint8_t *text = bytes_of('t', FRAME_BYTES), *noise = bytes_of('r', FRAME_BYTES);
 	uint8_t *mixed = bytes_of('r', FRAME_BYTES);
 
@@ -193,8 +193,7 @@ static void a_frame_unpacks_to_its_stated_length_and_to_no_other(void **state)
 	assert_int_equal(framer_unpack(f, method, out, out_bytes, back, 0, &err), ERR_CORRUPT);
 	assert_int_equal(framer_unpack(f, method, out, out_bytes, back, 4097, &err), ERR_CORRUPT);
 	for (size_t len = 0; len < out_bytes; len++)
-		assert_int_equal(framer_unpack(f, method, out, len, back, 4096, &err),
-				 ERR_CORRUPT);
+		assert_int_equal(framer_unpack(f, method, out, len, back, 4096, &err), ERR_CORRUPT);
 	assert_int_equal(framer_unpack(f, FRAME_RAW, text, 100, back, 99, &err), ERR_CORRUPT);
 	assert_int_equal(framer_unpack(f, FRAME_RAW, text, 100, back, 101, &err), ERR_CORRUPT);
 	assert_int_equal(framer_unpack(f, (enum frame_method)2, text, 100, back, 100, &err),
@@ -300,7 +299,7 @@ static void levels_beyond_the_limits_are_refused(void **state)
 
 static void a_libzstd_known_to_corrupt_is_refused_at_strong_levels_only(void **state)
 {
-	static const unsigned bad[] = { 10500, 10501, 10502, 10503 }, good[] = { 10499, 10504, 10505 };
+	static const unsigned bad[] = {10500, 10501, 10502, 10503}, good[] = {10499, 10504, 10505};
 	struct framer *f = NULL;
 	struct error err;
 

@@ -6,10 +6,13 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct keys *fresh_keys(void)
 {
@@ -56,8 +59,9 @@ static void a_header_comes_back_as_it_was_written(void **state)
 
 		h.optional = 0x80000001;
 		header_encode(&h, bytes);
-		assert_int_equal(header_decode(bytes, sizeof(bytes), type, &h.array_id, &back, &err),
-				 ERR_NONE);
+		assert_int_equal(
+			header_decode(bytes, sizeof(bytes), type, &h.array_id, &back, &err),
+			ERR_NONE);
 		assert_memory_equal(&back, &h, sizeof(h));
 		assert_int_equal(header_decode(bytes, sizeof(bytes), type, NULL, &back, &err),
 				 ERR_NONE);
@@ -80,9 +84,9 @@ static void a_header_of_another_type_array_or_length_is_refused(void **state)
 		header_encode(&h, bytes);
 		for (enum object_type as = OBJECT_BLOCK; as <= OBJECT_WRITER; as++) {
 			if (as != type)
-				assert_int_equal(header_decode(bytes, sizeof(bytes), as, NULL,
-							       &back, &err),
-						 ERR_CORRUPT);
+				assert_int_equal(
+					header_decode(bytes, sizeof(bytes), as, NULL, &back, &err),
+					ERR_CORRUPT);
 		}
 		assert_int_equal(header_decode(bytes, sizeof(bytes), type, &other, &back, &err),
 				 ERR_CORRUPT);
@@ -149,7 +153,7 @@ struct sealed {
 
 static struct box_place place_of(const struct sealed *s)
 {
-	struct box_place place = { .header = s->header, .kind = s->kind, .index = s->index };
+	struct box_place place = {.header = s->header, .kind = s->kind, .index = s->index};
 
 	return place;
 }
@@ -177,7 +181,7 @@ static int open_at(const struct keys *k, const struct sealed *s, const struct bo
 /* every type, kind, index and uid against every other. */
 static void a_box_opens_at_its_own_place_and_at_no_other(void **state)
 {
-	static const uint64_t indexes[] = { 0, 1, 255, 256, UINT64_MAX };
+	static const uint64_t indexes[] = {0, 1, 255, 256, UINT64_MAX};
 	static struct sealed all[2 * OBJECT_WRITER * BOX_WRITER * 5];
 	struct keys *k = fresh_keys();
 	size_t count = 0;
@@ -215,7 +219,7 @@ static void a_box_does_not_open_with_any_bit_of_it_or_of_its_place_changed(void 
 {
 	struct keys *k = fresh_keys();
 	struct object_header h = header_of(k, OBJECT_SEGMENT);
-	struct sealed s = { .kind = BOX_RECORDS };
+	struct sealed s = {.kind = BOX_RECORDS};
 	struct box_place place = place_of(&s);
 
 	(void)state;
@@ -239,7 +243,7 @@ static void a_box_cut_at_any_length_is_refused(void **state)
 {
 	struct keys *k = fresh_keys();
 	struct object_header h = header_of(k, OBJECT_BLOCK);
-	struct sealed s = { .kind = BOX_FRAME };
+	struct sealed s = {.kind = BOX_FRAME};
 	struct box_place place = place_of(&s);
 	uint8_t plain[sizeof(s.box)];
 	struct error err;
@@ -256,8 +260,8 @@ static void the_extra_is_bound_to_the_box(void **state)
 {
 	struct keys *k = fresh_keys();
 	struct object_header h = header_of(k, OBJECT_SEGMENT);
-	struct sealed s = { .kind = BOX_RECORDS };
-	uint8_t extra[BOX_EXTRA_MAX] = { 7 };
+	struct sealed s = {.kind = BOX_RECORDS};
+	uint8_t extra[BOX_EXTRA_MAX] = {7};
 	struct box_place with, without;
 	struct error err;
 
@@ -281,7 +285,7 @@ static void a_box_may_be_empty(void **state)
 {
 	struct keys *k = fresh_keys();
 	struct object_header h = header_of(k, OBJECT_BLOCK);
-	struct sealed s = { .kind = BOX_FRAME };
+	struct sealed s = {.kind = BOX_FRAME};
 	struct box_place place = place_of(&s);
 	uint8_t nothing[1];
 	struct error err;
@@ -297,7 +301,7 @@ static void nothing_is_sealed_under_the_header_of_another_array_or_epoch(void **
 {
 	struct keys *k = fresh_keys();
 	struct object_header h = header_of(k, OBJECT_BLOCK);
-	struct sealed s = { .kind = BOX_FRAME };
+	struct sealed s = {.kind = BOX_FRAME};
 	struct box_place place = place_of(&s);
 	struct error err;
 
@@ -328,7 +332,7 @@ static void a_million_boxes_of_one_plaintext_share_no_nonce_and_no_ciphertext(vo
 	const size_t count = 1000000;
 	struct keys *k = fresh_keys();
 	struct object_header h = header_of(k, OBJECT_BLOCK);
-	struct sealed s = { .kind = BOX_FRAME };
+	struct sealed s = {.kind = BOX_FRAME};
 	uint64_t *nonces = calloc(count, sizeof(*nonces));
 	uint64_t *texts = calloc(count, sizeof(*texts));
 
@@ -354,7 +358,7 @@ static void a_million_boxes_of_one_plaintext_share_no_nonce_and_no_ciphertext(vo
 
 static struct keys *through_a_ring(const struct keys *k)
 {
-	struct buf ring = { 0 };
+	struct buf ring = {0};
 	struct keys *back = NULL;
 	struct error err;
 
@@ -368,7 +372,7 @@ static struct keys *through_a_ring(const struct keys *k)
 
 static void assert_same_hashes(const struct keys *a, const struct keys *b)
 {
-	struct hash zero = { { 0 } };
+	struct hash zero = {{0}};
 	struct hash x = chunk_id(a, "abc", 3), y = chunk_id(b, "abc", 3);
 
 	assert_true(hash_equal(&x, &y));
@@ -421,21 +425,21 @@ static void a_ring_does_not_open_for_another_master_epoch_or_array(void **state)
 {
 	struct keys *old = fresh_keys(), *k = NULL, *back = NULL;
 	struct id other = id_random();
-	struct buf ring = { 0 };
+	struct buf ring = {0};
 	struct error err;
 
 	(void)state;
 	assert_int_equal(keys_rotate(old, &k, &err), ERR_NONE);
 	assert_int_equal(ring_make(k, &ring, &err), ERR_NONE);
-	assert_int_equal(ring_open(keys_array_id(k), 2, keys_master(old), ring.data,
-				   ring.len_bytes, &back, &err),
+	assert_int_equal(ring_open(keys_array_id(k), 2, keys_master(old), ring.data, ring.len_bytes,
+				   &back, &err),
 			 ERR_CORRUPT);
 	assert_int_equal(ring_open(keys_array_id(k), 1, keys_master(k), ring.data, ring.len_bytes,
 				   &back, &err),
 			 ERR_CORRUPT);
-	assert_int_equal(ring_open(&other, 2, keys_master(k), ring.data, ring.len_bytes, &back,
-				   &err),
-			 ERR_CORRUPT);
+	assert_int_equal(
+		ring_open(&other, 2, keys_master(k), ring.data, ring.len_bytes, &back, &err),
+		ERR_CORRUPT);
 	assert_null(back);
 	buf_release(&ring);
 	keys_free(old);
@@ -445,7 +449,7 @@ static void a_ring_does_not_open_for_another_master_epoch_or_array(void **state)
 static void a_ring_with_any_bit_changed_or_cut_or_longer_is_refused(void **state)
 {
 	struct keys *k = fresh_keys(), *back = NULL;
-	struct buf ring = { 0 };
+	struct buf ring = {0};
 	struct error err;
 
 	(void)state;
@@ -473,7 +477,7 @@ static void a_ring_of_an_epoch_beyond_the_limit_is_refused(void **state)
 {
 	struct keys *k = fresh_keys(), *back = NULL;
 	struct object_header h = header_of(k, OBJECT_RING);
-	uint8_t ring[HEADER_BYTES + (2 + KEY_EPOCHS_MAX) * KEY_BYTES + BOX_OVERHEAD_BYTES] = { 0 };
+	uint8_t ring[HEADER_BYTES + (2 + KEY_EPOCHS_MAX) * KEY_BYTES + BOX_OVERHEAD_BYTES] = {0};
 	struct error err;
 
 	(void)state;
@@ -489,8 +493,8 @@ static void a_ring_of_an_epoch_beyond_the_limit_is_refused(void **state)
 static void hashes_of_one_purpose_or_array_are_never_those_of_another(void **state)
 {
 	struct keys *k = fresh_keys(), *other = fresh_keys();
-	struct hash zero = { { 0 } }, all[6];
-	uint8_t joined[HASH_BYTES + 3] = { 0 };
+	struct hash zero = {{0}}, all[6];
+	uint8_t joined[HASH_BYTES + 3] = {0};
 
 	(void)state;
 	memcpy(joined + HASH_BYTES, "abc", 3);
@@ -508,6 +512,26 @@ static void hashes_of_one_purpose_or_array_are_never_those_of_another(void **sta
 	assert_int_not_equal(cutter_entry(k, 0), cutter_entry(k, 1));
 	keys_free(k);
 	keys_free(other);
+}
+
+static void keys_cannot_be_overwritten_by_a_stray_pointer(void **state)
+{
+	struct keys *k = fresh_keys();
+	uint8_t *master = (uint8_t *)(uintptr_t)keys_master(k);
+	int status;
+	pid_t child = fork();
+
+	(void)state;
+	assert_true(child >= 0);
+	if (child == 0) {
+		signal(SIGSEGV, SIG_DFL); /* not cmocka's handler */
+		*(volatile uint8_t *)master = 0;
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSEGV);
+	keys_free(k);
 }
 
 static int start(void **state)
@@ -538,6 +562,7 @@ int main(void)
 		cmocka_unit_test(a_ring_with_any_bit_changed_or_cut_or_longer_is_refused),
 		cmocka_unit_test(a_ring_of_an_epoch_beyond_the_limit_is_refused),
 		cmocka_unit_test(hashes_of_one_purpose_or_array_are_never_those_of_another),
+		cmocka_unit_test(keys_cannot_be_overwritten_by_a_stray_pointer),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);

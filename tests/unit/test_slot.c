@@ -41,9 +41,8 @@ int crypto_pwhash_argon2id(unsigned char *const out, unsigned long long outlen,
 		return real(out, outlen, passwd, passwdlen, salt, opslimit, memlimit, alg);
 	store_u64(costs, opslimit);
 	store_u64(costs + 8, memlimit);
-	return crypto_generichash_blake2b_salt_personal(out, (size_t)outlen,
-							(const uint8_t *)passwd, passwdlen, NULL,
-							0, salt, costs);
+	return crypto_generichash_blake2b_salt_personal(
+		out, (size_t)outlen, (const uint8_t *)passwd, passwdlen, NULL, 0, salt, costs);
 }
 
 static struct keys *keys;
@@ -51,7 +50,7 @@ static const uint8_t key_bytes[KEY_BYTES] = "thirty-two bytes of pure entropy";
 
 static struct secret secret_of(enum slot_kind kind)
 {
-	struct secret s = { .kind = kind, .bytes = key_bytes, .len_bytes = KEY_BYTES };
+	struct secret s = {.kind = kind, .bytes = key_bytes, .len_bytes = KEY_BYTES};
 
 	if (kind == SLOT_PASSPHRASE) {
 		s.bytes = "correct horse";
@@ -63,7 +62,7 @@ static struct secret secret_of(enum slot_kind kind)
 static struct slot make(enum slot_kind kind, struct buf *json)
 {
 	struct secret s = secret_of(kind);
-	struct slot slot = { 0 };
+	struct slot slot = {0};
 	struct error err;
 	struct id id;
 
@@ -92,7 +91,7 @@ static void a_slot_of_each_kind_opens_with_its_secret(void **state)
 	(void)state;
 	for (enum slot_kind kind = SLOT_PASSPHRASE; kind <= SLOT_RECOVERY; kind++) {
 		struct secret s = secret_of(kind);
-		struct buf json = { 0 };
+		struct buf json = {0};
 		struct slot slot = make(kind, &json);
 
 		assert_int_equal(slot.kind, kind);
@@ -111,11 +110,11 @@ static void argon2_has_the_promised_cost_and_keys_need_none(void **state)
 		enum kdf_cost cost;
 		uint64_t passes, memory_bytes;
 	} promised[] = {
-		{ KDF_DEFAULT, 3, (uint64_t)128 << 20 },
-		{ KDF_SENSITIVE, 4, (uint64_t)1 << 30 },
+		{KDF_DEFAULT, 3, (uint64_t)128 << 20},
+		{KDF_SENSITIVE, 4, (uint64_t)1 << 30},
 	};
 	struct secret s = secret_of(SLOT_PASSPHRASE);
-	struct buf json = { 0 };
+	struct buf json = {0};
 	struct slot slot;
 	struct error err;
 	struct id id;
@@ -142,7 +141,7 @@ static void argon2_has_the_promised_cost_and_keys_need_none(void **state)
 /* */
 static void a_slot_below_todays_cost_is_told(void **state)
 {
-	struct slot slot = { .kind = SLOT_PASSPHRASE, .passes = 3, .memory_bytes = 128u << 20 };
+	struct slot slot = {.kind = SLOT_PASSPHRASE, .passes = 3, .memory_bytes = 128u << 20};
 
 	(void)state;
 	assert_false(slot_is_cheaper(&slot, KDF_DEFAULT));
@@ -160,7 +159,7 @@ static void another_secret_or_kind_does_not_open_a_slot(void **state)
 {
 	(void)state;
 	for (enum slot_kind kind = SLOT_PASSPHRASE; kind <= SLOT_RECOVERY; kind++) {
-		struct buf json = { 0 };
+		struct buf json = {0};
 		struct slot slot = make(kind, &json);
 		struct secret s = secret_of(kind);
 
@@ -187,7 +186,7 @@ static void another_secret_or_kind_does_not_open_a_slot(void **state)
 static void an_edited_slot_is_refused_with_the_same_words(void **state)
 {
 	struct secret s = secret_of(SLOT_PASSPHRASE), key = secret_of(SLOT_RECOVERY);
-	struct buf json = { 0 };
+	struct buf json = {0};
 	struct slot slot = make(SLOT_PASSPHRASE, &json), edited;
 
 	(void)state;
@@ -219,7 +218,7 @@ static void an_edited_slot_is_refused_with_the_same_words(void **state)
 static void a_slot_above_the_memory_limit_is_refused_before_any_work(void **state)
 {
 	struct secret s = secret_of(SLOT_PASSPHRASE);
-	struct buf json = { 0 };
+	struct buf json = {0};
 	struct slot slot = make(SLOT_PASSPHRASE, &json);
 	uint8_t master[KEY_BYTES];
 	struct error err;
@@ -236,7 +235,7 @@ static void a_slot_above_the_memory_limit_is_refused_before_any_work(void **stat
 static void argon2_without_its_memory_is_out_of_memory(void **state)
 {
 	struct secret s = secret_of(SLOT_PASSPHRASE);
-	struct buf json = { 0 }, none = { 0 };
+	struct buf json = {0}, none = {0};
 	struct slot slot = make(SLOT_PASSPHRASE, &json);
 	struct error err;
 	struct id id;
@@ -253,8 +252,8 @@ static void argon2_without_its_memory_is_out_of_memory(void **state)
 /* */
 static void an_empty_passphrase_needs_an_explicit_wish(void **state)
 {
-	struct secret s = { .kind = SLOT_PASSPHRASE };
-	struct buf json = { 0 };
+	struct secret s = {.kind = SLOT_PASSPHRASE};
+	struct buf json = {0};
 	struct slot slot;
 	struct error err;
 	struct id id;
@@ -271,7 +270,7 @@ static void an_empty_passphrase_needs_an_explicit_wish(void **state)
 static void a_key_of_another_length_makes_no_slot(void **state)
 {
 	struct secret s = secret_of(SLOT_KEY_FILE);
-	struct buf json = { 0 };
+	struct buf json = {0};
 	struct error err;
 	struct id id;
 
@@ -285,7 +284,7 @@ static void a_key_of_another_length_makes_no_slot(void **state)
 
 static void no_slot_is_like_another(void **state)
 {
-	struct buf a = { 0 }, b = { 0 };
+	struct buf a = {0}, b = {0};
 	struct slot x = make(SLOT_PASSPHRASE, &a), y = make(SLOT_PASSPHRASE, &b);
 
 	(void)state;
@@ -303,7 +302,7 @@ static void no_slot_is_like_another(void **state)
 /* Parses the slot of that kind after an edit at path ("kdf" or NULL) . */
 static int parse_with(enum slot_kind kind, const char *path, const char *member, json_t *value)
 {
-	struct buf json = { 0 }, edited = { 0 };
+	struct buf json = {0}, edited = {0};
 	struct slot out;
 	struct error err;
 	json_t *o = NULL, *at;
@@ -326,9 +325,9 @@ static int parse_with(enum slot_kind kind, const char *path, const char *member,
 
 static void every_member_is_needed_and_no_other_allowed(void **state)
 {
-	static const char *const needed[] = { "format", "slot_id",    "array_id", "kind",   "kdf",
-					      "epoch",	"created_s",  "commitment", "wrapped" };
-	static const char *const kdf_needed[] = { "alg", "passes", "memory_bytes", "salt" };
+	static const char *const needed[] = {"format", "slot_id",   "array_id",	  "kind",   "kdf",
+					     "epoch",  "created_s", "commitment", "wrapped"};
+	static const char *const kdf_needed[] = {"alg", "passes", "memory_bytes", "salt"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
@@ -371,9 +370,9 @@ static void numbers_and_hex_keep_their_limits(void **state)
 	assert_int_equal(parse_with(kind, "kdf", "memory_bytes", json_integer((1LL << 40) + 1024)),
 			 ERR_CORRUPT);
 	assert_int_equal(parse_with(kind, "kdf", "salt", json_string("00")), ERR_CORRUPT);
-	assert_int_equal(parse_with(kind, NULL, "slot_id",
-				    json_string("0123456789ABCDEF0123456789abcdef")),
-			 ERR_CORRUPT);
+	assert_int_equal(
+		parse_with(kind, NULL, "slot_id", json_string("0123456789ABCDEF0123456789abcdef")),
+		ERR_CORRUPT);
 }
 
 static void what_is_newer_is_unsupported(void **state)
@@ -389,7 +388,7 @@ static void what_is_newer_is_unsupported(void **state)
 
 static void a_slot_that_is_no_json_or_too_long_is_refused(void **state)
 {
-	struct buf json = { 0 };
+	struct buf json = {0};
 	struct slot slot = make(SLOT_PASSPHRASE, &json);
 	struct error err;
 
@@ -416,10 +415,13 @@ static size_t mapped_bytes(void)
 	return pages * 4096;
 }
 
+/* Far less than the 128 MiB of one derivation; valgrind itself maps some as it goes. */
+#define MAPPED_SLACK_BYTES ((size_t)32 << 20)
+
 static void the_memory_of_argon2_goes_back_to_the_system(void **state)
 {
 	struct secret s = secret_of(SLOT_PASSPHRASE);
-	struct buf json = { 0 };
+	struct buf json = {0};
 	struct slot slot;
 	size_t before;
 
@@ -428,10 +430,10 @@ static void the_memory_of_argon2_goes_back_to_the_system(void **state)
 	slot = make(SLOT_PASSPHRASE, &json);
 	before = mapped_bytes();
 	assert_int_equal(open_with(&slot, &s), ERR_NONE);
-	assert_true(mapped_bytes() < before + (1 << 20));
+	assert_true(mapped_bytes() < before + MAPPED_SLACK_BYTES);
 	s.bytes = "incorrect horse";
 	assert_int_equal(open_with(&slot, &s), ERR_KEY);
-	assert_true(mapped_bytes() < before + (1 << 20));
+	assert_true(mapped_bytes() < before + MAPPED_SLACK_BYTES);
 	real_argon2 = false;
 	buf_release(&json);
 }
@@ -573,7 +575,7 @@ static int read_key_file(const void *bytes, size_t len_bytes)
 
 static void a_key_file_is_its_one_line_and_nothing_else(void **state)
 {
-	struct buf text = { 0 };
+	struct buf text = {0};
 
 	(void)state;
 	key_file_text(key_bytes, &text);

@@ -113,8 +113,8 @@ static void open_slot(const char *json, const struct secret *s)
 
 static void slots_give_the_master(void **state)
 {
-	const struct secret passphrase = { SLOT_PASSPHRASE, "correct horse battery", 21 };
-	const struct secret key = { SLOT_KEY_FILE, vector_key, KEY_BYTES };
+	const struct secret passphrase = {SLOT_PASSPHRASE, "correct horse battery", 21};
+	const struct secret key = {SLOT_KEY_FILE, vector_key, KEY_BYTES};
 
 	(void)state;
 	open_slot(vector_passphrase_slot, &passphrase);
@@ -180,7 +180,8 @@ static int start(void **state)
 	if (seal_start(&err) != ERR_NONE)
 		return -1;
 	memcpy(array_id.b, vector_array_id, ID_BYTES);
-	return ring_open(&array_id, 2, vector_master, vector_ring, sizeof(vector_ring), &keys, &err);
+	return ring_open(&array_id, 2, vector_master, vector_ring, sizeof(vector_ring), &keys,
+			 &err);
 }
 
 static int stop(void **state)
