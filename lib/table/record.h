@@ -50,6 +50,7 @@ enum record_type {
 	RECORD_VERSION = 32,  /* checkpoints: who said what follows, and what he knew */
 	RECORD_DICTIONARY = 33, /* checkpoints: a block of which only the list of chunks is left */
 	RECORD_SUPERSEDED = 34, /* checkpoints: groups that are no longer live */
+	RECORD_SETTLED = 35,  /* checkpoints: a snapshot was taken without its base */
 };
 
 /* Appends type, length and the body that is in body. mandatory: readers must know it. */
@@ -343,6 +344,9 @@ int parse_garbage(struct reader body, struct id *drive_id, char name[GARBAGE_NAM
  * whose data are no longer where its record said, while nodes still refer to its list of chunks.
  *
  * SUPERSEDED. Body: ids of groups, to its end; at least one.
+ *
+ * SETTLED. Body: id of a snapshot, which was committed before and whose base was nowhere to be
+ * found: its records stand as if it had none. parse_id().
  */
 struct clock;
 void record_version(struct buf *out, const struct hash *writer, uint64_t seq, uint64_t rank,

@@ -189,6 +189,7 @@ static int check_one(struct check *c, uint64_t type, bool mandatory, struct read
 	case RECORD_FOSSIL:
 	case RECORD_ACK:
 	case RECORD_LOST:
+	case RECORD_SETTLED:
 	case RECORD_INTENT_END:
 		return parse_id(body, &id, err);
 	}

@@ -47,12 +47,20 @@ int table_head_at(struct table *t, const struct hash *writer, uint64_t seq, uint
 		  struct error *err);
 /* Whether some writer's journal has a head that begins with these 16 bytes. */
 int table_has_head(struct table *t, const uint8_t head[16], bool *yes, struct error *err);
-/* Dumps everything as records that replay to the same table: a checkpoint. */
+/*
+ * Dumps everything as records that replay to the same table: a checkpoint. Applied as a segment
+ * of that kind it replaces what a table holds, if it covers that (else ERR_EXISTS: make the
+ * table anew). table_dump_each() hands on batches of whole records of about 1 MiB, each of
+ * which tells again whose records it begins with; in order they are what table_dump() appends.
+ */
+typedef int table_dump_fn(void *ctx, const void *records, size_t len_bytes, struct error *err);
+int table_dump_each(struct table *t, table_dump_fn *each, void *ctx, struct error *err);
 int table_dump(struct table *t, struct buf *records, struct error *err);
 /* The same for equal contents, whatever the order of replay: BLAKE2b over all logical rows. */
 int table_fingerprint(struct table *t, struct hash *out, struct error *err);
-/* This writer's snapshot, folder, content and commit records that no manifest holds yet, in order;
- * and that they now are in one (or that blocks were made with them), up to the clock. */
+/* The snapshot, folder, content and commit records of this writer that no manifest holds yet, in
+ * order: those of its snapshots without blocks since its last one with blocks, whose manifest
+ * holds all before. */
 int table_unmanifested(struct table *t, const struct hash *writer, struct buf *records,
 		       struct error *err);
 

@@ -26,6 +26,24 @@ static void marks_encode(const struct clock *c, struct buf *out)
 	}
 }
 
+int marks_decode(const void *bytes, size_t len_bytes, struct clock *out, struct error *err)
+{
+	struct reader r = reader_of(bytes, len_bytes);
+	uint64_t count = read_varint_max(&r, WRITERS_MAX);
+
+	out->count = 0;
+	for (uint64_t i = 0; i < count && !r.failed; i++) {
+		struct mark m = { .writer = read_hash(&r) };
+
+		m.seq = read_varint(&r);
+		if (!r.failed && !clock_set(out, &m))
+			return err_nomem(err);
+	}
+	if (!reader_done(&r))
+		return err_set(err, ERR_CORRUPT, "the table holds a malformed clock");
+	return ERR_NONE;
+}
+
 /* The seq of a writer in an encoded clock; 0: not in it, or the clock is malformed. */
 static uint64_t encoded_seq(const void *bytes, size_t len_bytes, const struct hash *writer)
 {

@@ -26,7 +26,8 @@ static int is_superseded(struct table *t, const struct id *uid, bool *yes, struc
 	return query_value(&q, &one, yes, err);
 }
 
-static int put_row(struct table *t, int64_t group, const struct group_row_record *row,
+/* own: as the group's own record tells it, and no later one. */
+static int put_row(struct table *t, int64_t group, const struct group_row_record *row, bool own,
 		   bool present, struct error *err)
 {
 	struct query q;
@@ -37,13 +38,14 @@ static int put_row(struct table *t, int64_t group, const struct group_row_record
 		code = err_set(err, ERR_CORRUPT, "rows record: a length is too large");
 	if (code != ERR_NONE)
 		return code;
-	q = query_of(t, "INSERT OR REPLACE INTO row(grp, row, drive, name, len, present)"
-			" VALUES(?, ?, ?, ?, ?, ?)");
+	q = query_of(t, "INSERT OR REPLACE INTO row(grp, row, drive, name, len, own, present)"
+			" VALUES(?, ?, ?, ?, ?, ?, ?)");
 	query_int(&q, group);
 	query_int(&q, row->row);
 	query_int(&q, drive);
 	query_hash(&q, &row->name);
 	query_int(&q, (int64_t)row->len_bytes);
+	query_int(&q, own);
 	query_int(&q, present);
 	return query_run(&q, err);
 }
@@ -80,7 +82,7 @@ static int settle_row(void *ctx, const uint8_t *key, size_t key_bytes, struct er
 	if (code == ERR_NONE)
 		code = parse_rows(reader_of(body.data, body.len_bytes), &group, &row, &present, err);
 	if (code == ERR_NONE)
-		code = put_row(w->t, w->group, &row, present, err);
+		code = put_row(w->t, w->group, &row, false, present, err);
 	buf_release(&body);
 	return code;
 }
@@ -160,7 +162,7 @@ static int put_group(struct table *t, const struct group_record *g, struct error
 	for (unsigned i = 0; code == ERR_NONE && i < g->member_count; i++)
 		code = put_member(t, w.group, &g->members[i], err);
 	for (unsigned i = 0; code == ERR_NONE && i < g->row_count; i++)
-		code = put_row(t, w.group, &g->rows[i], true, err);
+		code = put_row(t, w.group, &g->rows[i], true, true, err);
 	if (code == ERR_NONE)
 		code = fact_keys(t, RECORD_ROWS, g->id.b, ID_BYTES, settle_row, &w, err);
 	return code;

@@ -122,7 +122,7 @@ replay_fn replay_block, replay_inline, replay_move, replay_fossil, replay_ack, r
 	replay_dictionary;
 replay_fn replay_group, replay_rows, replay_garbage, replay_superseded;
 replay_fn replay_series, replay_intent, replay_intent_end, replay_snapshot, replay_folder,
-	replay_content, replay_commit;
+	replay_content, replay_commit, replay_settled;
 
 bool version_covers(const struct version *v, const struct hash *writer, uint64_t seq);
 /* Local number of a writer; made when missing. */
@@ -146,6 +146,8 @@ int fact_best(struct table *t, enum record_type type, const void *key, size_t ke
 typedef int fact_key_fn(void *ctx, const uint8_t *key, size_t key_bytes, struct error *err);
 int fact_keys(struct table *t, enum record_type type, const void *prefix, size_t prefix_bytes,
 	      fact_key_fn *each, void *ctx, struct error *err);
+/* *out is replaced. */
+int marks_decode(const void *bytes, size_t len_bytes, struct clock *out, struct error *err);
 /* Whether the version at hand has seen one of the fact. */
 int fact_seen(struct replay *r, enum record_type type, const void *key, size_t key_bytes,
 	      bool *seen, struct error *err);
@@ -170,6 +172,7 @@ int block_number(struct table *t, const struct id *uid, int64_t *id, enum block_
 #define BLOCK_COLUMNS                                                                              \
 	"block.id, block.uid, block.name, block.len, block.epoch, drive.uid, block.state, "        \
 	"block.lost, block.fossil"
+#define BLOCK_COLUMN_COUNT 9
 #define BLOCK_JOIN " LEFT JOIN drive ON drive.id = block.drive "
 void block_columns(struct query *q, int first, struct table_block *out);
 int block_flush_chunks(struct replay *r, struct error *err);
@@ -214,13 +217,25 @@ int line_make(struct table *t, const struct line_place *base, struct line_place 
 
 /* ---- table_dump.c ---- */
 
-/* Appends the records of a snapshot: its head, its changes since its base, its commit. */
-struct snapshot_place {
-	int64_t id, line, ordinal;
-	struct id uid;
+#define DUMP_BATCH_BYTES ((size_t)1 << 20)
+
+struct dump {
+	struct table *t;
+	table_dump_fn *each;
+	void *ctx;
+	struct buf out; /* of the batch at hand; owned */
+	bool has_version, told; /* told: the batch has it already */
+	struct hash writer;
+	uint64_t seq, rank;
+	struct clock known; /* owned */
 };
-typedef int records_fn(void *ctx, struct buf *records, struct error *err);
-int dump_snapshot(struct table *t, const struct snapshot_place *s, struct buf *out,
-		  records_fn *flush, void *ctx, struct error *err);
+struct buf *dump_out(struct dump *d);
+/* Hands the batch on, if it is large enough or all shall go. */
+int dump_flush(struct dump *d, bool all, struct error *err);
+void dump_release(struct dump *d);
+
+/* The records of a snapshot: its head, its changes since its base, its commit. */
+int dump_snapshot(struct dump *d, const struct id *uid, const struct line_place *at,
+		  struct error *err);
 
 #endif

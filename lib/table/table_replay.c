@@ -33,6 +33,7 @@ static replay_fn *const replayers[] = {
 	[RECORD_VERSION] = replay_version,
 	[RECORD_DICTIONARY] = replay_dictionary,
 	[RECORD_SUPERSEDED] = replay_superseded,
+	[RECORD_SETTLED] = replay_settled,
 };
 
 /* ---- writers and their marks ---- */

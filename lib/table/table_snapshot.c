@@ -25,6 +25,8 @@ int replay_intent(struct replay *r, const struct record *rec, struct error *err)
 	return code == ERR_NONE ? fact_set(r, rec, put_id.b, ID_BYTES, err) : code;
 }
 
+/* What was begun for the put is dropped too, if its own writer says so: another one (who gave up
+ * a dead writer) cannot know whether it was committed meanwhile. */
 int replay_intent_end(struct replay *r, const struct record *rec, struct error *err)
 {
 	struct query q;
@@ -36,8 +38,10 @@ int replay_intent_end(struct replay *r, const struct record *rec, struct error *
 	if (code != ERR_NONE)
 		return code;
 	q = query_of(r->t, "DELETE FROM pending WHERE snapshot IN"
-			   " (SELECT snapshot FROM pending WHERE type = 11 AND link = ?)");
+			   " (SELECT snapshot FROM pending WHERE type = 11 AND link = ?"
+			   " AND writer = ?)");
 	query_id(&q, &put_id);
+	query_int(&q, r->at.writer_id);
 	return query_run(&q, err);
 }
 
@@ -326,6 +330,15 @@ int replay_commit(struct replay *r, const struct record *rec, struct error *err)
 		code = commit_with_followers(r->t, &uid, false, &done, err);
 	commit_release(&c);
 	return code;
+}
+
+int replay_settled(struct replay *r, const struct record *rec, struct error *err)
+{
+	struct id uid;
+	bool done;
+	int code = parse_id(rec->body, &uid, err);
+
+	return code == ERR_NONE ? commit_with_followers(r->t, &uid, true, &done, err) : code;
 }
 
 struct settle_walk {

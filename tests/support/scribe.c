@@ -206,3 +206,13 @@ struct node test_node(enum node_type type, uint64_t size_bytes)
 			      .inode = 7,
 			      .links = 1 };
 }
+
+struct hash test_fingerprint(struct table *t)
+{
+	struct hash out;
+	struct error err;
+
+	if (table_fingerprint(t, &out, &err) != ERR_NONE)
+		abort();
+	return out;
+}
