@@ -17,6 +17,7 @@
 
 #define FRAME_BYTES ((size_t)256 << 10)
 
+static unsigned states_to_refuse;  /* so many next compressors cannot be had */
 static unsigned version_pretended; /* 0: the true one */
 static unsigned frames_to_spoil;   /* so many next compressed frames get a wrong byte */
 static size_t error_to_return;	   /* what compression returns instead, once */
@@ -43,6 +44,19 @@ size_t ZSTD_compress2(ZSTD_CCtx *c, void *to, size_t room_bytes, const void *fro
 		((uint8_t *)to)[n / 2] ^= 0x10;
 	}
 	return n;
+}
+
+ZSTD_CCtx *ZSTD_createCCtx(void)
+{
+	ZSTD_CCtx *(*real)(void);
+	void *symbol = dlsym(RTLD_NEXT, "ZSTD_createCCtx");
+
+	assert_non_null(symbol);
+	memcpy(&real, &symbol, sizeof(real));
+	if (states_to_refuse == 0)
+		return real();
+	states_to_refuse--;
+	return NULL;
 }
 
 static uint8_t *bytes_of(char kind, size_t len_bytes)
@@ -322,6 +336,20 @@ static void a_libzstd_known_to_corrupt_is_refused_at_strong_levels_only(void **s
 	version_pretended = 0;
 }
 
+static void a_framer_without_memory_is_not_made(void **state)
+{
+	struct framer *f = NULL;
+	struct error err;
+
+	(void)state;
+	for (int level = 1; level <= 5; level += 4) {
+		states_to_refuse = 1;
+		assert_int_equal(framer_new(level, &f, &err), ERR_NOMEM);
+		assert_null(f);
+	}
+	states_to_refuse = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +363,7 @@ int main(void)
 		cmocka_unit_test(a_frame_spoilt_once_is_compressed_again),
 		cmocka_unit_test(a_frame_spoilt_twice_is_never_handed_out),
 		cmocka_unit_test(failures_of_the_compressor_are_errors_and_not_raw_frames),
+		cmocka_unit_test(a_framer_without_memory_is_not_made),
 		cmocka_unit_test(levels_beyond_the_limits_are_refused),
 		cmocka_unit_test(a_libzstd_known_to_corrupt_is_refused_at_strong_levels_only),
 	};

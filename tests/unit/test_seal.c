@@ -1,4 +1,7 @@
-/* Headers, keys and boxes: what is sealed opens where it belongs and nowhere else. */
+/*
+ * Headers, keys and boxes: what is sealed opens where it belongs and nowhere else. Two calls of
+ * libsodium can be made to fail (a symbol of the program goes before one of a shared library).
+ */
 #include "seal/box.h"
 
 #include <setjmp.h>
@@ -6,13 +9,39 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <dlfcn.h>
+#include <errno.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+static bool no_memory, no_protection;
+
+void *sodium_malloc(const size_t size)
+{
+	void *(*real)(size_t);
+	void *symbol = dlsym(RTLD_NEXT, "sodium_malloc");
+
+	assert_non_null(symbol);
+	memcpy(&real, &symbol, sizeof(real));
+	return no_memory ? NULL : real(size);
+}
+
+int sodium_mprotect_readonly(void *ptr)
+{
+	int (*real)(void *);
+	void *symbol = dlsym(RTLD_NEXT, "sodium_mprotect_readonly");
+
+	assert_non_null(symbol);
+	memcpy(&real, &symbol, sizeof(real));
+	errno = ENOMEM;
+	return no_protection ? -1 : real(ptr);
+}
 
 static struct keys *fresh_keys(void)
 {
@@ -534,6 +563,38 @@ static void keys_cannot_be_overwritten_by_a_stray_pointer(void **state)
 	keys_free(k);
 }
 
+static int make_each_way(const struct keys *old, const struct buf *ring)
+{
+	struct keys *k = NULL;
+	struct error err;
+	int code = keys_new(keys_array_id(old), &k, &err);
+
+	assert_int_equal(keys_rotate(old, &k, &err), code);
+	assert_int_equal(ring_open(keys_array_id(old), 1, keys_master(old), ring->data,
+				   ring->len_bytes, &k, &err),
+			 code);
+	assert_null(k);
+	return code;
+}
+
+static void keys_without_guarded_memory_are_not_made(void **state)
+{
+	struct keys *old = fresh_keys();
+	struct buf ring = {0};
+	struct error err;
+
+	(void)state;
+	assert_int_equal(ring_make(old, &ring, &err), ERR_NONE);
+	no_memory = true;
+	assert_int_equal(make_each_way(old, &ring), ERR_NOMEM);
+	no_memory = false;
+	no_protection = true;
+	assert_int_equal(make_each_way(old, &ring), ERR_NOMEM);
+	no_protection = false;
+	buf_release(&ring);
+	keys_free(old);
+}
+
 static int start(void **state)
 {
 	struct error err;
@@ -563,6 +624,7 @@ int main(void)
 		cmocka_unit_test(a_ring_of_an_epoch_beyond_the_limit_is_refused),
 		cmocka_unit_test(hashes_of_one_purpose_or_array_are_never_those_of_another),
 		cmocka_unit_test(keys_cannot_be_overwritten_by_a_stray_pointer),
+		cmocka_unit_test(keys_without_guarded_memory_are_not_made),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);
