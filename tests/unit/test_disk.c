@@ -6,6 +6,7 @@
 #include "tests/support/calls.h"
 #include "tests/support/temp.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -53,7 +54,7 @@ static void assert_domain(const char *sysfs, unsigned major, unsigned minor, con
 {
 	char domain[DRIVE_DOMAIN_MAX];
 
-	disk_domain(sysfs, makedev(major, minor), domain);
+	disk_domain_of_device(sysfs, makedev(major, minor), domain);
 	assert_string_equal(domain, expected);
 }
 
@@ -108,8 +109,50 @@ static void a_domain_of_many_disks_is_cut_and_ends(void **state)
 		snprintf(target, sizeof(target), "../../%s", name);
 		a_link_to(sysfs, slave, target);
 	}
-	disk_domain(sysfs, makedev(9, 0), domain);
+	disk_domain_of_device(sysfs, makedev(9, 0), domain);
 	assert_int_equal(strlen(domain), DRIVE_DOMAIN_MAX - 1);
+}
+
+static void a_file_system_without_a_disk_number_is_found_by_its_mount(void **state)
+{
+	static const struct {
+		long mount;
+		const char *domain;
+	} rows[] = {{40, "disk sda"}, {41, "pool tank"}, {42, NULL},
+		    {43, NULL},	      {99, NULL},	 {-1, NULL}};
+	const char *sysfs = *state;
+	char proc[300];
+	int fd = open("/proc/self", O_RDONLY); /* procfs has no disk on any machine */
+	char domain[DRIVE_DOMAIN_MAX], own[DRIVE_DOMAIN_MAX], name[40], text[40];
+	struct stat st;
+
+	snprintf(proc, sizeof(proc), "%s/proc", sysfs);
+	assert_int_equal(fstat(fd, &st), 0);
+	snprintf(own, sizeof(own), "device %u:%u", major(st.st_dev), minor(st.st_dev));
+	assert_int_equal(folder_make(temp_path(sysfs, "dev/block"), &err), ERR_NONE);
+	assert_int_equal(folder_make(temp_path(sysfs, "class/block"), &err), ERR_NONE);
+	make_device(sysfs, "sda", "8:0");
+	make_device(sysfs, "sda/mrmr2", "8:2");
+	temp_file(temp_path(sysfs, "devices/sda/mrmr2/partition"), "2\n");
+	a_link_to(sysfs, "class/block/mrmr2", "../../devices/sda/mrmr2");
+	assert_int_equal(folder_make(temp_path(proc, "fdinfo"), &err), ERR_NONE);
+	temp_file(temp_path(proc, "mountinfo"),
+		  "4 1 8:2 / / rw - ext4 /dev/other rw\n"
+		  "40 4 0:32 /@home /home rw,noatime shared:1 - btrfs /dev/mrmr2 rw\n"
+		  "41 4 0:33 / /tank rw - zfs tank/data rw\n"
+		  "42 4 0:34 / /nfs rw - nfs4 nas:/volume rw\n"
+		  "43 4 0:35 / /odd rw\n");
+	snprintf(name, sizeof(name), "fdinfo/%d", fd);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text), "pos:\t0\nmnt_id:\t%ld\n", rows[i].mount);
+		temp_file(temp_path(proc, name), text);
+		assert_true(disk_domain(sysfs, proc, fd, domain));
+		assert_string_equal(domain, rows[i].domain ? rows[i].domain : own);
+	}
+	assert_true(disk_domain(sysfs, "/nonexistent", fd, domain));
+	assert_string_equal(domain, own);
+	close(fd);
+	assert_false(disk_domain(sysfs, proc, fd, domain));
 }
 
 static void two_folders_of_one_disk_fail_together(void **state)
@@ -135,6 +178,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_A_FOLDER(the_domain_is_the_disks_below_partitions_and_raids),
 		IN_A_FOLDER(a_domain_of_many_disks_is_cut_and_ends),
+		IN_A_FOLDER(a_file_system_without_a_disk_number_is_found_by_its_mount),
 		IN_A_FOLDER(two_folders_of_one_disk_fail_together),
 	};
 

@@ -221,35 +221,55 @@ static void a_file_system_that_lacks_calls_is_good_enough(void **state)
 
 /* ---- the order of durable steps ---- */
 
-/* What runs below strace. */
-static int run_traced(const char *folder)
+/* What runs below strace: one of these, on a folder. */
+static int store_three(struct drive *d)
 {
-	struct drive *d = call_open(folder);
 	int code = call_put(d, "blocks/ab/x", "text");
 
 	if (code == ERR_NONE)
 		code = call_put(d, "blocks/cd/y", "text");
+	return code == ERR_NONE ? call_store(d, "journal/w/1", "text") : code;
+}
+
+static int move_and_remove(struct drive *d)
+{
+	int code = call_move(d, "blocks/ab/x", "quarantine/x");
+
 	if (code == ERR_NONE)
-		code = call_store(d, "journal/w/1", "text");
+		code = call_remove(d, "blocks/cd/y");
+	return code == ERR_NONE ? call_sync(d) : code;
+}
+
+static int run_traced(const char *what, const char *folder)
+{
+	struct drive *d = call_open(folder);
+	int code = strcmp(what, "store") == 0 ? store_three(d) : move_and_remove(d);
+
 	call_close(d);
 	return code;
 }
 
-/* Runs ourselves below strace with the argument. False: there is no strace, or it may not. */
-static bool trace(const char *log, const char *folder)
+/* Runs ourselves below strace with these arguments and gives what it saw, as a string. Skips the
+ * test where there is no strace, or it may not. */
+static void trace(const char *what, const char *folder, const char *log, struct buf *out)
 {
 	char ourselves[PATH_MAX] = "";
+	int status = -1;
 	pid_t child;
-	int status;
 
 	assert_true(readlink("/proc/self/exe", ourselves, sizeof(ourselves) - 1) > 0);
 	child = fork();
 	if (child == 0) {
 		execlp("strace", "strace", "-f", "-y", "-o", log, "-e",
-		       "trace=fsync,fdatasync,renameat2", ourselves, "traced", folder, NULL);
+		       "trace=fsync,fdatasync,renameat2,unlinkat", ourselves, what, folder, NULL);
 		_exit(127);
 	}
-	return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		print_message("no strace here\n");
+		skip();
+	}
+	assert_int_equal(file_load(log, 100000, out, &call_err), ERR_NONE);
+	buf_add_u8(out, 0);
 }
 
 /* Number of the only line that holds both, from 1 on; 0: none. */
@@ -280,12 +300,7 @@ static void files_are_durable_before_they_are_named_and_folders_after(void **sta
 	struct buf b = {0};
 
 	assert_int_equal(mkdir(folder, 0700), 0);
-	if (!trace(log, folder)) {
-		print_message("no strace here\n");
-		skip();
-	}
-	assert_int_equal(file_load(log, 100000, &b, &call_err), ERR_NONE);
-	buf_add_u8(&b, 0);
+	trace("store", folder, log, &b);
 	for (size_t i = 0; i < BATCH; i++) {
 		unsigned renamed = line_with((char *)b.data, "renameat2(", names[i]);
 		const char *line = (char *)b.data, *name;
@@ -311,6 +326,27 @@ static void files_are_durable_before_they_are_named_and_folders_after(void **sta
 	buf_release(&b);
 }
 
+static void moves_and_removals_are_durable_with_their_folders(void **state)
+{
+	static const char *const folders[] = {"blocks/ab>", "blocks/cd>", ".mrmr/quarantine>",
+					      "/.mrmr>"};
+	const char *log = temp_path(*state, "log"), *folder = temp_path(*state, "d");
+	struct buf b = {0};
+	struct drive *d;
+
+	assert_int_equal(mkdir(folder, 0700), 0);
+	d = call_open(folder);
+	assert_int_equal(store_three(d), ERR_NONE);
+	call_close(d);
+	trace("change", folder, log, &b);
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		assert_in_range(line_with((char *)b.data, "fsync(", folders[i]), 3, 100);
+	assert_int_equal(line_with((char *)b.data, "renameat2(", "\"x\""), 1);
+	assert_int_equal(line_with((char *)b.data, "unlinkat(", "\"y\""), 2);
+	assert_int_equal(line_with((char *)b.data, "fsync(", "journal/w>"), 0);
+	buf_release(&b);
+}
+
 #define IN_A_FOLDER(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
 
 int main(int argc, char **argv)
@@ -319,10 +355,11 @@ int main(int argc, char **argv)
 		IN_A_FOLDER(errors_of_the_system_are_told_and_leave_nothing_behind),
 		IN_A_FOLDER(a_file_system_that_lacks_calls_is_good_enough),
 		IN_A_FOLDER(files_are_durable_before_they_are_named_and_folders_after),
+		IN_A_FOLDER(moves_and_removals_are_durable_with_their_folders),
 	};
 
 	/* _exit: no leak checker below a debugger. */
-	if (argc == 3 && strcmp(argv[1], "traced") == 0)
-		_exit(run_traced(argv[2]));
+	if (argc == 3)
+		_exit(run_traced(argv[1], argv[2]));
 	return cmocka_run_group_tests_name("file driver, faults", tests, NULL, NULL);
 }
