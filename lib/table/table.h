@@ -189,6 +189,7 @@ struct table_snapshot {
 	int64_t line, ordinal; /* of this table only: where its nodes are */
 };
 void table_snapshot_release(struct table_snapshot *s);
+bool table_snapshot_has_tag(const struct table_snapshot *s, const char *tag);
 
 struct snapshot_filter {
 	const char *host, *series, *tag; /* NULL: any */

@@ -135,11 +135,11 @@ out:
 	return code;
 }
 
-static bool has_tag(const char *tags, const char *tag)
+bool table_snapshot_has_tag(const struct table_snapshot *s, const char *tag)
 {
 	size_t len = strlen(tag);
 
-	for (const char *at = tags; *at; at += strcspn(at, ",")) {
+	for (const char *at = s->tags; *at; at += strcspn(at, ",")) {
 		at += *at == ',';
 		if (strcspn(at, ",") == len && memcmp(at, tag, len) == 0)
 			return true;
@@ -155,7 +155,7 @@ static bool wanted(const struct table_snapshot *s, const struct snapshot_filter 
 		return false;
 	if (f->series && strcmp(f->series, s->series_name) != 0)
 		return false;
-	if (f->tag && !has_tag(s->tags, f->tag))
+	if (f->tag && !table_snapshot_has_tag(s, f->tag))
 		return false;
 	return f->before_ns == 0 || s->time_ns < f->before_ns;
 }
