@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define HOLD_BYTES (PASSPHRASE_BYTES_MAX + 1) /* one more, to see what is too long */
 #define ATTEMPTS_MAX 3 /* at typing a new passphrase the same way twice */
 
 void held_secret_release(struct held_secret *s)
@@ -26,19 +27,25 @@ void held_secret_release(struct held_secret *s)
 static int passphrase_hold(struct held_secret *out, struct error *err)
 {
 	memset(out, 0, sizeof(*out));
-	out->memory = sodium_malloc(PASSPHRASE_BYTES_MAX);
+	out->memory = sodium_malloc(HOLD_BYTES);
 	if (!out->memory)
 		return err_nomem(err);
 	out->secret = (struct secret){ SLOT_PASSPHRASE, out->memory, 0 };
 	return ERR_NONE;
 }
 
+static int too_long(struct error *err)
+{
+	return err_set(err, ERR_KEY, "the passphrase is longer than %d bytes", PASSPHRASE_BYTES_MAX);
+}
+
 /* A passphrase is the first line: editors and commands end it with a newline. */
-static void first_line_keep(struct held_secret *s, size_t len_bytes)
+static int first_line_keep(struct held_secret *s, size_t len_bytes, struct error *err)
 {
 	const char *newline = memchr(s->memory, '\n', len_bytes);
 
 	s->secret.len_bytes = newline ? (size_t)(newline - (char *)s->memory) : len_bytes;
+	return s->secret.len_bytes > PASSPHRASE_BYTES_MAX ? too_long(err) : ERR_NONE;
 }
 
 static int from_text(const char *text, struct held_secret *out, struct error *err)
@@ -46,7 +53,7 @@ static int from_text(const char *text, struct held_secret *out, struct error *er
 	size_t len_bytes = strlen(text);
 
 	if (len_bytes > PASSPHRASE_BYTES_MAX)
-		return err_set(err, ERR_KEY, "it is longer than %d bytes", PASSPHRASE_BYTES_MAX);
+		return too_long(err);
 	memcpy(out->memory, text, len_bytes);
 	out->secret.len_bytes = len_bytes;
 	return ERR_NONE;
@@ -54,13 +61,13 @@ static int from_text(const char *text, struct held_secret *out, struct error *er
 
 static int from_file(const char *path, struct held_secret *out, struct error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), code = ERR_NONE;
-	ssize_t got = fd < 0 ? -1 : read_full(fd, out->memory, PASSPHRASE_BYTES_MAX);
+	int fd = open(path, O_RDONLY | O_CLOEXEC), code;
+	ssize_t got = fd < 0 ? -1 : read_full(fd, out->memory, HOLD_BYTES);
 
 	if (got < 0)
 		code = err_errno(err, "passphrase file %s", path);
 	else
-		first_line_keep(out, (size_t)got);
+		code = first_line_keep(out, (size_t)got, err);
 	if (fd >= 0)
 		close(fd);
 	return code;
@@ -74,10 +81,9 @@ static int from_command(const char *line, struct held_secret *out, struct error 
 
 	if (code != ERR_NONE)
 		return err_wrap(err, "passphrase command");
-	code = child_output((const char *const *)words, out->memory, PASSPHRASE_BYTES_MAX,
-			    &len_bytes, err);
+	code = child_output((const char *const *)words, out->memory, HOLD_BYTES, &len_bytes, err);
 	if (code == ERR_NONE)
-		first_line_keep(out, len_bytes);
+		code = first_line_keep(out, len_bytes, err);
 	else
 		err_wrap(err, "passphrase command");
 	words_free(words);
@@ -93,29 +99,35 @@ static int from_fd(const char *text, struct held_secret *out, struct error *err)
 
 	if (number_parse(text, 0, INT32_MAX, &fd, err) != ERR_NONE)
 		return err_wrap(err, "passphrase descriptor");
-	for (*len_bytes = 0; *len_bytes < PASSPHRASE_BYTES_MAX; (*len_bytes)++) {
+	for (*len_bytes = 0; *len_bytes <= PASSPHRASE_BYTES_MAX; (*len_bytes)++) {
 		ssize_t got = read_full((int)fd, bytes + *len_bytes, 1);
 
 		if (got < 0)
 			return err_errno(err, "read the passphrase from descriptor %s", text);
 		if (got == 0 || bytes[*len_bytes] == '\n')
-			break;
+			return ERR_NONE;
 	}
-	return ERR_NONE;
+	return too_long(err);
 }
 
 typedef int source_fn(const char *value, struct held_secret *out, struct error *err);
 
-/* ERR_NOT_FOUND: no variable of the set was there. */
-static int from_environment(enum secret_set set, struct held_secret *out, struct error *err)
+/* False: no variable of the set was there. Otherwise *code is how that went. */
+static bool from_environment(enum secret_set set, struct held_secret *out, int *code,
+			     struct error *err)
 {
 	static source_fn *const sources[SECRET_SOURCES] = { from_text, from_file, from_command,
 							    from_fd };
 
-	for (enum secret_source i = 0; i < SECRET_SOURCES; i++)
-		if (secret_variable(set, i))
-			return sources[i](secret_variable(set, i), out, err);
-	return err_set(err, ERR_NOT_FOUND, "no passphrase in the environment");
+	for (unsigned i = 0; i < SECRET_SOURCES; i++) {
+		const char *value = secret_variable(set, (enum secret_source)i);
+
+		if (value) {
+			*code = sources[i](value, out, err);
+			return true;
+		}
+	}
+	return false;
 }
 
 static int type_once(const char *prompt, struct held_secret *out, struct error *err)
@@ -159,16 +171,12 @@ static int passphrase_get(enum secret_set set, bool twice, bool allow_empty, str
 {
 	int code = passphrase_hold(out, err);
 
-	if (code == ERR_NONE)
-		code = from_environment(set, out, err);
-	if (code == ERR_NOT_FOUND && err->code == ERR_NOT_FOUND && !allow_empty) {
+	if (code == ERR_NONE && !from_environment(set, out, &code, err) && !allow_empty) {
 		code = twice ? type_twice(out, err) : type_once("Passphrase: ", out, err);
 		if (code == ERR_NOT_FOUND)
 			err_set(err, ERR_KEY,
 				"no passphrase: set MRMR_%sPASSPHRASE, _FILE, _COMMAND or _FD, or run "
 				"it on a terminal", set == SECRET_NEW ? "NEW_" : "");
-	} else if (code == ERR_NOT_FOUND) {
-		code = ERR_NONE;
 	}
 	code = key_error(code, err);
 	if (code == ERR_NONE && out->secret.len_bytes == 0 && !allow_empty)
