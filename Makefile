@@ -37,6 +37,8 @@ $B/mrmr: $B/cmd/main.o $B/libcmd.a $B/libmrmr.a
 $(tests) $(benches): %: %.o $(support) $B/libcmd.a $B/libmrmr.a
 	$(call say,LD)$(CC) $(ldflags) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs) -lcmocka
 
+# libFuzzer calls the target by its name; no header declares it.
+$(fuzzers:=.o): private flags += -Wno-missing-prototypes
 $(fuzzers): %: %.o $B/libmrmr.a
 	$(call say,LD)$(CC) $(ldflags) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs)
 

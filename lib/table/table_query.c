@@ -56,7 +56,7 @@ static struct statement *slot_of(struct table *t, const char *sql)
 			return s;
 		i = (i + 1) % STATEMENTS_MAX;
 	}
-	assert(!"more statements than STATEMENTS_MAX");
+	assert(false && "more statements than STATEMENTS_MAX");
 	return NULL;
 }
 
