@@ -187,8 +187,8 @@ int row_tail_decode(const void *bytes, size_t len_bytes, uint64_t object_bytes,
 		    struct row_descriptor *out, struct error *err)
 {
 	const uint8_t *end = (const uint8_t *)bytes + len_bytes;
-	uint64_t offset;
-	size_t descriptor_bytes;
+	size_t descriptor_bytes = 0;
+	uint64_t offset = 0;
 	int code;
 
 	if (len_bytes < ROW_TRAILER_BYTES || len_bytes > object_bytes)
