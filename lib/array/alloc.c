@@ -143,32 +143,15 @@ static bool take_for_rows(const struct task *t, struct choice *c, bool parity_ro
 }
 
 /*
- * Takes a drive for one member so that places for as many rows as possible are left: domains
- * have places for min(row drives, domain_max) each, and a member costs none of them only on a
- * data-only drive of a domain that has fewer row drives than that.
+ * Takes a drive for one member before the rows. When no member found a place after the rows,
+ * the rows filled the domains of all that could hold one; then each of these takes the place of
+ * exactly one row, so it does not matter which.
  */
 static void take_for_member(const struct task *t, struct choice *c)
 {
-	unsigned row_drives[DRIVES_MAX] = {0};
-	const struct alloc_spot *best = NULL;
-
 	for (unsigned i = 0; i < t->free.count; i++)
-		if (t->free.spots[i].units > 0 && t->free.spots[i].rows)
-			row_drives[t->free.spots[i].domain]++;
-	for (unsigned i = 0; i < t->free.count; i++) {
-		const struct alloc_spot *s = t->by_room[i];
-
-		if (!s->data || s->units == 0)
-			continue;
-		if (!s->rows && row_drives[s->domain] < t->limits.domain_max) {
-			best = s;
-			break;
-		}
-		if (!best)
-			best = s;
-	}
-	if (best)
-		take(t, c, best);
+		if (t->by_room[i]->data && take(t, c, t->by_room[i]))
+			return;
 }
 
 /* False: a group of this shape does not fit. */
@@ -242,7 +225,7 @@ static bool next_shape(const struct task *t, const struct shape *widest, bool mi
 	}
 	s->both_data_max = widest->both_data_max;
 	s->domain_rows_max = lesser(s->domain_rows_max, t->limits.parity);
-	if (s->domain_rows_max <= 1 || t->limits.domain_max == ALLOC_UNLIMITED)
+	if (s->domain_rows_max <= 1)
 		return false;
 	s->domain_rows_max--;
 	return true;
@@ -292,6 +275,7 @@ static bool is_cheap(const struct task *t, const struct choice *c, const struct 
 	return loss * (double)(used + c->k) * 100 <= (double)t->total * PREFERENCES_COST_PERCENT;
 }
 
+/* Below m + 1 when all drives are needed: choose() then finds nothing. */
 static unsigned preferred_width(const struct task *t, const struct choice *best)
 {
 	unsigned m = t->limits.parity, objects = objects_of(best), room = 0;
@@ -299,7 +283,7 @@ static unsigned preferred_width(const struct task *t, const struct choice *best)
 
 	for (unsigned i = 0; i < t->free.count; i++)
 		room += t->free.spots[i].units > 0;
-	if (width == room && room >= SPARE_FROM_DRIVES && width > m + 1)
+	if (width == room && room >= SPARE_FROM_DRIVES)
 		width--;
 	return width;
 }

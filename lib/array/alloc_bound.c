@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
-/* More bytes than any drive has; sums and small multiples of them stay below 2^64. */
-#define SIZE_CEILING ((uint64_t)1 << 54)
+/* More groups than blocks of one byte on any drive; small multiples of it stay below 2^64. */
+#define GROUPS_MAX ((uint64_t)1 << 54)
 
 static bool holds_data(const struct alloc_drive *d)
 {
@@ -44,7 +44,7 @@ void alloc_view_make(struct alloc_view *v, const struct alloc_drive *drives, uns
 			.drive = (uint16_t)i,
 			.data = holds_data(d),
 			.rows = holds_rows(d),
-			.units = smaller(bytes, SIZE_CEILING) / unit_bytes,
+			.units = bytes / unit_bytes,
 			.distance = d->distance,
 		};
 
@@ -107,12 +107,14 @@ static uint64_t data_of(const struct alloc_view *v, const struct alloc_limits *l
 /*
  * The maximum over the number of groups g. All totals are concave in g: there are places for
  * the rows of g groups up to some g and never above it, and more groups hold more data up to
- * some g and never above it. Two binary searches find the two.
+ * some g and never above it. Two binary searches find the two, below as many groups as units.
  */
 uint64_t alloc_bound(const struct alloc_view *v, const struct alloc_limits *limits)
 {
-	uint64_t low = 0, high = SIZE_CEILING, middle;
+	uint64_t low = 0, high = 0, middle;
 
+	for (unsigned i = 0; i < v->count; i++)
+		high = smaller(high + smaller(v->spots[i].units, GROUPS_MAX), GROUPS_MAX);
 	while (low < high) {
 		middle = low + (high - low + 1) / 2;
 		if (reach_of(v, limits->domain_max, middle).rows >= limits->parity * middle)

@@ -453,6 +453,25 @@ static void a_narrow_group_uses_the_emptiest_drives(void **state)
 	assert_int_equal(p.data[0] + p.rows[0], 1 + 3);
 }
 
+static void equal_drives_take_turns_in_narrow_groups(void **state)
+{
+	const struct alloc_policy policy = {.parity = 1};
+	struct array a = equal_drives(6, 1000);
+	unsigned objects[6] = {0};
+	struct alloc_plan p;
+	struct error err;
+
+	(void)state;
+	for (unsigned rotation = 0; rotation < 6; rotation++) {
+		assert_int_equal(alloc_group(a.drives, a.count, &policy, 1, 1, rotation, &p, &err),
+				 ERR_NONE);
+		objects[p.data[0]]++;
+		objects[p.rows[0]]++;
+	}
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(objects[i], 2);
+}
+
 static void beyond_m_objects_the_nearest_drives_are_used(void **state)
 {
 	const struct alloc_policy policy = {.parity = 1};
@@ -605,6 +624,7 @@ int main(void)
 		cmocka_unit_test(a_width_below_the_rows_still_holds_one_member),
 		cmocka_unit_test(no_more_members_than_wanted),
 		cmocka_unit_test(a_narrow_group_uses_the_emptiest_drives),
+		cmocka_unit_test(equal_drives_take_turns_in_narrow_groups),
 		cmocka_unit_test(beyond_m_objects_the_nearest_drives_are_used),
 		cmocka_unit_test(rows_rotate_over_equal_drives),
 		cmocka_unit_test(one_more_object_goes_to_the_emptiest_drive_not_taken),

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#define K_MAX 12
-#define M_MAX 4
+#define K_MAX GROUP_SLOTS_MAX
+#define M_MAX GROUP_ROWS_MAX
 #define OBJECTS_MAX (K_MAX + M_MAX)
 
 /* An object in memory that counts what is read of it and fails when told to. */
@@ -351,6 +351,40 @@ static void whole_objects_are_made_anew_in_slices(void **state)
 	}
 }
 
+/* All rows are wanted too, so that there are more buffers than slices of 64 KiB in 16 MiB. */
+static void the_widest_group_is_rebuilt(void **state)
+{
+	static struct group g;
+	uint64_t lens[K_MAX], want_len[2 * M_MAX];
+	struct code_ref want[2 * M_MAX];
+	struct sink sink = {0};
+	struct error err;
+
+	(void)state;
+	for (unsigned i = 0; i < K_MAX; i++)
+		lens[i] = 70000 - i;
+	group_make(&g, K_MAX, M_MAX, lens, 22);
+	for (unsigned i = 0; i < 2 * M_MAX; i++) {
+		unsigned object = i < M_MAX ? i : K_MAX + i - M_MAX;
+
+		want[i] = g.objects[object].ref;
+		want_len[i] = g.objects[object].len_bytes;
+		sink.bytes[i] = malloc(want_len[i]);
+		assert_non_null(sink.bytes[i]);
+	}
+	assert_int_equal(group_rebuild(g.slots, K_MAX, g.objects + M_MAX, want, want_len, 2 * M_MAX,
+				       sink_write, &sink, &err),
+			 ERR_NONE);
+	for (unsigned i = 0; i < 2 * M_MAX; i++) {
+		unsigned object = i < M_MAX ? i : K_MAX + i - M_MAX;
+
+		assert_int_equal(sink.len_bytes[i], want_len[i]);
+		assert_memory_equal(sink.bytes[i], g.stored[object].bytes, want_len[i]);
+		free(sink.bytes[i]);
+	}
+	group_release(&g);
+}
+
 /* A rebuild of member 0 from the others, in a group of four. */
 static int rebuild_first(struct group *g, struct sink *sink, struct group_object *inputs,
 			 struct error *err)
@@ -434,6 +468,7 @@ int main(void)
 		cmocka_unit_test(any_copy_of_a_mirrored_block_is_the_answer),
 		cmocka_unit_test(an_interrupted_read_ends_the_call_and_marks_nothing),
 		cmocka_unit_test(whole_objects_are_made_anew_in_slices),
+		cmocka_unit_test(the_widest_group_is_rebuilt),
 		cmocka_unit_test(a_rebuild_ends_at_the_first_input_that_fails_and_names_it),
 		cmocka_unit_test(a_rebuild_ends_when_its_output_cannot_be_written),
 		cmocka_unit_test(a_rebuild_stops_when_asked_to),

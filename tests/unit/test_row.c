@@ -218,6 +218,64 @@ static void values_out_of_range_are_refused(void **state)
 	}
 }
 
+static void a_descriptor_of_fewer_than_two_members_is_refused(void **state)
+{
+	struct row_descriptor d = descriptor_of(2), out;
+	struct buf tail = tail_of(&d);
+	struct error err;
+
+	(void)state;
+	for (unsigned members = 0; members < ROW_MEMBERS_MIN; members++) {
+		size_t len = ROW_HEADER_BYTES + members * ROW_MEMBER_BYTES;
+
+		store_u16(tail.data + 12, (uint16_t)members);
+		assert_int_equal(row_descriptor_decode(tail.data, len, &out, &err), ERR_CORRUPT);
+	}
+	buf_release(&tail);
+}
+
+static void a_trailer_for_an_impossible_descriptor_is_refused(void **state)
+{
+	static const uint64_t lens[] = {0, 64, 112, 159, 161, 64 + 240 * 48};
+	struct row_descriptor d = descriptor_of(2);
+	struct buf tail = tail_of(&d);
+	struct error err;
+	uint64_t offset;
+	size_t len;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		put_u64(&tail, 160 + 8, 1000);
+		put_u64(&tail, 160 + 16, lens[i]);
+		assert_int_equal(row_trailer_decode(tail.data + 160,
+						    1000 + lens[i] + ROW_TRAILER_BYTES, &offset,
+						    &len, &err),
+				 ERR_CORRUPT);
+	}
+	put_u64(&tail, 160 + 8, 0);
+	put_u64(&tail, 160 + 16, 0);
+	assert_int_equal(
+		row_trailer_decode(tail.data + 160, ROW_TRAILER_BYTES, &offset, &len, &err),
+		ERR_CORRUPT);
+	buf_release(&tail);
+}
+
+static void a_length_that_could_overflow_is_refused(void **state)
+{
+	struct row_descriptor d = descriptor_of(2), out;
+	struct buf tail = tail_of(&d);
+	size_t len = tail.len_bytes - ROW_TRAILER_BYTES;
+	struct error err;
+
+	(void)state;
+	put_u64(&tail, 96, ROW_MEMBER_LEN_MAX);
+	assert_int_equal(row_descriptor_decode(tail.data, len, &out, &err), ERR_NONE);
+	assert_int_equal(row_object_bytes(&out), ROW_MEMBER_LEN_MAX + tail.len_bytes);
+	put_u64(&tail, 96, ROW_MEMBER_LEN_MAX + 1);
+	assert_int_equal(row_descriptor_decode(tail.data, len, &out, &err), ERR_CORRUPT);
+	buf_release(&tail);
+}
+
 static void coded_bytes_that_are_not_the_longest_member_s_are_refused(void **state)
 {
 	struct row_descriptor d = descriptor_of(2);
@@ -241,6 +299,9 @@ int main(void)
 		cmocka_unit_test(what_a_later_version_wrote_is_unsupported_not_corrupt),
 		cmocka_unit_test(optional_features_are_kept),
 		cmocka_unit_test(values_out_of_range_are_refused),
+		cmocka_unit_test(a_descriptor_of_fewer_than_two_members_is_refused),
+		cmocka_unit_test(a_trailer_for_an_impossible_descriptor_is_refused),
+		cmocka_unit_test(a_length_that_could_overflow_is_refused),
 		cmocka_unit_test(coded_bytes_that_are_not_the_longest_member_s_are_refused),
 	};
 
