@@ -92,7 +92,7 @@ void roots_release(struct roots *r)
 /* How a root sorts against path + last, of its own bytes only as many as that has. */
 static int compare_begin(const char *root, const void *path, size_t path_bytes, char last)
 {
-	int order = strncmp(root, path, path_bytes);
+	int order = path_bytes > 0 ? strncmp(root, path, path_bytes) : 0;
 
 	/* Equal so far means that the root has at least path_bytes bytes. */
 	return order != 0 ? order : (uint8_t)root[path_bytes] - (uint8_t)last;
