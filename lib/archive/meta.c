@@ -114,7 +114,7 @@ bool meta_is_acl(const char *name)
 	       strcmp(name, "system.posix_acl_default") == 0;
 }
 
-static bool is_taken(const char *name)
+bool meta_is_taken(const char *name)
 {
 	return begins(name, "user.") || begins(name, "security.") || begins(name, "trusted.") ||
 	       meta_is_acl(name);
@@ -159,7 +159,7 @@ static int add_pairs(const struct subject *s, char *names, size_t names_bytes, s
 		goto out;
 	}
 	for (char *at = names; at < names + names_bytes; at += strlen(at) + 1) {
-		if (is_taken(at))
+		if (meta_is_taken(at))
 			sorted[count++] = at;
 	}
 	qsort(sorted, count, sizeof(*sorted), compare_names);

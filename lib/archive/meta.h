@@ -29,7 +29,45 @@ int meta_read_xattrs(int folder_fd, const char *name, struct buf *out, struct er
 /* The same of an open file or folder. */
 int meta_read_xattrs_fd(int fd, struct buf *out, struct error *err);
 
-/* Whether this is the name of a POSIX ACL. */
+/* Whether attributes of this name are stored; of those, the POSIX ACLs. */
+bool meta_is_taken(const char *name);
 bool meta_is_acl(const char *name);
+
+/* What of a node could not be set. */
+enum meta_kind {
+	META_OWNER,	/* owner or group */
+	META_PRIVILEGE, /* a setuid or setgid bit, or a capability, left out for safety */
+	META_DEVICE,	/* a device that could not be made */
+	META_XATTR,
+	META_ACL,
+	META_MODE,
+	META_TIME,
+	META_KINDS /* how many there are */
+};
+const char *meta_kind_text(enum meta_kind kind); /* "owner", "extended attribute", ... */
+
+/* Bits 1 << meta_kind. Refused: this caller may not, or this file system cannot. */
+struct meta_loss {
+	unsigned refused, failed;
+	int failed_errno; /* of the last failure */
+};
+
+enum meta_flags {
+	META_UNPRIVILEGED = 1, /* no setuid, setgid and capabilities, whoever asks */
+	META_INHERITED = 2,    /* made in a folder with a default ACL: that is taken off first */
+};
+
+/*
+ * Gives a file, folder or special file the node's owner, attributes, ACLs, mode and modification
+ * time, in this order: a change of owner takes setuid bits and capabilities away, and a file must
+ * be writable while it gets attributes. Set are the setuid bit and capabilities only if the owner
+ * is the node's by then, the setgid bit only if the group is. fd may be an O_PATH descriptor
+ * (path_only). What cannot be set does not stop the rest; it is added to loss.
+ */
+void meta_set(int fd, bool path_only, const struct node *n, unsigned flags,
+	      struct meta_loss *loss);
+
+/* st says the same as the node as far as it can: owner, mode and, of files, the time. */
+bool meta_equals_stat(const struct node *n, const struct stat *st);
 
 #endif

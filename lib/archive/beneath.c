@@ -1,0 +1,219 @@
+#include "archive/beneath.h"
+
+#include "base/bytes.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define WAY_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+/* Without openat2(2): each component by a call of its own. */
+static int open_by_components(int folder_fd, const char *path, int flags, mode_t mode)
+{
+	int at = folder_fd, fd;
+	const char *slash;
+
+	while ((slash = strchr(path, '/')) != NULL) {
+		char name[NAME_MAX + 1];
+		size_t name_bytes = (size_t)(slash - path);
+
+		fd = -1;
+		errno = ENAMETOOLONG;
+		if (name_bytes <= NAME_MAX) {
+			memcpy(name, path, name_bytes);
+			name[name_bytes] = '\0';
+			fd = openat(at, name, WAY_FLAGS);
+		}
+		if (at != folder_fd)
+			close(at);
+		if (fd < 0)
+			return -1;
+		at = fd;
+		path = slash + 1;
+	}
+	fd = openat(at, path, flags | O_NOFOLLOW, mode);
+	if (at != folder_fd)
+		close(at);
+	return fd;
+}
+
+/* path is shorter than PATH_MAX. */
+static int open_short(int folder_fd, const char *path, int flags, mode_t mode)
+{
+	struct open_how how = {
+		.flags = (unsigned)flags,
+		.mode = mode,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd = (int)syscall(SYS_openat2, folder_fd, path, &how, sizeof(how));
+
+	if (fd < 0 && errno == ENOSYS)
+		fd = open_by_components(folder_fd, path, flags, mode);
+	return fd;
+}
+
+int beneath_open(int folder_fd, const char *path, int flags, mode_t mode)
+{
+	int at = folder_fd, fd;
+	char piece[PATH_MAX];
+
+	while (strlen(path) >= PATH_MAX) {
+		size_t piece_bytes = PATH_MAX - 1;
+
+		while (piece_bytes > 0 && path[piece_bytes] != '/')
+			piece_bytes--;
+		memcpy(piece, path, piece_bytes);
+		piece[piece_bytes] = '\0';
+		fd = open_short(at, piece, WAY_FLAGS, 0);
+		if (at != folder_fd)
+			close(at);
+		if (fd < 0)
+			return -1;
+		at = fd;
+		path += piece_bytes + 1;
+	}
+	fd = open_short(at, *path ? path : ".", flags, mode);
+	if (at != folder_fd)
+		close(at);
+	return fd;
+}
+
+bool beneath_is(int fd, dev_t device, ino_t inode)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+int beneath_reopen_parent(int fd, dev_t device, ino_t inode)
+{
+	int parent = openat(fd, "..", FOLDER_FLAGS);
+
+	if (parent >= 0 && !beneath_is(parent, device, inode)) {
+		close(parent);
+		parent = -1;
+		errno = ESTALE;
+	}
+	return parent;
+}
+
+/* The folders being emptied, outermost first. */
+struct level {
+	dev_t device; /* of the folder that name is in */
+	ino_t inode;
+	size_t name_at; /* in names */
+};
+struct removal {
+	int fd; /* of the innermost folder */
+	struct level *levels;
+	size_t depth, cap;
+	struct buf names;
+};
+
+/* Notes down name, goes into it. */
+static bool descend(struct removal *r, const char *name)
+{
+	struct stat here, there;
+	int fd;
+
+	if (fstat(r->fd, &here) < 0 ||
+	    !grow(&r->levels, &r->cap, r->depth + 1, sizeof(*r->levels)))
+		return false;
+	r->levels[r->depth] = (struct level){ here.st_dev, here.st_ino, r->names.len_bytes };
+	buf_add(&r->names, name, strlen(name) + 1);
+	if (r->names.failed)
+		return false;
+	fd = openat(r->fd, name, FOLDER_FLAGS);
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &there) < 0 || there.st_dev != here.st_dev) {
+		close(fd);
+		errno = EXDEV;
+		return false;
+	}
+	close(r->fd);
+	r->fd = fd;
+	r->depth++;
+	return true;
+}
+
+/* Back to the folder above, and removes the empty one that was left. */
+static bool ascend(struct removal *r)
+{
+	const struct level *l = &r->levels[r->depth - 1];
+	int parent = beneath_reopen_parent(r->fd, l->device, l->inode);
+
+	if (parent < 0)
+		return false;
+	close(r->fd);
+	r->fd = parent;
+	r->depth--;
+	r->names.len_bytes = l->name_at;
+	return unlinkat(r->fd, (const char *)r->names.data + l->name_at, AT_REMOVEDIR) == 0;
+}
+
+/* Removes one name, or goes into it if it is a folder with something in it. */
+static bool remove_or_descend(struct removal *r, const char *name)
+{
+	if (unlinkat(r->fd, name, 0) == 0 || errno == ENOENT)
+		return true;
+	/* Linux says EISDIR, POSIX EPERM. */
+	if (errno != EISDIR && errno != EPERM)
+		return false;
+	if (unlinkat(r->fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return true;
+	return (errno == ENOTEMPTY || errno == EEXIST) && descend(r, name);
+}
+
+/* Works on the innermost folder until it is empty and gone, or another became the innermost. */
+static bool empty_some(struct removal *r)
+{
+	_Alignas(struct dirent64) char raw[32768];
+	size_t depth = r->depth;
+	ssize_t got = 0;
+
+	if (lseek(r->fd, 0, SEEK_SET) < 0)
+		return false;
+	while (r->depth == depth && (got = getdents64(r->fd, raw, sizeof(raw))) > 0) {
+		for (ssize_t at = 0; at < got && r->depth == depth;) {
+			const struct dirent64 *d = (const struct dirent64 *)(raw + at);
+
+			at += d->d_reclen;
+			if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
+			    !remove_or_descend(r, d->d_name))
+				return false;
+		}
+	}
+	if (got < 0)
+		return false;
+	return r->depth > depth || ascend(r);
+}
+
+int beneath_remove(int folder_fd, const char *name, struct error *err)
+{
+	struct removal r = { .fd = fcntl(folder_fd, F_DUPFD_CLOEXEC, 0) };
+	bool going = r.fd >= 0 && remove_or_descend(&r, name);
+	int code = ERR_NONE;
+
+	while (going && r.depth > 0)
+		going = empty_some(&r);
+	if (!going)
+		code = err_errno(err, "remove");
+	/* The innermost names are told: the path above them is the caller's. */
+	while (!going && r.depth-- > 0)
+		code = err_wrap(err, "%s", (const char *)r.names.data + r.levels[r.depth].name_at);
+	if (r.fd >= 0)
+		close(r.fd);
+	free(r.levels);
+	buf_release(&r.names);
+	return code;
+}
