@@ -1,0 +1,227 @@
+/*
+ * What is the same on every drive (journals, keys) or belongs to the drive itself (its marker):
+ * verified, and put back from the state folder or another drive.
+ */
+#include "array/journals.h"
+#include "array/object.h"
+#include "care/inspect.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_OBJECT_MAX ((size_t)65536)
+#define KEY_OBJECTS_MAX 1024
+
+/* Puts whole bytes in the place of what was found bad or missing. */
+static int put_back(struct array_drive *d, const char *name, const struct buf *bytes,
+		    struct scrub_drive *result, struct error *err)
+{
+	struct drive *h = d->handle;
+	int code = object_put(h, name, bytes->data, bytes->len_bytes, err);
+
+	if (code == ERR_NONE)
+		code = h->driver->sync(h, err);
+	if (code == ERR_NONE)
+		code = object_verify(h, name, bytes->len_bytes, err);
+	if (code == ERR_NONE)
+		result->repaired++;
+	return code;
+}
+
+static void tell_damage(struct array *a, const struct array_drive *d, const char *message)
+{
+	array_tell(a, TELL_WARNING, "drive %s: %s", d->name, message);
+}
+
+/* ---- journals ---- */
+
+static bool is_listed(const struct journals *l, size_t from, unsigned place)
+{
+	size_t end = journals_next(l, from);
+
+	for (size_t i = from; i < end; i++) {
+		if (l->items[i].place == place)
+			return true;
+	}
+	return false;
+}
+
+/* Whether a longer segment on this drive says what the one at item says. */
+static bool is_covered(const struct journals *l, size_t item, unsigned place)
+{
+	const struct segment_name *s = &l->items[item].parts;
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct segment_name *o = &l->items[i].parts;
+
+		if (l->items[i].place == place && hash_equal(&o->writer, &s->writer) &&
+		    o->first <= s->first && o->last >= s->last &&
+		    o->last - o->first > s->last - s->first)
+			return true;
+	}
+	return false;
+}
+
+static int inspect_segment(struct array *a, struct array_drive *d, const struct journals *l,
+			   size_t item, bool repair, struct scrub_drive *result, struct error *err)
+{
+	unsigned place = (unsigned)(d - a->drives), from;
+	const struct listed_segment *s = &l->items[item];
+	struct buf bytes = { 0 };
+	int code = ERR_NOT_FOUND;
+
+	if (is_listed(l, item, place)) {
+		code = object_get(d->handle, s->name, SEGMENT_STORED_MAX, &bytes, err);
+		result->objects++;
+		result->bytes += bytes.len_bytes;
+	} else if (is_covered(l, item, place)) {
+		goto out;
+	} else {
+		err_set(err, ERR_NOT_FOUND, "%s: missing", s->name);
+	}
+	if (code == ERR_NONE || code == ERR_NOMEM)
+		goto out;
+	tell_damage(a, d, err->message);
+	result->damaged++;
+	if (!repair)
+		code = ERR_NONE;
+	else if (journals_load(a, l, item, &bytes, &from, err) == ERR_NONE)
+		code = put_back(d, s->name, &bytes, result, err);
+	else
+		code = ERR_NONE; /* whole nowhere: stays damaged */
+	if (code != ERR_NONE)
+		tell_damage(a, d, err->message);
+	code = code == ERR_NOMEM ? code : ERR_NONE;
+out:
+	buf_release(&bytes);
+	return code;
+}
+
+int inspect_journal(struct array *a, struct array_drive *d, bool repair,
+		    struct scrub_drive *result, struct error *err)
+{
+	struct journals l = { 0 };
+	int code = d->record.journal ? journals_read(a, &l, err) : ERR_NONE;
+
+	for (size_t i = 0; i < l.count && code == ERR_NONE; i = journals_next(&l, i))
+		code = inspect_segment(a, d, &l, i, repair, result, err);
+	journals_release(&l);
+	return code;
+}
+
+/* ---- keys ---- */
+
+struct key_list {
+	char (*names)[OBJECT_NAME_MAX + 1];
+	size_t count, cap;
+};
+
+static int collect_key(void *ctx, const char *name, uint64_t len_bytes)
+{
+	struct key_list *k = ctx;
+
+	(void)len_bytes;
+	for (size_t i = 0; i < k->count; i++) {
+		if (strcmp(k->names[i], name) == 0)
+			return 0;
+	}
+	if (k->count == KEY_OBJECTS_MAX ||
+	    !grow(&k->names, &k->cap, k->count + 1, sizeof(*k->names)))
+		return 1;
+	snprintf(k->names[k->count++], OBJECT_NAME_MAX + 1, "%s", name);
+	return 0;
+}
+
+/* The same object from another place that has it whole. */
+static int load_elsewhere(struct array *a, const struct array_drive *d, const char *name,
+			  struct buf *out, struct error *err)
+{
+	int code = object_get(a->mirror, name, KEY_OBJECT_MAX, out, err);
+
+	for (unsigned i = 0; i < a->count && code != ERR_NONE; i++) {
+		const struct array_drive *other = &a->drives[i];
+
+		if (other == d || other->presence != DRIVE_PRESENT)
+			continue;
+		buf_clear(out);
+		code = object_get(other->handle, name, KEY_OBJECT_MAX, out, err);
+	}
+	return code;
+}
+
+static int inspect_key(struct array *a, struct array_drive *d, const char *name, bool repair,
+		       struct scrub_drive *result, struct error *err)
+{
+	struct buf bytes = { 0 };
+	int code = object_get(d->handle, name, KEY_OBJECT_MAX, &bytes, err);
+
+	result->objects++;
+	result->bytes += bytes.len_bytes;
+	if (code != ERR_NONE && code != ERR_NOMEM) {
+		tell_damage(a, d, err->message);
+		result->damaged++;
+		buf_clear(&bytes);
+		if (repair && load_elsewhere(a, d, name, &bytes, err) == ERR_NONE &&
+		    put_back(d, name, &bytes, result, err) != ERR_NONE)
+			tell_damage(a, d, err->message);
+		code = ERR_NONE;
+	}
+	buf_release(&bytes);
+	return code;
+}
+
+int inspect_keys(struct array *a, struct array_drive *d, bool repair, struct scrub_drive *result,
+		 struct error *err)
+{
+	struct key_list keys = { 0 };
+	int code = ERR_NONE;
+
+	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
+		struct drive *h = a->drives[i].handle;
+
+		if (a->drives[i].presence == DRIVE_PRESENT)
+			code = h->driver->list(h, "keys/", collect_key, &keys, err);
+	}
+	for (size_t i = 0; i < keys.count && code == ERR_NONE; i++)
+		code = inspect_key(a, d, keys.names[i], repair, result, err);
+	free(keys.names);
+	return code;
+}
+
+/* ---- marker ---- */
+
+int inspect_marker(struct array *a, struct array_drive *d, bool repair, struct scrub_drive *result,
+		   struct error *err)
+{
+	uint8_t bytes[MARKER_BYTES_MAX];
+	struct buf right = { 0 };
+	struct drive *h = d->handle;
+	struct object_stat st;
+	int code = marker_make(a->keys, &d->id, &right, err);
+
+	if (code != ERR_NONE)
+		goto out;
+	result->objects++;
+	result->bytes += right.len_bytes;
+	code = h->driver->stat(h, MARKER_NAME, &st, err);
+	if (code == ERR_NONE && st.len_bytes <= sizeof(bytes))
+		code = h->driver->get(h, MARKER_NAME, 0, bytes, (size_t)st.len_bytes, err);
+	if (code == ERR_NONE && st.len_bytes == right.len_bytes &&
+	    memcmp(bytes, right.data, right.len_bytes) == 0)
+		goto out;
+	tell_damage(a, d, "config.json is damaged or missing");
+	result->damaged++;
+	code = ERR_NONE;
+	if (!repair)
+		goto out;
+	if (object_quarantine(h, MARKER_NAME, err) == ERR_NOMEM ||
+	    h->driver->put(h, MARKER_NAME, right.data, right.len_bytes, err) != ERR_NONE ||
+	    h->driver->sync(h, err) != ERR_NONE)
+		tell_damage(a, d, err->message);
+	else
+		result->repaired++;
+out:
+	buf_release(&right);
+	return code;
+}

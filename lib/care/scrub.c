@@ -1,0 +1,241 @@
+#include "care/scrub.h"
+
+#include "array/health.h"
+#include "array/object.h"
+#include "base/stop.h"
+#include "care/idlist.h"
+#include "care/inspect.h"
+#include "care/mend.h"
+#include "care/sweep.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct scrubbing {
+	struct array *a;
+	const struct scrub_options *o;
+	struct scrub_result *r;
+	struct pool *pool;
+	struct damage_list damage;
+	struct stray_list strays;
+	struct buf records;
+};
+
+static bool is_chosen(const struct scrub_options *o, const struct array_drive *d)
+{
+	if (!o->drives)
+		return true;
+	for (unsigned i = 0; o->drives[i]; i++) {
+		if (strcmp(o->drives[i], d->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A rolled-back drive is whole when all that it lacks was put back. */
+static bool can_scrub(const struct array_drive *d)
+{
+	return d->handle && drive_counts(d) &&
+	       (d->presence == DRIVE_PRESENT || d->presence == DRIVE_ROLLED_BACK);
+}
+
+static int scrub_drive_objects(struct scrubbing *s, unsigned i, struct error *err)
+{
+	struct array_drive *d = &s->a->drives[i];
+	struct scrub_drive *result = &s->r->drives[i];
+	int code;
+
+	result->scrubbed = true;
+	if ((code = inspect_marker(s->a, d, s->o->repair, result, err)) != ERR_NONE ||
+	    (code = inspect_keys(s->a, d, s->o->repair, result, err)) != ERR_NONE ||
+	    (code = inspect_journal(s->a, d, s->o->repair, result, err)) != ERR_NONE)
+		return code;
+	return inspect_drive(s->a, d, s->pool, s->o->counters, result, &s->damage, &s->strays, err);
+}
+
+/* ---- repair ---- */
+
+/* The damaged objects of one group. */
+struct repair {
+	struct scrubbing *s;
+	struct id group;
+	struct damage *items[GROUP_SLOTS_MAX + GROUP_ROWS_MAX];
+	struct mend_want wants[GROUP_SLOTS_MAX + GROUP_ROWS_MAX];
+	unsigned count;
+};
+
+static int slot_of_block(const struct table_group *g, const struct id *uid)
+{
+	for (unsigned i = 0; i < g->member_count; i++) {
+		if (id_equal(&g->members[i].uid, uid))
+			return g->slots[i];
+	}
+	return -1;
+}
+
+/* Whether the object is one of the group's, and which. */
+static bool belongs(const struct table_group *g, const struct damage *d, struct code_ref *ref)
+{
+	int slot;
+
+	if (d->object.is_row) {
+		*ref = (struct code_ref){ true, d->object.row };
+		return id_equal(&g->id, &d->object.owner);
+	}
+	slot = slot_of_block(g, &d->object.owner);
+	*ref = (struct code_ref){ false, (uint8_t)slot };
+	return slot >= 0;
+}
+
+static int mend_together(struct scrubbing *s, const struct id *group_id, struct table_group *g,
+			 struct error *err)
+{
+	struct repair *r = calloc(1, sizeof(*r));
+	struct mend_result mended = { 0 };
+	int code = r ? table_group(s->a->table, group_id, g, err) : err_nomem(err);
+
+	for (size_t i = 0; i < s->damage.count && code == ERR_NONE; i++) {
+		struct damage *d = &s->damage.items[i];
+		struct code_ref ref;
+
+		if (d->repaired || r->count == GROUP_SLOTS_MAX || !belongs(g, d, &ref))
+			continue;
+		r->items[r->count] = d;
+		r->wants[r->count++] = (struct mend_want){ ref, d->drive };
+	}
+	if (code == ERR_NONE && r->count > 0) {
+		code = mend_group(s->a, group_id, r->wants, r->count, &s->records, &mended, err);
+		for (unsigned i = 0; i < r->count && code == ERR_NONE; i++) {
+			r->items[i]->repaired = true;
+			s->r->drives[r->items[i]->drive - s->a->drives].repaired++;
+		}
+	}
+	free(r);
+	return code;
+}
+
+/* Tries every group that the object is in until one gives it back. */
+static int repair_one(struct scrubbing *s, struct damage *d, struct table_group *g,
+		      struct error *err)
+{
+	struct id_list groups = { 0 };
+	struct table_block b;
+	int code;
+
+	if (d->object.is_row) {
+		code = id_list_add(&groups, &d->object.owner, err);
+	} else {
+		code = table_block_by_uid(s->a->table, &d->object.owner, &b, err);
+		if (code == ERR_NONE)
+			code = table_groups_of(s->a->table, b.id, id_list_add, &groups, err);
+	}
+	for (size_t i = 0; i < groups.count && code == ERR_NONE && !d->repaired; i++) {
+		code = mend_together(s, &groups.ids[i], g, err);
+		if (code != ERR_NONE && code != ERR_NOMEM && code != ERR_INTERRUPTED) {
+			array_tell(s->a, TELL_WARNING, "repair %s on drive %s: %s", d->object.name,
+				   d->drive->name, err->message);
+			code = ERR_NONE;
+		}
+	}
+	id_list_release(&groups);
+	return code;
+}
+
+static bool all_at_hand(const struct array *a)
+{
+	for (unsigned i = 0; i < a->count; i++) {
+		if (drive_counts(&a->drives[i]) && !can_scrub(&a->drives[i]))
+			return false;
+	}
+	return true;
+}
+
+static int repair_all(struct scrubbing *s, struct error *err)
+{
+	struct table_group *g = malloc(sizeof(*g));
+	int code = g ? ERR_NONE : err_nomem(err);
+
+	for (size_t i = 0; i < s->damage.count && code == ERR_NONE; i++) {
+		struct damage *d = &s->damage.items[i];
+
+		code = stop_check(err);
+		if (code == ERR_NONE && !d->repaired)
+			code = repair_one(s, d, g, err);
+		/* No drive is away that could still have it: a later put may store it anew. */
+		if (code == ERR_NONE && !d->repaired && !d->object.is_row && all_at_hand(s->a)) {
+			record_id(&s->records, RECORD_LOST, &d->object.owner);
+			s->r->lost_blocks++;
+		}
+	}
+	free(g);
+	return code;
+}
+
+/* ---- the whole ---- */
+
+static void add_scrub_records(struct scrubbing *s)
+{
+	for (unsigned i = 0; i < s->a->count; i++) {
+		const struct scrub_drive *d = &s->r->drives[i];
+		struct scrub_record record = { .drive_id = s->a->drives[i].id,
+					       .time_s = time(NULL),
+					       .objects = d->objects,
+					       .bytes = d->bytes,
+					       .damaged = d->damaged,
+					       .repaired = d->repaired,
+					       .complete = true };
+
+		if (!d->scrubbed)
+			continue;
+		record_scrub(&s->records, &record);
+		s->r->objects += d->objects;
+		s->r->bytes += d->bytes;
+		s->r->damaged += d->damaged;
+		s->r->repaired += d->repaired;
+	}
+}
+
+/* What was rolled back and is now up to date takes part again. */
+static void readmit(struct scrubbing *s)
+{
+	for (unsigned i = 0; i < s->a->count; i++) {
+		struct array_drive *d = &s->a->drives[i];
+
+		if (s->r->drives[i].scrubbed && d->presence == DRIVE_ROLLED_BACK &&
+		    s->r->drives[i].damaged == s->r->drives[i].repaired)
+			d->presence = DRIVE_PRESENT;
+	}
+}
+
+int scrub(struct array *a, const struct scrub_options *o, struct scrub_result *r,
+	  struct error *err)
+{
+	struct scrubbing s = { .a = a, .o = o, .r = r };
+	int code = ERR_NONE;
+
+	memset(r, 0, sizeof(*r));
+	damage_list_init(&s.damage);
+	s.pool = pool_new(a->options.threads, err);
+	if (!s.pool)
+		code = (int)err->code;
+	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
+		if (is_chosen(o, &a->drives[i]) && can_scrub(&a->drives[i]))
+			code = scrub_drive_objects(&s, i, err);
+	}
+	if (code == ERR_NONE && o->repair)
+		code = repair_all(&s, err);
+	if (code == ERR_NONE && o->repair) {
+		readmit(&s);
+		code = sweep_orphans(a, &s.strays, o->grace_s, r, &s.records, err);
+	}
+	if (code == ERR_NONE) {
+		add_scrub_records(&s);
+		code = o->repair ? array_commit(a, &s.records, NULL, err) : ERR_NONE;
+	}
+	pool_free(s.pool);
+	damage_list_release(&s.damage);
+	free(s.strays.items);
+	buf_release(&s.records);
+	return code;
+}

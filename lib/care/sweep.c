@@ -1,0 +1,176 @@
+#include "care/sweep.h"
+
+#include "array/object.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "care/idlist.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SEEN_BYTES_MAX ((size_t)256 << 20)
+#define SEEN_FILE "orphans.json"
+
+static int open_lock(struct array *a, int operation, int *fd, struct error *err)
+{
+	char *path = array_state_file(a, "putting.lock");
+	int code = ERR_NONE;
+
+	if (!path)
+		return err_nomem(err);
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		code = err_errno(err, "open lock %s", path);
+	else if (flock(*fd, operation) < 0)
+		code = errno == EWOULDBLOCK ? err_set(err, ERR_LOCKED, "a put is running")
+					    : err_errno(err, "lock %s", path);
+	if (code != ERR_NONE && *fd >= 0) {
+		close(*fd);
+		*fd = -1;
+	}
+	free(path);
+	return code;
+}
+
+int putting_lock(struct array *a, int *fd, struct error *err)
+{
+	return open_lock(a, LOCK_SH, fd, err);
+}
+
+/* ---- what was seen before ---- */
+
+/* "drive id hex/name" -> UNIX time of the first sight. */
+static int load_seen(struct array *a, json_t **seen, struct error *err)
+{
+	char *path = array_state_file(a, SEEN_FILE);
+	struct buf text = { 0 };
+	int code = path ? file_load(path, SEEN_BYTES_MAX, &text, err) : err_nomem(err);
+
+	if (code == ERR_NONE)
+		code = json_parse_object(text.data, text.len_bytes, SEEN_FILE, seen, err);
+	/* Without it everything is seen for the first time: slower, never wrong. */
+	if (code != ERR_NONE && code != ERR_NOMEM) {
+		*seen = json_object();
+		code = *seen ? ERR_NONE : err_nomem(err);
+	}
+	buf_release(&text);
+	free(path);
+	return code;
+}
+
+static int store_seen(struct array *a, const json_t *seen, struct error *err)
+{
+	char *path = array_state_file(a, SEEN_FILE);
+	struct buf text = { 0 };
+	int code = path ? json_print(seen, &text, err) : err_nomem(err);
+
+	if (code == ERR_NONE)
+		code = file_store(path, text.data, text.len_bytes, err);
+	buf_release(&text);
+	free(path);
+	return code;
+}
+
+static void seen_key(const struct stray *s, char key[ID_HEX_BYTES + 1 + OBJECT_NAME_MAX])
+{
+	hex_encode(s->drive->id.b, ID_BYTES, key);
+	key[ID_HEX_BYTES - 1] = '/';
+	memcpy(key + ID_HEX_BYTES, s->name, strlen(s->name) + 1);
+}
+
+/* ---- intents ---- */
+
+struct intents {
+	struct id_list own, others;
+	struct array *a;
+};
+
+static int sort_intent(void *ctx, const struct id *put_id, const struct hash *writer,
+		       struct error *err)
+{
+	struct intents *i = ctx;
+	bool own = hash_equal(writer, &i->a->writer_id);
+
+	return id_list_add(own ? &i->own : &i->others, put_id, err);
+}
+
+/* Whether some put may still be about to name what it stored. Own intents that nobody works on any
+ * more are closed. */
+static int check_intents(struct array *a, bool *open_somewhere, struct buf *records,
+			 struct error *err)
+{
+	struct intents i = { .a = a };
+	struct error why;
+	int lock = -1;
+	int code = table_open_intents(a->table, sort_intent, &i, err);
+
+	*open_somewhere = i.others.count > 0;
+	if (code == ERR_NONE && i.own.count > 0) {
+		if (open_lock(a, LOCK_EX | LOCK_NB, &lock, &why) != ERR_NONE)
+			*open_somewhere = true;
+		else
+			for (size_t n = 0; n < i.own.count; n++)
+				record_intent_end(records, &i.own.ids[n]);
+	}
+	if (lock >= 0)
+		close(lock);
+	id_list_release(&i.own);
+	id_list_release(&i.others);
+	return code;
+}
+
+/* ---- the sweep ---- */
+
+static int delete_stray(const struct stray *s, struct scrub_result *r, struct error *err)
+{
+	struct drive *h = s->drive->handle;
+	int code = h->driver->remove(h, s->name, err);
+
+	if (code == ERR_NONE)
+		code = h->driver->sync(h, err);
+	if (code == ERR_NONE)
+		r->swept++;
+	return code;
+}
+
+int sweep_orphans(struct array *a, const struct stray_list *strays, int64_t grace_s,
+		  struct scrub_result *r, struct buf *records, struct error *err)
+{
+	json_t *seen = NULL, *still = json_object();
+	int64_t now = time(NULL);
+	bool open_somewhere;
+	int code = still ? load_seen(a, &seen, err) : err_nomem(err);
+
+	if (code == ERR_NONE)
+		code = check_intents(a, &open_somewhere, records, err);
+	for (size_t i = 0; i < strays->count && code == ERR_NONE; i++) {
+		const struct stray *s = &strays->items[i];
+		char key[ID_HEX_BYTES + 1 + OBJECT_NAME_MAX];
+		json_int_t first = now;
+		const json_t *before;
+		struct hash sha256;
+
+		if (!object_name_hash(s->name, &sha256) || table_knows_object(a->table, &sha256))
+			continue;
+		seen_key(s, key);
+		before = json_object_get(seen, key);
+		if (json_is_integer(before) && json_integer_value(before) <= now)
+			first = json_integer_value(before);
+		r->orphans++;
+		r->orphan_bytes += s->len_bytes;
+		if (!open_somewhere && (before || grace_s == 0) && now - first >= grace_s)
+			code = delete_stray(s, r, err);
+		else if (json_object_set_new(still, key, json_integer(first)))
+			code = err_nomem(err);
+	}
+	if (code == ERR_NONE && (json_object_size(still) > 0 || json_object_size(seen) > 0))
+		code = store_seen(a, still, err);
+	json_decref(seen);
+	json_decref(still);
+	return code;
+}
