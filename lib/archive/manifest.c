@@ -49,16 +49,38 @@ static int add_parts(struct manifest *m, struct packer *p, const struct buf *rec
 	return code;
 }
 
+/* What earlier puts of this host that made no blocks left in the journal only. */
+static int add_unmanifested(struct manifest *m, struct packer *p, struct error *err)
+{
+	struct buf records = { 0 };
+	int code = table_unmanifested(m->a->table, &m->a->writer_id, &records,
+							 err);
+
+	if (code == ERR_NONE)
+		code = add_parts(m, p, &records, false, err);
+	buf_release(&records);
+	return code;
+}
+
+static int begin(struct manifest *m, struct packer *p, struct error *err)
+{
+	return m->parts == 0 ? add_unmanifested(m, p, err) : ERR_NONE;
+}
+
 int manifest_add(struct manifest *m, struct packer *p, const struct buf *records,
 		 struct error *err)
 {
-	return add_parts(m, p, records, false, err);
+	int code = begin(m, p, err);
+
+	return code == ERR_NONE ? add_parts(m, p, records, false, err) : code;
 }
 
 int manifest_close(struct manifest *m, struct packer *p, const struct buf *records,
 		   struct error *err)
 {
-	return add_parts(m, p, records, true, err);
+	int code = begin(m, p, err);
+
+	return code == ERR_NONE ? add_parts(m, p, records, true, err) : code;
 }
 
 int manifest_parse(const void *chunk, size_t len_bytes, struct manifest_part *out,

@@ -31,7 +31,7 @@ struct putting {
 	struct buf paths; /* of the roots, each with its NUL */
 	struct id series;
 	bool series_new;
-	int series_lock;
+	int series_lock, putting_lock;
 	struct table_snapshot base;
 	bool has_base;
 	struct dead_blocks dead;
@@ -595,6 +595,7 @@ static int begin(struct putting *p, struct error *err)
 
 	if ((code = roots_make(p->o->paths, p->o->path_count, &p->roots, err)) != ERR_NONE ||
 	    (code = find_series(p, err)) != ERR_NONE || (code = lock_series(p, err)) != ERR_NONE ||
+	    (code = array_putting_lock(p->a, false, &p->putting_lock, err)) != ERR_NONE ||
 	    (code = dead_load(p->a, &p->dead, err)) != ERR_NONE || p->o->dry_run)
 		return code;
 	p->buffer = malloc(2 * (size_t)g->chunk_max_bytes);
@@ -621,15 +622,16 @@ static void finish(struct putting *p)
 	buf_release(&p->target);
 	buf_release(&p->xattrs);
 	free(p->buffer);
-	if (p->series_lock >= 0)
-		close(p->series_lock);
+	array_unlock_state(p->series_lock);
+	array_unlock_state(p->putting_lock);
 }
 
 int put(struct array *a, const struct put_options *o, struct put_result *result,
 	struct error *err)
 {
 	struct putting p = {
-		.a = a, .o = o, .r = result, .series_lock = -1, .last_commit = time(NULL)
+		.a = a, .o = o, .r = result, .series_lock = -1, .putting_lock = -1,
+		.last_commit = time(NULL)
 	};
 	int code;
 

@@ -5,10 +5,12 @@
 #include "base/pool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,6 +106,27 @@ int array_lock(struct array *a, int *fd, struct error *err)
 		if (try > 0)
 			usleep(LOCK_WAIT_MS * 1000);
 		code = file_lock(path, fd, err);
+	}
+	free(path);
+	return code;
+}
+
+int array_putting_lock(struct array *a, bool alone, int *fd, struct error *err)
+{
+	char *path = array_state_file(a, "putting.lock");
+	int code = ERR_NONE;
+
+	if (!path)
+		return err_nomem(err);
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		code = err_errno(err, "open lock %s", path);
+	else if (flock(*fd, alone ? LOCK_EX | LOCK_NB : LOCK_SH) < 0)
+		code = errno == EWOULDBLOCK ? err_set(err, ERR_LOCKED, "a put is running")
+					    : err_errno(err, "lock %s", path);
+	if (code != ERR_NONE) {
+		array_unlock_state(*fd);
+		*fd = -1;
 	}
 	free(path);
 	return code;

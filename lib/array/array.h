@@ -186,7 +186,10 @@ int array_open_state(struct array *a, struct error *err); /* folder, mirror, tab
 /* ---- state folder ---- */
 /* Held for the moments of replay and commit; waits. */
 int array_lock(struct array *a, int *fd, struct error *err);
-void array_unlock_state(int fd);
+void array_unlock_state(int fd); /* -1 is allowed */
+/* Held by every put of this host while it runs, shared. alone: got only when nobody holds it, so
+ * that what open intents of this host announced will never come. ERR_LOCKED. */
+int array_putting_lock(struct array *a, bool alone, int *fd, struct error *err);
 char *array_state_file(const struct array *a, const char *name); /* fresh memory or NULL */
 
 #endif

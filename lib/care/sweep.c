@@ -5,42 +5,12 @@
 #include "base/json.h"
 #include "care/idlist.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
-#include <unistd.h>
 
 #define SEEN_BYTES_MAX ((size_t)256 << 20)
 #define SEEN_FILE "orphans.json"
-
-static int open_lock(struct array *a, int operation, int *fd, struct error *err)
-{
-	char *path = array_state_file(a, "putting.lock");
-	int code = ERR_NONE;
-
-	if (!path)
-		return err_nomem(err);
-	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (*fd < 0)
-		code = err_errno(err, "open lock %s", path);
-	else if (flock(*fd, operation) < 0)
-		code = errno == EWOULDBLOCK ? err_set(err, ERR_LOCKED, "a put is running")
-					    : err_errno(err, "lock %s", path);
-	if (code != ERR_NONE && *fd >= 0) {
-		close(*fd);
-		*fd = -1;
-	}
-	free(path);
-	return code;
-}
-
-int putting_lock(struct array *a, int *fd, struct error *err)
-{
-	return open_lock(a, LOCK_SH, fd, err);
-}
 
 /* ---- what was seen before ---- */
 
@@ -90,13 +60,16 @@ struct intents {
 	struct array *a;
 };
 
-static int sort_intent(void *ctx, const struct id *put_id, const struct hash *writer,
-		       struct error *err)
+static int sort_intent(void *ctx, const struct id *put_id, struct error *err)
 {
 	struct intents *i = ctx;
-	bool own = hash_equal(writer, &i->a->writer_id);
+	struct hash writer;
+	int code = table_intent_writer(i->a->table, put_id, &writer, err);
 
-	return id_list_add(own ? &i->own : &i->others, put_id, err);
+	if (code != ERR_NONE)
+		return code;
+	return id_list_add(hash_equal(&writer, &i->a->writer_id) ? &i->own : &i->others, put_id,
+			   err);
 }
 
 /* Whether some put may still be about to name what it stored. Own intents that nobody works on any
@@ -111,14 +84,13 @@ static int check_intents(struct array *a, bool *open_somewhere, struct buf *reco
 
 	*open_somewhere = i.others.count > 0;
 	if (code == ERR_NONE && i.own.count > 0) {
-		if (open_lock(a, LOCK_EX | LOCK_NB, &lock, &why) != ERR_NONE)
+		if (array_putting_lock(a, true, &lock, &why) != ERR_NONE)
 			*open_somewhere = true;
 		else
 			for (size_t n = 0; n < i.own.count; n++)
 				record_intent_end(records, &i.own.ids[n]);
 	}
-	if (lock >= 0)
-		close(lock);
+	array_unlock_state(lock);
 	id_list_release(&i.own);
 	id_list_release(&i.others);
 	return code;

@@ -12,10 +12,4 @@
 int sweep_orphans(struct array *a, const struct stray_list *strays, int64_t grace_s,
 		  struct scrub_result *r, struct buf *records, struct error *err);
 
-/*
- * Held by every put of this host while it runs, shared. When nobody holds it, what this host's
- * open intents announced will never come: sweep_orphans() then closes them.
- */
-int putting_lock(struct array *a, int *fd, struct error *err);
-
 #endif

@@ -172,6 +172,9 @@ int table_garbage(struct table *t, const struct id *drive_id, table_name_fn *eac
 		  struct error *err);
 /* Puts that began and neither committed nor ended; each gets the put id. */
 int table_open_intents(struct table *t, table_id_fn *each, void *ctx, struct error *err);
+/* Whose put it is. ERR_NOT_FOUND. */
+int table_intent_writer(struct table *t, const struct id *put_id, struct hash *out,
+			struct error *err);
 
 /* ---- series and snapshots ---- */
 

@@ -244,3 +244,22 @@ int table_open_intents(struct table *t, table_id_fn *each, void *ctx, struct err
 
 	return fact_keys(t, RECORD_INTENT, NULL, 0, visit_intent, &w, err);
 }
+
+int table_intent_writer(struct table *t, const struct id *put_id, struct hash *out,
+			struct error *err)
+{
+	struct query q = query_of(t, "SELECT writer.key FROM fact JOIN seg ON seg.id = fact.seg"
+				     " JOIN writer ON writer.id = seg.writer"
+				     " WHERE fact.type = ? AND fact.key = ? LIMIT 1");
+	bool row;
+	int code;
+
+	query_int(&q, RECORD_INTENT);
+	query_id(&q, put_id);
+	code = query_next(&q, &row, err);
+	if (code == ERR_NONE && row)
+		column_exact(&q, 0, out->b, HASH_BYTES);
+	else if (code == ERR_NONE)
+		code = err_set(err, ERR_NOT_FOUND, "no such intent is open");
+	return query_end(&q, code, err);
+}
