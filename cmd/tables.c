@@ -42,6 +42,38 @@ static const struct command init = {
 	.run = cmd_init,
 };
 
+static const struct option_row rebuild_options[] = {
+	{ 0, "onto", OPTION_TEXT, "[NEW=]URL", "a new drive that takes place and role" },
+	{ .name = NULL },
+};
+
+static const struct command rebuild = {
+	.name = "rebuild",
+	.args = "[NAME]",
+	.summary = "re-create what lost or damaged drives held",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.args_max = 1,
+	.options = { rebuild_options, new_drive, dry_run },
+	.run = cmd_rebuild,
+};
+
+static const struct option_row scrub_options[] = {
+	{ 0, "drive", OPTION_TEXT, "NAME", "verify this drive only", .flags = OPTION_MANY },
+	{ 0, "repair", OPTION_FLAG, NULL, "put back what is damaged (the default)", .one_of = 1 },
+	{ 0, "no-repair", OPTION_FLAG, NULL, "find damage only", .one_of = 1 },
+	{ 0, "grace", OPTION_DURATION, "D", "sweep orphans after this time, 24h by default" },
+	{ .name = NULL },
+};
+
+static const struct command scrub = {
+	.name = "scrub",
+	.args = "",
+	.summary = "read the drives, verify every object, repair damage",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.options = { scrub_options, dry_run },
+	.run = cmd_scrub,
+};
+
 /* Archive */
 
 static const struct option_row put_options[] = {
@@ -93,7 +125,7 @@ static const struct command version = {
 };
 
 const struct command *const commands[] = {
-	&init, &put, &help, &version, NULL,
+	&init, &rebuild, &scrub, &put, &help, &version, NULL,
 };
 
 const struct option_row global_options[] = {

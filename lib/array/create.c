@@ -238,3 +238,9 @@ int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state
 	buf_release(&records);
 	return code;
 }
+
+int array_forget_way(struct array *a, const struct array_drive *d, struct error *err)
+{
+	config_remove(&a->config, &d->id);
+	return store_config(a, err);
+}

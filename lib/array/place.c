@@ -267,10 +267,14 @@ static void add_records(const struct attempt *t, struct buf *records, struct err
 					  .name = b->name,
 					  .len_bytes = b->len_bytes,
 					  .epoch = b->epoch,
-					  .drive_id = t->a->drives[t->plan.data[i]].id,
-					  .contents = *b->contents };
+					  .drive_id = t->a->drives[t->plan.data[i]].id };
 
-		record_block(records, &r);
+		if (!b->known)
+			r.contents = *b->contents;
+		if (b->known)
+			record_move(records, b->uid, &r.drive_id);
+		else
+			record_block(records, &r);
 		g->members[i] = (struct group_member_record){ *b->uid, b->name, b->len_bytes,
 							      t->slots[i] };
 	}

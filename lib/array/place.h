@@ -17,6 +17,7 @@ struct new_block {
 	size_t len_bytes;
 	uint32_t epoch;
 	const struct contents *contents;
+	bool known; /* the journals have it already: only its place is new */
 };
 
 struct place_result {
@@ -33,7 +34,7 @@ int place_shape(struct array *a, unsigned *k, unsigned *m, uint32_t *block_bytes
 
 /*
  * Stores blocks as one group (or, when drives fail or fill up meanwhile, as several), rows and
- * all, durable on return; appends their records. One thread at a time per array.
+ * all, durable on return; appends their records. Any thread, with lanes of its own.
  */
 int place_group(struct array *a, struct lanes *l, const struct new_block *blocks, unsigned count,
 		struct buf *records, struct place_result *result, struct error *err);

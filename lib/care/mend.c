@@ -170,8 +170,7 @@ static bool place_known(const struct table_group *g, const struct mend_want *w)
 	return false;
 }
 
-static int store_checked(struct array_drive *d, const char *name, const struct buf *bytes,
-			 struct error *err)
+int mend_store(struct array_drive *d, const char *name, const struct buf *bytes, struct error *err)
 {
 	struct drive *h = d->handle;
 	int code = object_put(h, name, bytes->data, bytes->len_bytes, err);
@@ -198,7 +197,7 @@ static int store(struct mending *m, const struct mend_want *w, const struct buf 
 		object_name_row(&name, object);
 	else
 		object_name_block(&name, object);
-	code = store_checked(w->drive, object, bytes, err);
+	code = mend_store(w->drive, object, bytes, err);
 	if (code != ERR_NONE)
 		return code;
 	result->written_bytes += bytes->len_bytes;
@@ -220,6 +219,16 @@ static int store(struct mending *m, const struct mend_want *w, const struct buf 
 	return ERR_NONE;
 }
 
+static void mending_free(struct mending *m)
+{
+	live_group_release(&m->group);
+	for (unsigned i = 0; i < GROUP_SLOTS_MAX; i++)
+		buf_release(&m->inputs[i]);
+	for (unsigned i = 0; i < GROUP_SLOTS_MAX + GROUP_ROWS_MAX; i++)
+		buf_release(&m->outs[i]);
+	free(m);
+}
+
 int mend_group(struct array *a, const struct id *group_id, const struct mend_want *wants,
 	       unsigned want_count, struct buf *records, struct mend_result *result,
 	       struct error *err)
@@ -238,12 +247,62 @@ int mend_group(struct array *a, const struct id *group_id, const struct mend_wan
 		code = compute(m, wants, want_count, err);
 	for (unsigned i = 0; i < want_count && code == ERR_NONE; i++)
 		code = store(m, &wants[i], &m->outs[i], records, result, err);
-	live_group_release(&m->group);
-	for (unsigned i = 0; i < GROUP_SLOTS_MAX; i++)
-		buf_release(&m->inputs[i]);
-	for (unsigned i = 0; i < GROUP_SLOTS_MAX + GROUP_ROWS_MAX; i++)
-		buf_release(&m->outs[i]);
-	free(m);
+	mending_free(m);
+	return code;
+}
+
+/* Whole members that were read go to the caller; the others are wanted. */
+static unsigned take_members(struct mending *m, struct buf *members, struct mend_want *wants)
+{
+	const struct table_group *g = &m->group.group;
+	unsigned wanted_count = 0;
+
+	for (unsigned i = 0; i < g->member_count; i++) {
+		bool have = false;
+
+		for (unsigned n = 0; n < m->have_count && !have; n++) {
+			have = !m->have[n].ref.is_row && m->have[n].ref.index == g->slots[i];
+			if (have)
+				buf_add(&members[i], m->have[n].bytes, m->have[n].len_bytes);
+		}
+		if (!have)
+			wants[wanted_count++].ref = (struct code_ref){ false, g->slots[i] };
+	}
+	return wanted_count;
+}
+
+int mend_load_members(struct array *a, const struct table_group *g, struct buf *members,
+		      struct mend_result *result, struct error *err)
+{
+	struct mending *m = calloc(1, sizeof(*m));
+	struct mend_want wants[GROUP_SLOTS_MAX];
+	unsigned wanted_count = 0;
+	int code;
+
+	if (!m)
+		return err_nomem(err);
+	m->a = a;
+	code = live_group_load(a, &g->id, NULL, &m->group, err);
+	if (code == ERR_NONE)
+		code = read_inputs(m, NULL, 0, result, err);
+	if (code == ERR_NONE) {
+		wanted_count = take_members(m, members, wants);
+		code = compute(m, wants, wanted_count, err);
+	}
+	for (unsigned i = 0, n = 0; i < g->member_count && code == ERR_NONE; i++) {
+		struct hash name;
+
+		if (n < wanted_count && g->slots[i] == wants[n].ref.index) {
+			buf_add(&members[i], m->outs[n].data, m->outs[n].len_bytes);
+			n++;
+		}
+		name = sha256(members[i].data, members[i].len_bytes);
+		if (members[i].failed)
+			code = err_nomem(err);
+		else if (!hash_equal(&name, &g->members[i].name))
+			code = err_set(err, ERR_LOST, "a rebuilt block does not have its hash");
+	}
+	mending_free(m);
 	return code;
 }
 
@@ -262,7 +321,7 @@ int mend_copy_block(struct array *a, const struct table_block *b, struct array_d
 	if (as_row)
 		object_name_row(&b->name, name);
 	if (code == ERR_NONE)
-		code = store_checked(to, name, &bytes, err);
+		code = mend_store(to, name, &bytes, err);
 	buf_release(&bytes);
 	return code;
 }

@@ -30,6 +30,17 @@ int mend_group(struct array *a, const struct id *group_id, const struct mend_wan
 	       unsigned want_count, struct buf *records, struct mend_result *result,
 	       struct error *err);
 
+/*
+ * Loads every member of the group into memory, each verified, reconstructed where it must be:
+ * members[i] belongs to g->members[i]. The caller releases the g->member_count buffers.
+ */
+int mend_load_members(struct array *a, const struct table_group *g, struct buf *members,
+		      struct mend_result *result, struct error *err);
+
+/* Stores an object and reads it back. */
+int mend_store(struct array_drive *d, const char *name, const struct buf *bytes,
+	       struct error *err);
+
 /* The same for a block alone, that no group protects: copies it to another drive when it is whole
  * where it is. */
 int mend_copy_block(struct array *a, const struct table_block *b, struct array_drive *to,

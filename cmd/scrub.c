@@ -1,0 +1,125 @@
+#include "care/scrub.h"
+
+#include "array/health.h"
+#include "base/units.h"
+#include "cmd/commands.h"
+#include "cmd/open.h"
+#include "cmd/out.h"
+#include "cmd/progress.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define GRACE_DEFAULT_S ((uint64_t)24 * 3600)
+
+static int check_names(struct invocation *inv, struct array *a, const char **names,
+		       struct error *err)
+{
+	const char *name;
+	size_t i;
+
+	for (i = 0; (name = option_nth(inv, "drive", i)); i++) {
+		const struct array_drive *d = array_drive_by_name(a, name);
+
+		if (!d)
+			return err_set(err, ERR_USAGE, "there is no drive named %s", name);
+		if (!d->handle || !drive_counts(d))
+			return err_set(err, ERR_ABSENT, "drive %s is %s: %s", name,
+				       presence_word(d->presence), d->why);
+		names[i] = name;
+	}
+	names[i] = NULL;
+	return ERR_NONE;
+}
+
+static void report(struct invocation *inv, const struct array *a, const struct scrub_result *r)
+{
+	char bytes[UNIT_TEXT_BYTES], orphans[UNIT_TEXT_BYTES];
+	json_t *o = out_object("summary"), *drives = json_array();
+
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct scrub_drive *d = &r->drives[i];
+
+		if (!d->scrubbed)
+			continue;
+		size_text(d->bytes, bytes);
+		out_report(inv->out,
+			   "drive %s: %" PRIu64 " objects, %s verified, %" PRIu64
+			   " damaged, %" PRIu64 " repaired",
+			   a->drives[i].name, d->objects, bytes, d->damaged, d->repaired);
+		json_array_append_new(drives,
+				      json_pack("{s:s, s:I, s:I, s:I, s:I}", "name",
+						a->drives[i].name, "objects",
+						(json_int_t)d->objects, "bytes",
+						(json_int_t)d->bytes, "damaged",
+						(json_int_t)d->damaged, "repaired",
+						(json_int_t)d->repaired));
+	}
+	size_text(r->orphan_bytes, orphans);
+	if (r->orphans > 0)
+		out_report(inv->out,
+			   "%" PRIu64 " objects (%s) belong to no snapshot, %" PRIu64 " of them deleted",
+			   r->orphans, orphans, r->swept);
+	if (r->damaged == 0)
+		out_report(inv->out, "no damage found");
+	else if (r->damaged == r->repaired)
+		out_report(inv->out, "all damage repaired");
+	if (r->lost_blocks > 0)
+		out_warn(inv->out, "%" PRIu64 " blocks are beyond repair: the next put stores what it "
+				   "still finds of their files anew",
+			 r->lost_blocks);
+	json_object_set_new(o, "drives", drives);
+	json_object_set_new(o, "objects", json_integer((json_int_t)r->objects));
+	json_object_set_new(o, "bytes", json_integer((json_int_t)r->bytes));
+	json_object_set_new(o, "damaged", json_integer((json_int_t)r->damaged));
+	json_object_set_new(o, "repaired", json_integer((json_int_t)r->repaired));
+	json_object_set_new(o, "lost_blocks", json_integer((json_int_t)r->lost_blocks));
+	json_object_set_new(o, "orphans", json_integer((json_int_t)r->orphans));
+	json_object_set_new(o, "swept", json_integer((json_int_t)r->swept));
+	out_json(inv->out, o);
+}
+
+static int scrub_now(struct invocation *inv, struct array *a, const char **names,
+		     struct error *err)
+{
+	struct scrub_options o = { .grace_s = (int64_t)option_number(inv, "grace", GRACE_DEFAULT_S),
+				   .drives = names[0] ? names : NULL };
+	struct scrub_result *r = malloc(sizeof(*r));
+	struct progress *progress;
+	int code;
+
+	if (!r)
+		return err_nomem(err);
+	o.repair = !option_given(inv, "no-repair") && !option_given(inv, "dry-run");
+	progress = progress_start(inv->out, "scrub", err);
+	o.counters = progress_counters(progress);
+	code = scrub(a, &o, r, err);
+	progress_stop(progress);
+	if (code == ERR_NONE) {
+		report(inv, a, r);
+		if (r->damaged > 0)
+			invocation_note(inv, r->damaged == r->repaired ? EXIT_REPAIRED
+								       : EXIT_UNREPAIRED);
+	}
+	free(r);
+	return code;
+}
+
+int cmd_scrub(struct invocation *inv, struct error *err)
+{
+	bool writes = !option_given(inv, "no-repair") && !option_given(inv, "dry-run");
+	const char **names = calloc(inv->options_count + 1, sizeof(*names));
+	struct opened opened = { .inv = NULL };
+	struct array *a = NULL;
+	int code = names ? open_array(inv, OPEN_MENDS | (writes ? OPEN_WRITE : 0), &opened, &a, err)
+			 : err_nomem(err);
+
+	if (code == ERR_NONE)
+		code = check_names(inv, a, names, err);
+	if (code == ERR_NONE)
+		code = scrub_now(inv, a, names, err);
+	array_close(a);
+	opened_release(&opened);
+	free(names);
+	return code;
+}
