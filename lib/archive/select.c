@@ -146,7 +146,7 @@ int select_snapshot(struct table *t, const struct select_filter *f, const char *
 
 /* ---- paths ---- */
 
-static int find_node(struct table *t, struct target *target, struct error *err)
+static int find_node(struct table *t, struct selection *target, struct error *err)
 {
 	if (target->path[0] == '\0')
 		return ERR_NONE;
@@ -155,7 +155,7 @@ static int find_node(struct table *t, struct target *target, struct error *err)
 }
 
 /* As cwd (NULL: the current folder) has it. */
-static int find_path(struct table *t, const char *cwd, const char *path, struct target *target,
+static int find_path(struct table *t, const char *cwd, const char *path, struct selection *target,
 		     struct error *err)
 {
 	int code;
@@ -171,7 +171,7 @@ static int find_path(struct table *t, const char *cwd, const char *path, struct 
 }
 
 int select_target(struct table *t, const struct select_filter *f, const char *arg,
-		  struct target *out, struct error *err)
+		  struct selection *out, struct error *err)
 {
 	const char *colon = strchr(arg, ':');
 	const char *path = colon ? colon + 1 : "";
@@ -193,11 +193,11 @@ int select_target(struct table *t, const struct select_filter *f, const char *ar
 	if (code == ERR_NOT_FOUND)
 		err_wrap(err, "%s", path);
 	if (code != ERR_NONE)
-		target_release(out);
+		selection_release(out);
 	return code;
 }
 
-void target_release(struct target *target)
+void selection_release(struct selection *target)
 {
 	table_snapshot_release(&target->snapshot);
 	free(target->path);

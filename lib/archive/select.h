@@ -38,7 +38,7 @@ int select_snapshot(struct table *t, const struct select_filter *f, const char *
 		    struct table_snapshot *out, struct error *err);
 
 /* A snapshot and a place in it; all zero is empty. */
-struct target {
+struct selection {
 	struct table_snapshot snapshot;
 	char *path;	  /* owned; as the table takes it: absolute, "" is the root of all */
 	bool has_path;	  /* false: there was no colon, or nothing behind it */
@@ -48,10 +48,10 @@ struct target {
 /*
  * Takes SNAPSHOT[:PATH] apart and finds it. No SNAPSHOT: latest. A PATH without a slash in front is
  * meant from the current folder, as put takes it; if the snapshot has no such thing, from the root.
- * ERR_NOT_FOUND when it is not in the snapshot. Caller: target_release(), not after an error.
+ * ERR_NOT_FOUND when it is not in the snapshot. Caller: selection_release(), not after an error.
  */
 int select_target(struct table *t, const struct select_filter *f, const char *arg,
-		  struct target *out, struct error *err);
-void target_release(struct target *target);
+		  struct selection *out, struct error *err);
+void selection_release(struct selection *target);
 
 #endif

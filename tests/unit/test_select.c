@@ -22,7 +22,7 @@ struct fixture {
 	struct scribe s;
 	struct error err;
 	struct table_snapshot found;
-	struct target target;
+	struct selection target;
 };
 
 static bool is_there(unsigned n)
@@ -84,7 +84,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	target_release(&f->target);
+	selection_release(&f->target);
 	table_snapshot_release(&f->found);
 	scribe_release(&f->s);
 	table_close(f->t);
@@ -196,7 +196,7 @@ static int aim(struct fixture *f, const char *arg)
 {
 	static const struct select_filter any = { .host = NULL };
 
-	target_release(&f->target);
+	selection_release(&f->target);
 	return select_target(f->t, &any, arg, &f->target, &f->err);
 }
 
