@@ -17,10 +17,11 @@ struct listing {
 	char name[OBJECT_NAME_MAX + 1]; /* of the entry looked at */
 };
 
-/* Whether the name so far, all its bytes or the prefix's, agrees with the prefix. */
-static bool may_match(const struct listing *l, size_t len)
+/* The listing starts in the folder that the prefix names, so a folder that does not match it holds
+ * nothing that does. */
+static bool matches(const struct listing *l)
 {
-	return memcmp(l->name, l->prefix, len < l->prefix_len ? len : l->prefix_len) == 0;
+	return strncmp(l->name, l->prefix, l->prefix_len) == 0;
 }
 
 static int list_folder(struct listing *l, int fd, size_t len);
@@ -36,10 +37,9 @@ static int list_entry(struct listing *l, int folder_fd, const char *leaf, size_t
 			return ERR_NONE; /* removed meanwhile */
 		return err_errno(l->err, "list %s", l->name);
 	}
-	if (S_ISREG(st.st_mode) && len >= l->prefix_len)
+	if (S_ISREG(st.st_mode))
 		return l->each(l->ctx, l->name, (uint64_t)st.st_size);
-	if (!S_ISDIR(st.st_mode) || (len < l->prefix_len && l->prefix[len] != '/') ||
-	    len == OBJECT_NAME_MAX)
+	if (!S_ISDIR(st.st_mode) || len == OBJECT_NAME_MAX)
 		return ERR_NONE;
 	fd = openat(folder_fd, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -67,7 +67,7 @@ static int list_folder(struct listing *l, int fd, size_t len)
 		if (len + more > OBJECT_NAME_MAX || !object_name_ok(e->d_name))
 			continue;
 		memcpy(l->name + len, e->d_name, more + 1);
-		if (may_match(l, len + more))
+		if (matches(l))
 			code = list_entry(l, fd, e->d_name, len + more);
 	}
 	if (code == ERR_NONE && errno != 0)

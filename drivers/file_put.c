@@ -279,7 +279,10 @@ static int reserve_temp(struct file_drive *f, struct error *err)
 	if (code == ERR_NONE)
 		f->temps++;
 	pthread_mutex_unlock(&f->lock);
-	return code;
+	/* Another name was taken, not the one to be put now. */
+	if (code == ERR_EXISTS)
+		code = (int)(err->code = ERR_IO);
+	return code == ERR_NONE ? ERR_NONE : err_wrap(err, "store what was put before");
 }
 
 static int check_free(struct file_drive *f, const char *name, struct error *err)

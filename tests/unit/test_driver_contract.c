@@ -207,6 +207,7 @@ static void equal_bytes_of_another_host_under_the_name_are_as_good(void **state)
 	assert_int_equal(call_store(b, "blocks/ab/x", "same"), ERR_NONE);
 	assert_int_equal(call_sync(a), ERR_NONE);
 	assert_int_equal(call_check(a, "blocks/ab/x", "same"), ERR_NONE);
+	assert_int_equal(call_count(a, ""), 1);
 	call_close(a);
 	call_close(b);
 }
@@ -267,6 +268,7 @@ static void a_range_past_the_end_is_corrupt(void **state)
 	assert_int_equal(call_get(d, "o", UINT64_MAX, got, 2), ERR_CORRUPT);
 	assert_int_equal(call_get(d, "o", UINT64_MAX - 1, got, 16), ERR_CORRUPT);
 	assert_int_equal(call_get(d, "o", (uint64_t)1 << 63, got, 16), ERR_CORRUPT);
+	assert_int_equal(call_get(d, "o", 5, got, SIZE_MAX), ERR_CORRUPT);
 	call_close(d);
 }
 

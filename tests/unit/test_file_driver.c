@@ -299,6 +299,28 @@ static void names_that_no_object_can_have_are_not_listed(void **state)
 
 /* ---- temporary files ---- */
 
+static void a_conflict_that_an_early_commit_meets_fails_put_and_the_next_sync(void **state)
+{
+	struct drive *d = call_open(*state), *other = call_open(*state);
+	char name[20];
+
+	for (unsigned i = 0; i < 64; i++) {
+		snprintf(name, sizeof(name), "b/%u", i);
+		assert_int_equal(call_put(d, name, "text"), ERR_NONE);
+	}
+	assert_int_equal(call_store(other, "b/3", "other"), ERR_NONE);
+	/* Not ERR_EXISTS: this name is free. */
+	assert_int_equal(call_put(d, "b/64", "text"), ERR_IO);
+	assert_int_equal(call_put(d, "b/65", "text"), ERR_NONE);
+	assert_int_equal(call_sync(d), ERR_EXISTS);
+	assert_int_equal(call_check(d, "b/65", "text"), ERR_NOT_FOUND);
+	assert_int_equal(call_check(d, "b/3", "other"), ERR_NONE);
+	assert_int_equal(call_store(d, "b/65", "text"), ERR_NONE);
+	assert_int_equal(count_entries(temp_path(*state, ".mrmr/~tmp")), 0);
+	call_close(d);
+	call_close(other);
+}
+
 static void temporary_files_are_not_listed_and_do_not_stay(void **state)
 {
 	struct drive *d = call_open(*state);
@@ -337,7 +359,7 @@ static void temporary_files_of_dead_processes_of_our_tag_go_with_the_next_put(vo
 	assert_int_equal(call_store(d, "a", "text"), ERR_NONE);
 	call_close(d);
 	snprintf(dead, sizeof(dead), ".mrmr/~tmp/tag-%ld-3", (long)dead_pid());
-	snprintf(foreign, sizeof(foreign), ".mrmr/~tmp/tagx-%ld-3", (long)dead_pid());
+	snprintf(foreign, sizeof(foreign), ".mrmr/~tmp/tagx%ld-1-3", (long)dead_pid());
 	snprintf(alive, sizeof(alive), ".mrmr/~tmp/tag-%ld-3", (long)getppid());
 	temp_file(temp_path(*state, dead), "");
 	temp_file(temp_path(*state, foreign), "");
@@ -409,6 +431,7 @@ int main(void)
 		IN_A_FOLDER(a_folder_is_no_object),
 		IN_A_FOLDER(an_object_in_the_way_of_a_folder_is_a_fault),
 		IN_A_FOLDER(names_that_no_object_can_have_are_not_listed),
+		IN_A_FOLDER(a_conflict_that_an_early_commit_meets_fails_put_and_the_next_sync),
 		IN_A_FOLDER(temporary_files_are_not_listed_and_do_not_stay),
 		IN_A_FOLDER(temporary_files_of_dead_processes_of_our_tag_go_with_the_next_put),
 		IN_A_FOLDER(temporary_names_left_by_an_earlier_process_of_our_pid_are_stepped_over),
