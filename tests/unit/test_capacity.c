@@ -182,26 +182,17 @@ static void arrays_with_roles_and_domains_are_filled_to_the_bound(void **state)
 	fill_arrays(4, ROLES_AND_DOMAINS, "roles and domains");
 }
 
-/*
- * Data-only drives fill two hosts, and each group needs a row on both: two rows on the host with
- * more room would leave the other host's place to a member that must be a row.
- */
-static void rows_are_spread_over_domains_where_that_holds_more(void **state)
-{
-	static const struct {
-		uint64_t size;
-		enum drive_role role;
-		uint32_t domain;
-	} drives[] = {
-		{917, ROLE_DATA, 2},   {90, ROLE_BOTH, 2},  {147, ROLE_BOTH, 2},
-		{149, ROLE_BOTH, 2},   {590, ROLE_DATA, 0}, {349, ROLE_BOTH, 0},
-		{234, ROLE_PARITY, 0}, {142, ROLE_BOTH, 2}, {101, ROLE_PARITY, 2},
-	};
-	struct array a = {.count = sizeof(drives) / sizeof(drives[0]), .m = 2};
-	uint64_t bound;
+struct given {
+	uint64_t size;
+	enum drive_role role;
+	uint32_t domain;
+};
 
-	(void)state;
-	for (unsigned i = 0; i < a.count; i++)
+static void assert_filled(const struct given *drives, unsigned count, unsigned m, uint64_t bound)
+{
+	struct array a = {.count = count, .m = m};
+
+	for (unsigned i = 0; i < count; i++)
 		a.drives[i] = (struct alloc_drive){
 			.usable = true,
 			.role = drives[i].role,
@@ -209,9 +200,39 @@ static void rows_are_spread_over_domains_where_that_holds_more(void **state)
 			.size_bytes = drives[i].size,
 			.free_bytes = drives[i].size,
 		};
-	bound = alloc_usable_bytes(a.drives, a.count, a.m);
-	assert_int_equal(bound, 1173);
+	assert_int_equal(alloc_usable_bytes(a.drives, a.count, a.m), bound);
 	assert_in_range(fill(&a, a.m), bound * 99 / 100, bound);
+}
+
+/*
+ * Data-only drives fill two hosts, and each group needs a row on both: two rows on the host with
+ * more room would leave the other host's place to a member that must be a row.
+ */
+static void rows_are_spread_over_domains_where_that_holds_more(void **state)
+{
+	static const struct given drives[] = {
+		{917, ROLE_DATA, 2},   {90, ROLE_BOTH, 2},  {147, ROLE_BOTH, 2},
+		{149, ROLE_BOTH, 2},   {590, ROLE_DATA, 0}, {349, ROLE_BOTH, 0},
+		{234, ROLE_PARITY, 0}, {142, ROLE_BOTH, 2}, {101, ROLE_PARITY, 2},
+	};
+
+	(void)state;
+	assert_filled(drives, sizeof(drives) / sizeof(drives[0]), 2, 1173);
+}
+
+/* The small parity-role drives must last as long as the large drives of both kinds: only one of
+ * them at a time, and rows on the large ones from the first group on. */
+static void parity_role_drives_wait_where_that_holds_more(void **state)
+{
+	static const struct given drives[] = {
+		{407, ROLE_DATA, 0},   {7, ROLE_BOTH, 1},   {7, ROLE_DATA, 2},
+		{145, ROLE_PARITY, 3}, {108, ROLE_DATA, 4}, {58, ROLE_PARITY, 5},
+		{606, ROLE_BOTH, 6},   {134, ROLE_BOTH, 7}, {90, ROLE_DATA, 8},
+		{27, ROLE_PARITY, 9},
+	};
+
+	(void)state;
+	assert_filled(drives, sizeof(drives) / sizeof(drives[0]), 4, 281);
 }
 
 int main(void)
@@ -222,6 +243,7 @@ int main(void)
 		cmocka_unit_test(arrays_with_domains_are_filled_to_the_bound),
 		cmocka_unit_test(arrays_with_roles_and_domains_are_filled_to_the_bound),
 		cmocka_unit_test(rows_are_spread_over_domains_where_that_holds_more),
+		cmocka_unit_test(parity_role_drives_wait_where_that_holds_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
