@@ -31,10 +31,10 @@
  *     above, and where a group would take all of 5 or more drives, one is left out (the one
  *     with least room, or the farthest), so that a lost object has a place to go.
  *   - Not all drives needed: the m with most room, then the nearest.
- * Those of the second line and those not asked for cost capacity: a narrow group has as many
- * rows as a wide one. They are followed only where that costs at most 0.5 % of U(m) in all,
- * taken as (what a member loses) * (part of U(m) used). Kept up to 70 %, they would cost 4 %
- * of five equal drives with m = 1, and 28 % of six with m = 4.
+ * All but a width asked for are followed only where that costs at most 0.5 % of U(m) in all,
+ * taken as (what a member loses) * (part of U(m) used): a narrow group has as many rows as a
+ * wide one. Kept up to 70 %, they would cost 4 % of five equal drives with m = 1, and 28 % of
+ * six with m = 4.
  */
 #ifndef MRMR_ARRAY_ALLOC_H
 #define MRMR_ARRAY_ALLOC_H
