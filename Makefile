@@ -90,7 +90,8 @@ fuzz: asan-build
 bench: $(benches)
 	@for b in $(benches); do $$b || exit 1; done
 coverage:
-	@$(MAKE) B=$B/coverage CFLAGS='-O1 -g --coverage' unit
+	@$(MAKE) B=$B/coverage CFLAGS='-O1 -g --coverage' all unit
+	MRMR=$(abspath $B)/coverage/mrmr bats tests/scenarios
 	lcov -q -c -d $B/coverage --no-external -b . -o $B/coverage/all.info
 	lcov -q -r $B/coverage/all.info '*/tests/*' -o $B/coverage/mrmr.info
 	lcov --list $B/coverage/mrmr.info

@@ -1,5 +1,6 @@
 #include "cmd/commands.h"
 #include "cmd/version.h"
+#include "drivers/driver.h"
 
 #include <openssl/crypto.h>
 #include <sodium.h>
@@ -30,6 +31,22 @@ static void libraries_print(struct out *o, json_t *object)
 	json_object_set_new(object, "libraries", list);
 }
 
+static void drives_print(struct out *o, json_t *object)
+{
+	json_t *list = json_array();
+	char kinds[256] = "";
+	size_t used = 0;
+
+	for (unsigned i = 0; driver_kind(i); i++) {
+		json_array_append_new(list, json_string(driver_kind(i)));
+		if (used < sizeof(kinds))
+			used += (size_t)snprintf(kinds + used, sizeof(kinds) - used, " %s",
+						 driver_kind(i));
+	}
+	out_line(o, "drives:%s", kinds);
+	json_object_set_new(object, "drives", list);
+}
+
 int cmd_version(struct invocation *inv, struct error *err)
 {
 	json_t *object = out_object("version");
@@ -38,6 +55,7 @@ int cmd_version(struct invocation *inv, struct error *err)
 	out_line(inv->out, "mrmr %s", MRMR_VERSION);
 	json_object_set_new(object, "version", json_string(MRMR_VERSION));
 	libraries_print(inv->out, object);
+	drives_print(inv->out, object);
 	out_json(inv->out, object);
 	return ERR_NONE;
 }

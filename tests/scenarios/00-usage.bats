@@ -73,11 +73,13 @@ See \`mrmr help version\`." ]
 	for library in libsodium libcrypto libzstd sqlite jansson; do
 		[[ "$output" == *"$library "[0-9]* ]]
 	done
+	[[ "$output" == *"drives: file"* ]]
 	[ "$("$MRMR" --version)" = "$output" ]
 	run "$MRMR" --json version
 	[ "$(jq -r .message_type <<<"$output")" = version ]
 	[ "mrmr $(jq -r .version <<<"$output")" = "$("$MRMR" version | head -n 1)" ]
 	[ "$(jq -r .libraries.libsodium <<<"$output")" != null ]
+	[ "$(jq -r '.drives[0]' <<<"$output")" = file ]
 }
 
 @test "with --json an error is an object on stdout as well as a line on stderr" {
