@@ -139,24 +139,35 @@ static void bash_script(struct buf *out)
 		      "complete -o filenames -F _mrmr mrmr\n");
 }
 
+/* What _arguments wants to know behind the option itself: "[help]:value:(words)". */
+static void zsh_explain(const struct option_row *row, struct buf *out)
+{
+	text_add(out, "[");
+	quoted_add(row->help, ":[]\\", out);
+	text_add(out, "]");
+	if (row->kind != OPTION_FLAG)
+		text_add(out, ":%s:", row->kind == OPTION_CHOICE ? "word" : "value");
+	if (row->kind == OPTION_CHOICE) {
+		text_add(out, "(");
+		choices_add(row, out);
+		text_add(out, ")");
+	} else if (row->kind == OPTION_FILE) {
+		text_add(out, "_files");
+	}
+	text_add(out, "' \\\n");
+}
+
 static void zsh_table(const struct option_row *row, struct buf *out)
 {
 	for (; row && row->name; row++) {
 		const char *many = row->flags & OPTION_MANY ? "*" : "";
 
-		text_add(out, "\t\t'%s--%s[", many, row->name);
-		quoted_add(row->help, ":[]\\", out);
-		text_add(out, "]");
-		if (row->kind != OPTION_FLAG)
-			text_add(out, ":%s:", row->kind == OPTION_CHOICE ? "word" : "value");
-		if (row->kind == OPTION_CHOICE) {
-			text_add(out, "(");
-			choices_add(row, out);
-			text_add(out, ")");
-		} else if (row->kind == OPTION_FILE) {
-			text_add(out, "_files");
-		}
-		text_add(out, "' \\\n");
+		text_add(out, "\t\t'%s--%s", many, row->name);
+		zsh_explain(row, out);
+		if (!row->letter)
+			continue;
+		text_add(out, "\t\t'%s-%c", many, row->letter);
+		zsh_explain(row, out);
 	}
 }
 
