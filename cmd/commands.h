@@ -8,6 +8,7 @@ int cmd_init(struct invocation *inv, struct error *err);
 int cmd_rebuild(struct invocation *inv, struct error *err);
 int cmd_scrub(struct invocation *inv, struct error *err);
 int cmd_put(struct invocation *inv, struct error *err);
+int cmd_get(struct invocation *inv, struct error *err);
 int cmd_help(struct invocation *inv, struct error *err);
 int cmd_version(struct invocation *inv, struct error *err);
 

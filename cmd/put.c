@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "care/debts.h"
 #include "cmd/commands.h"
+#include "cmd/notes.h"
 #include "cmd/open.h"
 #include "cmd/out.h"
 #include "cmd/progress.h"
@@ -16,22 +17,6 @@
 
 #define HOST_BYTES 256
 #define LEVEL_DEFAULT 3
-
-/* Cuts a path of any bytes to what a line can show. */
-static void note(void *ctx, enum note_level level, const uint8_t *path, size_t path_bytes,
-		 const char *what)
-{
-	struct invocation *inv = ctx;
-	char text[4096], escaped[8192];
-
-	snprintf(text, sizeof(text), "%.*s", (int)(path_bytes < 4000 ? path_bytes : 4000),
-		 (const char *)path);
-	out_escape(text, escaped, sizeof(escaped));
-	if (level == NOTE_DETAIL)
-		out_detail(inv->out, "%s: %s", escaped, what);
-	else
-		out_warn(inv->out, "%s: %s", escaped, what);
-}
 
 static int collect_excludes(struct invocation *inv, struct patterns **out, struct error *err)
 {
@@ -128,7 +113,7 @@ static int fill_options(struct invocation *inv, struct put_options *o, char host
 				   .dry_run = option_given(inv, "dry-run"),
 				   .level = (int)option_number(inv, "compression", LEVEL_DEFAULT),
 				   .time_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,
-				   .note = note,
+				   .note = note_path,
 				   .note_ctx = inv };
 	return ERR_NONE;
 }

@@ -7,6 +7,15 @@ static const struct option_row dry_run[] = {
 	{ .name = NULL },
 };
 
+static const struct option_row snapshot_filters[] = {
+	{ 0, "host", OPTION_TEXT, "NAME", "consider snapshots of this host only" },
+	{ 0, "series", OPTION_TEXT, "NAME", "consider snapshots of this series only" },
+	{ 0, "tag", OPTION_TEXT, "T", "consider snapshots with this tag only",
+	  .flags = OPTION_MANY },
+	{ 0, "before", OPTION_TIME, "TIME", "consider snapshots older than that only" },
+	{ .name = NULL },
+};
+
 static const struct option_row new_drive[] = {
 	{ 0, "mkdir", OPTION_FLAG, NULL, "create the folder or bucket if it is missing" },
 	{ 'o', "option", OPTION_PAIR, "KEY=VALUE", "set an option of the driver, kept in the config",
@@ -101,6 +110,30 @@ static const struct command put = {
 	.run = cmd_put,
 };
 
+static const struct option_row get_options[] = {
+	{ 0, "to", OPTION_FILE, "DIR", "where to; created if missing", .flags = OPTION_REQUIRED },
+	{ 0, "include", OPTION_TEXT, "P", "restore only what matches", .flags = OPTION_MANY },
+	{ 'e', "exclude", OPTION_TEXT, "P", "leave out what matches", .flags = OPTION_MANY },
+	{ 0, "overwrite", OPTION_CHOICE, "if-changed|always|if-newer|never",
+	  "what to do with files that exist" },
+	{ 0, "delete", OPTION_FLAG, NULL, "delete below DIR what the snapshot has not" },
+	{ 0, "no-sparse", OPTION_FLAG, NULL, "write holes as zeros" },
+	{ 0, "verify", OPTION_FLAG, NULL, "read what was written and compare" },
+	{ 0, "no-privileged", OPTION_FLAG, NULL, "never set owners, set-id bits or devices" },
+	{ 0, "partial", OPTION_FLAG, NULL, "write what is readable to NAME.mrmr-partial" },
+	{ .name = NULL },
+};
+
+static const struct command get = {
+	.name = "get",
+	.args = "[SNAPSHOT][:PATH] [PATH...]",
+	.summary = "restore files",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.args_max = ARGS_ANY,
+	.options = { get_options, snapshot_filters, dry_run },
+	.run = cmd_get,
+};
+
 /* The program itself */
 
 static const struct option_row help_options[] = {
@@ -125,7 +158,7 @@ static const struct command version = {
 };
 
 const struct command *const commands[] = {
-	&init, &rebuild, &scrub, &put, &help, &version, NULL,
+	&init, &rebuild, &scrub, &put, &get, &help, &version, NULL,
 };
 
 const struct option_row global_options[] = {

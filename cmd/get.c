@@ -1,0 +1,203 @@
+#include "archive/get.h"
+
+#include "archive/roots.h"
+#include "archive/select.h"
+#include "base/units.h"
+#include "cmd/commands.h"
+#include "cmd/notes.h"
+#include "cmd/open.h"
+#include "cmd/out.h"
+#include "cmd/progress.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct asked {
+	struct select_filter filter;
+	char host[256];
+	const char **tags;
+	struct selection selection;
+	struct roots paths;
+	struct patterns *includes, *excludes;
+};
+
+static void asked_release(struct asked *q)
+{
+	selection_release(&q->selection);
+	roots_release(&q->paths);
+	patterns_free(q->includes);
+	patterns_free(q->excludes);
+	free(q->tags);
+}
+
+static int fill_filter(struct invocation *inv, struct asked *q, struct error *err)
+{
+	const char *tag;
+
+	q->tags = calloc(inv->options_count + 1, sizeof(*q->tags));
+	if (!q->tags)
+		return err_nomem(err);
+	while ((tag = option_nth(inv, "tag", q->filter.tag_count)))
+		q->tags[q->filter.tag_count++] = tag;
+	if (gethostname(q->host, sizeof(q->host)) < 0)
+		q->host[0] = '\0';
+	q->host[sizeof(q->host) - 1] = '\0';
+	q->filter.tags = q->tags;
+	q->filter.host = option_text(inv, "host", NULL);
+	q->filter.series = option_text(inv, "series", NULL);
+	q->filter.before_ns = option_time(inv, "before", 0) * 1000000000;
+	q->filter.this_host = q->host;
+	return ERR_NONE;
+}
+
+static int fill_patterns(struct invocation *inv, const char *option, struct patterns **out,
+			 struct error *err)
+{
+	const char *rule;
+
+	if (!option_given(inv, option))
+		return ERR_NONE;
+	*out = patterns_new();
+	if (!*out)
+		return err_nomem(err);
+	for (size_t i = 0; (rule = option_nth(inv, option, i)); i++) {
+		int code = patterns_add(*out, NULL, rule, false, err);
+
+		if (code != ERR_NONE)
+			return err_wrap(err, "--%s %s", option, rule);
+	}
+	return ERR_NONE;
+}
+
+/* The first argument names the snapshot (and a place in it), the others restrict to paths. */
+static int choose(struct invocation *inv, struct array *a, struct asked *q, struct error *err)
+{
+	const char *word = inv->args_count > 0 ? inv->args[0] : "latest";
+	int code = fill_filter(inv, q, err);
+
+	if (code == ERR_NONE)
+		code = select_target(a->table, &q->filter, word, &q->selection, err);
+	if (code == ERR_NONE && inv->args_count > 1)
+		code = roots_make(inv->args + 1, inv->args_count - 1, &q->paths, err);
+	for (size_t i = 0; i < q->paths.count && code == ERR_NONE; i++) {
+		const char *path = q->paths.paths[i];
+		struct node n;
+
+		if (strcmp(path, "/") != 0)
+			code = table_node(a->table, &q->selection.snapshot, path, strlen(path), &n,
+					  err);
+		if (code == ERR_NOT_FOUND)
+			code = err_set(err, ERR_NOT_FOUND, "%s is not in the snapshot", path);
+	}
+	if (code == ERR_NONE)
+		code = fill_patterns(inv, "include", &q->includes, err);
+	if (code == ERR_NONE)
+		code = fill_patterns(inv, "exclude", &q->excludes, err);
+	return code;
+}
+
+static enum target_overwrite overwrite_of(const struct invocation *inv)
+{
+	const char *word = option_text(inv, "overwrite", "if-changed");
+
+	if (strcmp(word, "always") == 0)
+		return TARGET_ALWAYS;
+	if (strcmp(word, "if-newer") == 0)
+		return TARGET_IF_NEWER;
+	return strcmp(word, "never") == 0 ? TARGET_NEVER : TARGET_IF_CHANGED;
+}
+
+static void report_metadata(struct invocation *inv, const struct target_counts *c)
+{
+	for (unsigned i = 0; i < META_KINDS; i++) {
+		if (c->refused[i] > 0)
+			out_warn(inv->out, "%s of %" PRIu64 " entries not set: not permitted",
+				 meta_kind_text((enum meta_kind)i), c->refused[i]);
+		if (c->failed[i] > 0)
+			out_warn(inv->out, "%s of %" PRIu64 " entries could not be set",
+				 meta_kind_text((enum meta_kind)i), c->failed[i]);
+	}
+}
+
+static void report(struct invocation *inv, const struct get_result *r)
+{
+	char bytes[UNIT_TEXT_BYTES];
+
+	size_text(r->bytes, bytes);
+	report_metadata(inv, &r->target);
+	out_report(inv->out, "restored %" PRIu64 " files (%s), %" PRIu64 " folders, %" PRIu64 " others",
+		   r->files, bytes, r->folders, r->others);
+	if (r->kept > 0)
+		out_report(inv->out, "%" PRIu64 " were there already", r->kept);
+	if (r->target.deleted > 0)
+		out_report(inv->out, "%" PRIu64 " others deleted", r->target.deleted);
+	if (r->files_lost > 0)
+		out_warn(inv->out, "%" PRIu64 " files could not be restored whole", r->files_lost);
+	out_json(inv->out,
+		 json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "message_type",
+			   "summary", "files_restored", (json_int_t)r->files, "folders",
+			   (json_int_t)r->folders, "others", (json_int_t)r->others, "files_kept",
+			   (json_int_t)r->kept, "files_lost", (json_int_t)r->files_lost,
+			   "bytes_restored", (json_int_t)r->bytes, "errors", (json_int_t)r->errors,
+			   "deleted", (json_int_t)r->target.deleted, "frames_reconstructed",
+			   (json_int_t)r->frames_reconstructed));
+}
+
+static int get_now(struct invocation *inv, struct array *a, struct asked *q, struct error *err)
+{
+	struct get_options o = { .snapshot = &q->selection.snapshot,
+				 .to = option_text(inv, "to", NULL),
+				 .from = q->selection.path ? q->selection.path : "",
+				 .paths = (const char *const *)q->paths.paths,
+				 .path_count = q->paths.count,
+				 .includes = q->includes,
+				 .excludes = q->excludes,
+				 .overwrite = overwrite_of(inv),
+				 .delete_others = option_given(inv, "delete"),
+				 .no_sparse = option_given(inv, "no-sparse"),
+				 .verify = option_given(inv, "verify"),
+				 .unprivileged = option_given(inv, "no-privileged"),
+				 .partial = option_given(inv, "partial"),
+				 .dry_run = option_given(inv, "dry-run"),
+				 .note = note_path,
+				 .note_ctx = inv };
+	struct progress *progress = progress_start(inv->out, "get", err);
+	struct get_result r;
+	int code;
+
+	o.counters = progress_counters(progress);
+	code = get(a, &o, &r, err);
+	progress_stop(progress);
+	if (code != ERR_NONE)
+		return code;
+	report(inv, &r);
+	if (r.files_lost > 0)
+		invocation_note(inv, EXIT_LOST);
+	if (r.errors > 0 || r.target.errors > 0)
+		invocation_note(inv, EXIT_FAILED);
+	for (unsigned i = 0; i < META_KINDS; i++) {
+		if (r.target.failed[i] > 0)
+			invocation_note(inv, EXIT_FAILED);
+	}
+	return code;
+}
+
+int cmd_get(struct invocation *inv, struct error *err)
+{
+	struct asked q = { .host = "" };
+	struct opened opened;
+	struct array *a;
+	int code = open_array(inv, OPEN_READ, &opened, &a, err);
+
+	if (code == ERR_NONE)
+		code = choose(inv, a, &q, err);
+	if (code == ERR_NONE)
+		code = get_now(inv, a, &q, err);
+	asked_release(&q);
+	array_close(a);
+	opened_release(&opened);
+	return code;
+}
