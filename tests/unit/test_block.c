@@ -471,6 +471,27 @@ static void a_full_block_stays_as_it_is_and_keeps_its_limit(void **state)
 	}
 }
 
+static void a_frame_of_any_length_makes_a_block_that_opens(void **state)
+{
+	struct block_writer *w = writer_of(&tiny, 4096);
+	unsigned without_padding = 0;
+
+	(void)state;
+	for (uint32_t len = 1; len <= 1024; len++) {
+		size_t need = HEADER_BYTES + 3 * BOX_OVERHEAD_BYTES + len + 24;
+
+		block_writer_reset(w);
+		assert_int_equal(put_frame(w, len, 'l'), ERR_NONE);
+		/* Contents: one frame of one chunk, whose numbers take a byte each below 128. */
+		need += 4u + (len + 40 < 128 ? 1u : 2u) + (len < 128 ? 1u : 2u) +
+			(2 * len < 128 ? 1u : 2u) + HASH_BYTES;
+		assert_int_equal(finished_bytes(w), geometry_padded(&tiny, need));
+		without_padding += geometry_padded(&tiny, need) == need;
+	}
+	assert_true(without_padding > 2);
+	block_writer_free(w);
+}
+
 static void an_empty_block_is_a_block(void **state)
 {
 	struct block_writer *w = writer_of(&tiny, 512);
@@ -528,6 +549,7 @@ static void reset_begins_another_block_in_the_same_memory(void **state)
 {
 	struct block_writer *w = writer_of(&tiny, 4096);
 	const uint8_t *first, *second;
+	unsigned counts[2];
 	size_t len_bytes;
 	struct id uid;
 
@@ -544,6 +566,13 @@ static void reset_begins_another_block_in_the_same_memory(void **state)
 	second = finish(w, &len_bytes);
 	assert_ptr_equal(first, second);
 	assert_int_equal(open_contents(second, len_bytes), ERR_NONE);
+	for (unsigned i = 0; i < 2; i++) { /* one takes as much as the other */
+		block_writer_reset(w);
+		counts[i] = 0;
+		while (put_frame(w, 20, 'c') == ERR_NONE)
+			counts[i]++;
+	}
+	assert_int_equal(counts[0], counts[1]);
 	block_writer_free(w);
 }
 
@@ -736,9 +765,10 @@ static void a_trailer_that_lies_is_refused(void **state)
 	}
 }
 
-/* A block with one frame of 10 plain bytes whose list says what it is told to. */
-static int open_forged(uint32_t offset, uint32_t box_bytes)
+/* A block with a frame box of so many packed bytes, whose list says what it is told to. */
+static int open_forged(uint32_t packed_bytes, uint32_t offset, uint32_t box_bytes)
 {
+	const uint32_t contents_at = HEADER_BYTES + packed_bytes + BOX_OVERHEAD_BYTES;
 	struct contents c = {0};
 	struct buf list = {0};
 	struct forged f;
@@ -747,9 +777,9 @@ static int open_forged(uint32_t offset, uint32_t box_bytes)
 	add_chunk(&c, 1, 10, false);
 	contents_encode(&c, &list);
 	forge_header(&f);
-	forge_box(&f, BOX_FRAME, "0123456789", 10);
+	forge_box(&f, BOX_FRAME, "0123456789", packed_bytes);
 	forge_box(&f, BOX_CONTENTS, list.data, list.len_bytes);
-	forge_trailer(&f, 114, list.len_bytes + BOX_OVERHEAD_BYTES, 0);
+	forge_trailer(&f, contents_at, list.len_bytes + BOX_OVERHEAD_BYTES, 0);
 	buf_release(&list);
 	contents_release(&c);
 	return open_contents(f.bytes, f.used_bytes);
@@ -758,12 +788,13 @@ static int open_forged(uint32_t offset, uint32_t box_bytes)
 static void frames_fill_the_block_from_header_to_contents(void **state)
 {
 	(void)state;
-	assert_int_equal(open_forged(64, 50), ERR_NONE);
-	assert_int_equal(open_forged(63, 50), ERR_CORRUPT);
-	assert_int_equal(open_forged(65, 49), ERR_CORRUPT);
-	assert_int_equal(open_forged(64, 49), ERR_CORRUPT);
-	assert_int_equal(open_forged(64, 40), ERR_CORRUPT);
-	assert_int_equal(open_forged(0, 50), ERR_CORRUPT);
+	assert_int_equal(open_forged(10, 64, 50), ERR_NONE);
+	assert_int_equal(open_forged(10, 63, 50), ERR_CORRUPT);
+	assert_int_equal(open_forged(10, 65, 49), ERR_CORRUPT);
+	assert_int_equal(open_forged(10, 64, 49), ERR_CORRUPT);
+	assert_int_equal(open_forged(10, 0, 50), ERR_CORRUPT);
+	assert_int_equal(open_forged(1, 64, 41), ERR_NONE);
+	assert_int_equal(open_forged(0, 64, 40), ERR_CORRUPT); /* nothing in the frame */
 }
 
 static void contents_that_do_not_parse_are_refused(void **state)
@@ -825,6 +856,7 @@ int main(void)
 		cmocka_unit_test(a_block_with_any_byte_changed_is_noticed),
 		cmocka_unit_test(a_block_cut_or_lengthened_is_refused),
 		cmocka_unit_test(a_full_block_stays_as_it_is_and_keeps_its_limit),
+		cmocka_unit_test(a_frame_of_any_length_makes_a_block_that_opens),
 		cmocka_unit_test(an_empty_block_is_a_block),
 		cmocka_unit_test(a_block_has_a_padded_length),
 		cmocka_unit_test(

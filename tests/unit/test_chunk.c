@@ -118,6 +118,17 @@ static void numbers_that_do_not_fit_each_other_are_refused(void **state)
 	REFUSED(segment_bytes, SEGMENT_BYTES_MAX + 1);
 }
 
+static void a_segment_has_room_for_inline_data_twice(void **state)
+{
+	struct geometry g = geometry_default();
+
+	(void)state;
+	g.segment_bytes = 2 * geometry_inline_bytes(&g);
+	assert_int_equal(check(&g), ERR_NONE);
+	g.segment_bytes--;
+	assert_int_equal(check(&g), ERR_USAGE);
+}
+
 static void padme_rounds_as_its_paper_says_and_by_less_than_an_eighth(void **state)
 {
 	static const uint64_t known[][2] = {
@@ -167,11 +178,12 @@ static void a_padded_length_is_a_step_above_and_padme_below(void **state)
 	(void)state;
 	padded_lengths_rise_stay_and_never_cut(&g, 20 << 20, 997);
 	padded_lengths_rise_stay_and_never_cut(&tiny, 8192, 1);
-	g.pad_from_bytes = 3 * 65536 + 65536 * 10; /* none of Padme's lengths */
-	padded_lengths_rise_stay_and_never_cut(&g, 2 << 20, 101);
 	assert_int_equal(geometry_padded(&g, 1), 4096);
 	assert_int_equal(geometry_padded(&g, 4097), 4352);
 	assert_int_equal(geometry_padded(&g, (1 << 20) + 1), (1 << 20) + (64 << 10));
+	g.pad_step_bytes = 4096;
+	g.pad_from_bytes = 209 * 4096; /* none of Padme's lengths */
+	padded_lengths_rise_stay_and_never_cut(&g, 2 << 20, 101);
 }
 
 /* Bytes that look random and are the same in every run (xorshift64*, Vigna 2016). */
@@ -264,16 +276,18 @@ static size_t cut_by_definition(const struct keys *k, const uint8_t *bytes, size
 
 static void cuts_lie_where_the_definition_says(void **state)
 {
-	static const uint32_t min_bytes[] = {64, 256, 512};
+	/* Smallest and average; where they are equal, many cuts lie at the smallest length. */
+	static const uint32_t sizes[][2] = {{64, 512}, {256, 512}, {512, 512}, {64, 64}};
 	uint8_t *bytes = noise(16384, 2);
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct geometry g = tiny;
 		struct fixture f;
 		size_t *ends, count, at = 0;
 
-		g.chunk_min_bytes = min_bytes[i];
+		g.chunk_min_bytes = sizes[i][0];
+		g.chunk_avg_bytes = sizes[i][1];
 		fixture_make(&f, &g);
 		count = cut_all(f.cutter, bytes, 16384, &ends);
 		for (size_t j = 0; j < count; j++) {
@@ -416,6 +430,7 @@ int main(void)
 		cmocka_unit_test(any_block_size_that_users_may_choose_fits_with_any_profile),
 		cmocka_unit_test(a_larger_block_changes_no_chunk_size),
 		cmocka_unit_test(numbers_that_do_not_fit_each_other_are_refused),
+		cmocka_unit_test(a_segment_has_room_for_inline_data_twice),
 		cmocka_unit_test(padme_rounds_as_its_paper_says_and_by_less_than_an_eighth),
 		cmocka_unit_test(a_padded_length_is_a_step_above_and_padme_below),
 		cmocka_unit_test(chunks_keep_their_limits_and_their_average),

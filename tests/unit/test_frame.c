@@ -20,6 +20,7 @@
 static unsigned states_to_refuse;  /* so many next compressors cannot be had */
 static unsigned version_pretended; /* 0: the true one */
 static unsigned frames_to_spoil;   /* so many next compressed frames get a wrong byte */
+static unsigned frames_to_swap;	   /* so many next ones are of slightly other bytes */
 static size_t error_to_return;	   /* what compression returns instead, once */
 
 unsigned ZSTD_versionNumber(void)
@@ -38,6 +39,17 @@ size_t ZSTD_compress2(ZSTD_CCtx *c, void *to, size_t room_bytes, const void *fro
 	error_to_return = 0;
 	if (n)
 		return n;
+	if (frames_to_swap > 0) {
+		uint8_t *other = malloc(len_bytes);
+
+		assert_non_null(other);
+		frames_to_swap--;
+		memcpy(other, from, len_bytes);
+		other[len_bytes - 1] ^= 1;
+		n = real(c, to, room_bytes, other, len_bytes);
+		free(other);
+		return n;
+	}
 	n = real(c, to, room_bytes, from, len_bytes);
 	if (!ZSTD_isError(n) && frames_to_spoil > 0) {
 		frames_to_spoil--;
@@ -282,6 +294,40 @@ static void a_frame_spoilt_twice_is_never_handed_out(void **state)
 	framer_free(f);
 }
 
+static void a_frame_of_other_bytes_is_never_handed_out(void **state)
+{
+	uint8_t *text = bytes_of('t', FRAME_BYTES);
+	struct framer *f = framer_of(3);
+	enum frame_method method;
+	const uint8_t *out;
+	size_t out_bytes;
+	struct error err;
+
+	(void)state;
+	frames_to_swap = 1;
+	assert_int_equal(round_trip(f, text, FRAME_BYTES), FRAME_ZSTD);
+	frames_to_swap = 2;
+	assert_int_equal(framer_pack(f, text, FRAME_BYTES, &out, &out_bytes, &method, &err),
+			 ERR_CORRUPT);
+	assert_int_equal(frames_to_swap, 0);
+	free(text);
+	framer_free(f);
+}
+
+static void what_saves_less_than_a_64th_is_kept_raw(void **state)
+{
+	uint8_t *noise = bytes_of('r', FRAME_BYTES);
+	struct framer *f = framer_of(3);
+
+	(void)state;
+	memset(noise + 1000, 0, 3000); /* zstd's own least gain is a 64th of 128 KiB */
+	assert_int_equal(round_trip(f, noise, FRAME_BYTES), FRAME_RAW);
+	memset(noise + 1000, 0, FRAME_BYTES / 32);
+	assert_int_equal(round_trip(f, noise, FRAME_BYTES), FRAME_ZSTD);
+	free(noise);
+	framer_free(f);
+}
+
 static void failures_of_the_compressor_are_errors_and_not_raw_frames(void **state)
 {
 	uint8_t *text = bytes_of('t', 4096);
@@ -362,6 +408,8 @@ int main(void)
 		cmocka_unit_test(more_than_a_frame_can_hold_is_refused),
 		cmocka_unit_test(a_frame_spoilt_once_is_compressed_again),
 		cmocka_unit_test(a_frame_spoilt_twice_is_never_handed_out),
+		cmocka_unit_test(a_frame_of_other_bytes_is_never_handed_out),
+		cmocka_unit_test(what_saves_less_than_a_64th_is_kept_raw),
 		cmocka_unit_test(failures_of_the_compressor_are_errors_and_not_raw_frames),
 		cmocka_unit_test(a_framer_without_memory_is_not_made),
 		cmocka_unit_test(levels_beyond_the_limits_are_refused),

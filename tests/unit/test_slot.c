@@ -215,6 +215,33 @@ static void an_edited_slot_is_refused_with_the_same_words(void **state)
 	buf_release(&json);
 }
 
+/* A slot that opens under this key but for its commitment, as whoever has two keys could make. */
+static void a_slot_that_is_not_committed_to_its_secret_is_refused(void **state)
+{
+	struct secret s = secret_of(SLOT_KEY_FILE);
+	struct buf json = {0};
+	struct slot slot = make(SLOT_KEY_FILE, &json);
+	uint8_t wrap[KEY_BYTES], fields[120] = "MRMRSLOT";
+
+	(void)state;
+	for (uint8_t spoilt = 0; spoilt < 2; spoilt++) {
+		slot.commitment[0] ^= spoilt;
+		store_u16(fields + 8, 1);
+		fields[10] = SLOT_KEY_FILE;
+		store_u32(fields + 12, slot.epoch);
+		store_u64(fields + 16, (uint64_t)slot.created_s);
+		memcpy(fields + 40, slot.id.b, ID_BYTES);
+		memcpy(fields + 56, slot.array_id.b, ID_BYTES);
+		memcpy(fields + 88, slot.commitment, sizeof(slot.commitment));
+		crypto_kdf_derive_from_key(wrap, KEY_BYTES, 2, "mrmrslot", key_bytes);
+		crypto_aead_xchacha20poly1305_ietf_encrypt(
+			slot.wrapped + 24, NULL, keys_master(keys), KEY_BYTES, fields,
+			sizeof(fields), NULL, slot.wrapped, wrap);
+		assert_int_equal(open_with(&slot, &s), spoilt ? ERR_KEY : ERR_NONE);
+	}
+	buf_release(&json);
+}
+
 static void a_slot_above_the_memory_limit_is_refused_before_any_work(void **state)
 {
 	struct secret s = secret_of(SLOT_PASSPHRASE);
@@ -623,6 +650,7 @@ int main(void)
 		cmocka_unit_test(a_slot_below_todays_cost_is_told),
 		cmocka_unit_test(another_secret_or_kind_does_not_open_a_slot),
 		cmocka_unit_test(an_edited_slot_is_refused_with_the_same_words),
+		cmocka_unit_test(a_slot_that_is_not_committed_to_its_secret_is_refused),
 		cmocka_unit_test(a_slot_above_the_memory_limit_is_refused_before_any_work),
 		cmocka_unit_test(argon2_without_its_memory_is_out_of_memory),
 		cmocka_unit_test(an_empty_passphrase_needs_an_explicit_wish),
