@@ -78,7 +78,7 @@ static int make_folder(int parent_fd, const char *component, const char *path, s
 	return open_folder(parent_fd, component);
 }
 
-/* changed is NULL where nothing is to be made. */
+/* Goes len bytes along path, where a component ends. changed is NULL where nothing is to be made. */
 static int walk(int base_fd, const char *path, size_t len, struct folder_set *changed)
 {
 	int fd = openat(base_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -89,8 +89,6 @@ static int walk(int base_fd, const char *path, size_t len, struct folder_set *ch
 		size_t size = strcspn(path + at, "/");
 		int next, saved;
 
-		if (size > len - at)
-			size = len - at;
 		memcpy(component, path + at, size);
 		component[size] = '\0';
 		next = open_folder(fd, component);
