@@ -312,6 +312,15 @@ static void a_queue_gives_items_in_their_order_and_drains_after_close(void **sta
 	queue_free(NULL);
 }
 
+/* Waits for the number, ten seconds at most, and then whether it goes beyond. */
+static void assert_stops_at(atomic_uint *count, unsigned expected)
+{
+	for (unsigned i = 0; i < 10000 && *count < expected; i++)
+		usleep(1000);
+	usleep(20000);
+	assert_int_equal(*count, expected);
+}
+
 struct side {
 	struct queue *q;
 	atomic_uint items;
@@ -366,11 +375,9 @@ static void a_full_queue_makes_its_producer_wait(void **state)
 
 	(void)state;
 	pthread_create(&thread, NULL, push_many, &in);
-	usleep(50000);
-	assert_int_equal(in.items, 2);
+	assert_stops_at(&in.items, 2);
 	assert_ptr_equal(queue_pop(in.q), (void *)1);
-	usleep(50000);
-	assert_int_equal(in.items, 3);
+	assert_stops_at(&in.items, 3);
 	queue_close(in.q); /* also wakes it */
 	pthread_join(thread, NULL);
 	assert_int_equal(in.items, 3);
@@ -446,8 +453,7 @@ static void a_producer_cannot_run_ahead_of_its_pool(void **state)
 	jobs_done = jobs_given = 0;
 	pthread_mutex_lock(&gate);
 	pthread_create(&thread, NULL, give_jobs, p);
-	usleep(50000);
-	assert_int_equal(jobs_given, 2 + 2 * 2); /* running, and queued */
+	assert_stops_at(&jobs_given, 2 + 2 * 2); /* running, and queued */
 	pthread_mutex_unlock(&gate);
 	pthread_join(thread, NULL);
 	pool_wait(p);
