@@ -144,8 +144,19 @@ static bool add(struct links *l, const struct link_key *k, uint64_t names)
 	return true;
 }
 
-/* What was restored under path is linked to name; told apart from what others put there by the
- * descriptor it is linked from. False with errno set. */
+/* Whether this is what was restored. Its inode number alone may be another's by now. */
+static bool is_first(int fd, const struct link *first)
+{
+	struct stat st;
+	struct node there;
+
+	return fstat(fd, &st) == 0 && meta_from_stat(&st, &there) && there.type == NODE_FILE &&
+	       st.st_dev == first->device && st.st_ino == first->inode &&
+	       there.size_bytes == first->key.size_bytes && there.mtime_ns == first->key.mtime_ns;
+}
+
+/* Links what was restored to name, by its descriptor: nothing else can get in between. False: it
+ * is not there any more, or errno is EEXIST. */
 static bool link_to(struct target_folder *f, const struct link *first, const char *name)
 {
 	int fd = beneath_open(f->target->root->fd, first->path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
@@ -157,7 +168,7 @@ static bool link_to(struct target_folder *f, const struct link *first, const cha
 		return false;
 	errno = ESTALE;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	linked = beneath_is(fd, first->device, first->inode) &&
+	linked = is_first(fd, first) &&
 		 linkat(AT_FDCWD, path, f->fd, name, AT_SYMLINK_FOLLOW) == 0;
 	saved = errno;
 	close(fd);

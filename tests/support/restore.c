@@ -31,12 +31,12 @@ static void take_note(void *ctx, enum note_level level, const uint8_t *path, siz
 	buf_add(&r->notes, "\n", 1);
 }
 
-struct restore *restore_new(void)
+struct restore *restore_new(bool in_memory)
 {
 	struct restore *r = calloc(1, sizeof(*r));
 
 	need(r != NULL, "calloc");
-	r->path = temp_folder();
+	r->path = in_memory ? temp_folder_in_memory() : temp_folder();
 	r->fd = open(r->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	need(r->fd >= 0 && fchmod(r->fd, 0777) == 0, r->path);
 	tree_folder(r->fd, "in");

@@ -18,7 +18,7 @@ struct restore {
 	struct error err;
 };
 
-struct restore *restore_new(void);
+struct restore *restore_new(bool in_memory);
 void restore_free(struct restore *r);
 
 /* Opens "in" as a target, and closes it: leaves the root, takes the counts. */

@@ -25,7 +25,7 @@
 
 static int set_up(void **state)
 {
-	*state = restore_new();
+	*state = restore_new(false);
 	return 0;
 }
 
