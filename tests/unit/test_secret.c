@@ -11,9 +11,11 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -285,10 +287,20 @@ static void a_key_file_of_somebody_else_is_refused(void **state)
 
 static void a_key_file_that_cannot_be_written_leaves_nothing(void **state)
 {
+	const char *path = temp_path(folder, "key");
+	struct rlimit before, ten_bytes;
+
 	(void)state;
 	assert_int_equal(secret_make_key_file("/nowhere/key", &held, &err), ERR_NOT_FOUND);
 	assert_null(held.memory);
-	assert_int_equal(secret_make_key_file("/dev/full", &held, &err), ERR_EXISTS);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	ten_bytes = (struct rlimit){ 10, before.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &ten_bytes), 0);
+	assert_int_equal(secret_make_key_file(path, &held, &err), ERR_FULL);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_null(held.memory);
+	assert_false(file_exists(path));
 }
 
 int main(void)
