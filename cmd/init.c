@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BLOCK_SIZE_MIN ((uint64_t)64 << 10)
+#define BLOCK_SIZE_MAX ((uint64_t)64 << 20)
+
 struct initing {
 	struct invocation *inv;
 	struct new_array array;
@@ -47,21 +50,32 @@ static int choose_level(struct initing *i, const char *level, unsigned drives, s
 	return ERR_NONE;
 }
 
+static int choose_geometry(struct invocation *inv, struct geometry *g, struct error *err)
+{
+	const char *profile = option_text(inv, "chunk-profile", "default");
+	uint64_t block_bytes = option_number(inv, "block-size", geometry_default().block_bytes);
+
+	if (block_bytes < BLOCK_SIZE_MIN || block_bytes > BLOCK_SIZE_MAX)
+		return err_set(err, ERR_USAGE, "--block-size: 64K to 64M");
+	*g = geometry_default();
+	geometry_set_block(g, (uint32_t)block_bytes);
+	geometry_set_profile(g, strcmp(profile, "fine") == 0	 ? PROFILE_FINE
+				: strcmp(profile, "coarse") == 0 ? PROFILE_COARSE
+								 : PROFILE_DEFAULT);
+	return geometry_check(g, err);
+}
+
 static int choose_policy(struct initing *i, struct error *err)
 {
 	struct invocation *inv = i->inv;
 	struct policy *p = &i->array.policy;
 	const char *level = option_text(inv, "level", NULL);
-	const char *profile = option_text(inv, "chunk-profile", "default");
 	unsigned drives = i->array.count;
-	int code = ERR_NONE;
+	int code;
 
-	p->geometry = geometry_default();
-	p->geometry.block_bytes =
-		(uint32_t)option_number(inv, "block-size", p->geometry.block_bytes);
-	geometry_set_profile(&p->geometry, strcmp(profile, "fine") == 0	    ? PROFILE_FINE
-					   : strcmp(profile, "coarse") == 0 ? PROFILE_COARSE
-									    : PROFILE_DEFAULT);
+	code = choose_geometry(inv, &p->geometry, err);
+	if (code != ERR_NONE)
+		return code;
 	p->width = (unsigned)option_number(inv, "width", 0);
 	if (level) {
 		code = choose_level(i, level, drives, err);

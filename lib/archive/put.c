@@ -1,6 +1,7 @@
 #include "archive/put.h"
 
 #include "archive/chunkmap.h"
+#include "archive/fold.h"
 #include "archive/manifest.h"
 #include "archive/meta.h"
 #include "archive/outline.h"
@@ -542,6 +543,22 @@ static void snapshot_records(struct putting *p, struct buf *out)
 	record_snapshot(out, &s);
 }
 
+/* Little enough rides in the journal; with more, what waits there goes into the blocks too. */
+static int decide_blocks(struct putting *p, struct error *err)
+{
+	uint32_t inline_bytes = geometry_inline_bytes(&p->a->policy.geometry);
+	bool due;
+	int code = fold_is_due(p->a, &due, err);
+
+	if (code != ERR_NONE)
+		return code;
+	p->made_blocks = p->made_blocks || due || packer_packed_bytes(p->packer) > inline_bytes;
+	if (!p->made_blocks)
+		return ERR_NONE;
+	code = fold_inline(p->a, p->packer, &p->map, err);
+	return code == ERR_NONE ? packer_settle(p->packer, err) : code;
+}
+
 /* The last commit: what is left of the groups, and with them the snapshot. */
 static int commit_all(struct putting *p, struct error *err)
 {
@@ -552,9 +569,8 @@ static int commit_all(struct putting *p, struct error *err)
 	if ((code = packer_settle(p->packer, err)) != ERR_NONE ||
 	    (code = outline_flush(p->outline, err)) != ERR_NONE)
 		return code;
-	p->made_blocks = p->made_blocks ||
-			 packer_packed_bytes(p->packer) >
-				 geometry_inline_bytes(&p->a->policy.geometry);
+	if ((code = decide_blocks(p, err)) != ERR_NONE)
+		return code;
 	snapshot_records(p, outlined);
 	record_commit(outlined, &p->r->snapshot);
 	if (p->made_blocks) {
