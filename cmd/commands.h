@@ -9,6 +9,10 @@ int cmd_rebuild(struct invocation *inv, struct error *err);
 int cmd_scrub(struct invocation *inv, struct error *err);
 int cmd_put(struct invocation *inv, struct error *err);
 int cmd_get(struct invocation *inv, struct error *err);
+int cmd_cat(struct invocation *inv, struct error *err);
+int cmd_ls(struct invocation *inv, struct error *err);
+int cmd_snapshots(struct invocation *inv, struct error *err);
+int cmd_whereis(struct invocation *inv, struct error *err);
 int cmd_help(struct invocation *inv, struct error *err);
 int cmd_version(struct invocation *inv, struct error *err);
 

@@ -134,6 +134,54 @@ static const struct command get = {
 	.run = cmd_get,
 };
 
+static const struct command cat = {
+	.name = "cat",
+	.args = "SNAPSHOT:PATH",
+	.summary = "print a file",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.args_min = 1,
+	.args_max = 1,
+	.options = { snapshot_filters },
+	.run = cmd_cat,
+};
+
+static const struct option_row ls_options[] = {
+	{ 'l', "long", OPTION_FLAG, NULL, "with mode, owner, size and time" },
+	{ 'R', "recursive", OPTION_FLAG, NULL, "with everything below" },
+	{ .name = NULL },
+};
+
+static const struct command ls = {
+	.name = "ls",
+	.args = "SNAPSHOT[:PATH]",
+	.summary = "list a folder of a snapshot",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.args_min = 1,
+	.args_max = 1,
+	.options = { ls_options, snapshot_filters },
+	.run = cmd_ls,
+};
+
+static const struct command snapshots = {
+	.name = "snapshots",
+	.args = "",
+	.summary = "list the snapshots",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.options = { snapshot_filters },
+	.run = cmd_snapshots,
+};
+
+static const struct command whereis = {
+	.name = "whereis",
+	.args = "SNAPSHOT:PATH",
+	.summary = "tell which drives hold a file",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.args_min = 1,
+	.args_max = 1,
+	.options = { snapshot_filters },
+	.run = cmd_whereis,
+};
+
 /* The program itself */
 
 static const struct option_row help_options[] = {
@@ -158,7 +206,7 @@ static const struct command version = {
 };
 
 const struct command *const commands[] = {
-	&init, &rebuild, &scrub, &put, &get, &help, &version, NULL,
+	&init, &rebuild, &scrub, &put, &get, &cat, &ls, &snapshots, &whereis, &help, &version, NULL,
 };
 
 const struct option_row global_options[] = {
