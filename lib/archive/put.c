@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define COMMIT_BYTES ((uint64_t)1 << 30) /* a large put commits its groups this often, ... */
+#define COMPACT_BYTES ((uint64_t)64 << 10) /* a put that stored so much may compact journals */
 #define COMMIT_SECONDS 60		 /* ... or after this time, */
 #define COMMIT_CHUNKS ((size_t)400000)	 /* ... or when this many chunks wait for it, */
 #define COMMIT_RECORD_BYTES ((size_t)16 << 20) /* ... or this much metadata */
@@ -559,6 +560,15 @@ static int decide_blocks(struct putting *p, struct error *err)
 	return code == ERR_NONE ? packer_settle(p->packer, err) : code;
 }
 
+/* Housekeeping after the commit: what goes wrong with it is no fault of the snapshot. */
+static void compact(struct putting *p)
+{
+	struct error why;
+
+	if (array_compact(p->a, p->r->bytes_stored >= COMPACT_BYTES, &why) != ERR_NONE)
+		array_tell(p->a, TELL_WARNING, "%s", why.message);
+}
+
 /* The last commit: what is left of the groups, and with them the snapshot. */
 static int commit_all(struct putting *p, struct error *err)
 {
@@ -587,7 +597,10 @@ static int commit_all(struct putting *p, struct error *err)
 	buf_add(&p->records, outlined->data, outlined->len_bytes);
 	if (p->intent_committed)
 		record_intent_end(&p->records, &p->r->snapshot);
-	return array_commit(p->a, &p->records, &p->r->head, err);
+	code = array_commit(p->a, &p->records, &p->r->head, err);
+	if (code == ERR_NONE)
+		compact(p);
+	return code;
 }
 
 /* Tells the journal that this put will not be finished, so that what it stored may be swept. What

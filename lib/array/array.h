@@ -178,6 +178,9 @@ int array_push(struct array *a, unsigned *sent, struct error *err);
 int array_commit(struct array *a, const struct buf *records, struct hash *head, struct error *err);
 /* Sends what a run that was cut off had signed and not delivered. */
 int array_flush_outbox(struct array *a, struct error *err);
+/* Merges this host's own segments by tiers of eight; nothing while there are few. stored_much: the
+ * command stored 64 KiB or more. A failure leaves the journal as it was. */
+int array_compact(struct array *a, bool stored_much, struct error *err);
 /* Whether the array contains this head (`--expect-head`): 64 hex digits of put's fingerprint. */
 int array_expect_head(struct array *a, const char *hex, struct error *err);
 

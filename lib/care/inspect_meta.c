@@ -47,20 +47,22 @@ static bool is_listed(const struct journals *l, size_t from, unsigned place)
 	return false;
 }
 
-/* Whether a longer segment on this drive says what the one at item says. */
+/* Whether other segments on this drive, a compacted one or those it was made of, say what the one
+ * at item says. */
 static bool is_covered(const struct journals *l, size_t item, unsigned place)
 {
 	const struct segment_name *s = &l->items[item].parts;
+	uint64_t upto = s->first - 1;
 
-	for (size_t i = 0; i < l->count; i++) {
+	/* Sorted by first: one pass finds a chain if there is one. */
+	for (size_t i = 0; i < l->count && upto < s->last; i++) {
 		const struct segment_name *o = &l->items[i].parts;
 
 		if (l->items[i].place == place && hash_equal(&o->writer, &s->writer) &&
-		    o->first <= s->first && o->last >= s->last &&
-		    o->last - o->first > s->last - s->first)
-			return true;
+		    o->first <= upto + 1 && o->last > upto)
+			upto = o->last;
 	}
-	return false;
+	return upto >= s->last;
 }
 
 static int inspect_segment(struct array *a, struct array_drive *d, const struct journals *l,

@@ -1,0 +1,177 @@
+#include "array/sending.h"
+
+#include "array/object.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void sending_release(struct sending *s)
+{
+	buf_release(&s->bytes);
+	free(s->jobs);
+}
+
+/* How many drives have to have a segment before it counts. */
+static unsigned quorum(const struct array *a)
+{
+	unsigned members = 0;
+
+	for (unsigned i = 0; i < a->count; i++)
+		members += drive_counts(&a->drives[i]) && a->drives[i].record.journal;
+	return a->policy.parity + 1 < members ? a->policy.parity + 1 : members;
+}
+
+/* Copies a segment and queues it on every drive that keeps journals. last: sync behind it. */
+int sending_add(struct sender *c, const char *name, const void *bytes, size_t len_bytes,
+		struct error *err)
+{
+	struct sending *s;
+
+	if (!grow(&c->sendings, &c->cap, c->count + 1, sizeof(*c->sendings)))
+		return err_nomem(err);
+	s = &c->sendings[c->count];
+	memset(s, 0, sizeof(*s));
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	buf_add(&s->bytes, bytes, len_bytes);
+	s->jobs = calloc(c->a->count ? c->a->count : 1, sizeof(*s->jobs));
+	if (s->bytes.failed || !s->jobs) {
+		sending_release(s);
+		return err_nomem(err);
+	}
+	c->count++;
+	return object_put(c->a->mirror, name, bytes, len_bytes, err);
+}
+
+bool takes_journal(const struct array_drive *d)
+{
+	bool alive = d->record.state == DRIVE_MEMBER || d->record.state == DRIVE_JOINING ||
+		     d->record.state == DRIVE_DRAINING;
+
+	return alive && d->record.journal && d->presence == DRIVE_PRESENT &&
+	       !atomic_load(&d->poisoned);
+}
+
+/* Every sending to every drive, one sync per drive behind them all; waits. */
+int sending_deliver(struct sender *c, struct error *err)
+{
+	for (size_t n = 0; n < c->count; n++) {
+		struct sending *s = &c->sendings[n];
+
+		for (unsigned i = 0; i < c->a->count; i++) {
+			struct lane_job *job = &s->jobs[i];
+
+			if (!takes_journal(&c->a->drives[i])) {
+				job->code = ERR_ABSENT;
+				continue;
+			}
+			snprintf(job->name, sizeof(job->name), "%s", s->name);
+			job->bytes = s->bytes.data;
+			job->len_bytes = s->bytes.len_bytes;
+			job->sync = n + 1 == c->count;
+			lanes_add(c->lanes, i, job, &c->batch);
+		}
+	}
+	batch_wait(&c->batch);
+	return c->a->mirror->driver->sync(c->a->mirror, err);
+}
+
+/* A drive confirms when every put and the sync behind them went well. */
+bool sending_confirmed(const struct sender *c, unsigned i)
+{
+	for (size_t n = 0; n < c->count; n++) {
+		if (c->sendings[n].jobs[i].code != ERR_NONE)
+			return false;
+	}
+	return takes_journal(&c->a->drives[i]);
+}
+
+/* Remembers what drive i now holds: the new segments, if it had all before them. */
+static int remember(struct sender *c, unsigned i, struct error *err)
+{
+	struct array_drive *d = &c->a->drives[i];
+	struct clock applied = { 0 }, sure = { 0 };
+	int code = ERR_NONE;
+
+	if (d->behind)
+		return ERR_NONE;
+	code = table_clock(c->a->table, &applied, err);
+	for (size_t n = 0; n < applied.count && code == ERR_NONE; n++) {
+		const struct mark *m = &applied.marks[n];
+		bool own = hash_equal(&m->writer, writer_id(c->writer));
+
+		/* Other writers' segments count only as far as this drive was seen to have them. */
+		if ((own || clock_seq(&d->holds, &m->writer) >= m->seq) && !clock_set(&sure, m))
+			code = err_nomem(err);
+	}
+	if (code == ERR_NONE)
+		code = writer_set_have(c->writer, &d->id, &sure, err);
+	clock_release(&applied);
+	clock_release(&sure);
+	return code;
+}
+
+static int replay(struct sender *c, struct error *err)
+{
+	int code = ERR_NONE;
+
+	for (size_t n = 0; n < c->count && code == ERR_NONE; n++) {
+		struct segment s = { 0 };
+
+		code = segment_open(c->a->keys, c->sendings[n].bytes.data,
+				    c->sendings[n].bytes.len_bytes, &s, err);
+		if (code == ERR_NONE)
+			code = table_apply(c->a->table, &s, err);
+		segment_release(&s);
+	}
+	return code == ERR_NONE ? code : err_wrap(err, "replay what was committed");
+}
+
+/* After delivery: counts the drives, lets go of the outbox, replays, remembers. */
+int sending_settle(struct sender *c, struct error *err)
+{
+	unsigned have = 0;
+	int code = ERR_NONE;
+
+	for (unsigned i = 0; i < c->a->count; i++)
+		have += sending_confirmed(c, i);
+	if (have == 0)
+		return err_set(err, ERR_ABSENT,
+			       "commit: no drive took the journal; it is kept and sent with the next "
+			       "command that writes");
+	if (have < quorum(c->a))
+		c->a->short_commit = true;
+	code = replay(c, err);
+	for (unsigned i = 0; i < c->a->count && code == ERR_NONE; i++) {
+		if (sending_confirmed(c, i))
+			code = remember(c, i, err);
+	}
+	if (code == ERR_NONE)
+		code = writer_save(c->writer, err);
+	for (size_t n = 0; n < c->count && code == ERR_NONE; n++)
+		code = writer_sent(c->writer, c->sendings[n].name, err);
+	return code;
+}
+
+int sending_begin(struct sender *c, struct array *a, struct error *err)
+{
+	enum writer_origin origin;
+	int code;
+
+	memset(c, 0, sizeof(*c));
+	c->a = a;
+	batch_init(&c->batch);
+	code = writer_open(a->state_path, a->keys, a->options.machine_id, &c->writer, &origin, err);
+	return code == ERR_NONE ? lanes_new(a, &c->lanes, err) : code;
+}
+
+void sending_end(struct sender *c)
+{
+	lanes_free(c->lanes);
+	writer_close(c->writer);
+	for (size_t n = 0; n < c->count; n++)
+		sending_release(&c->sendings[n]);
+	free(c->sendings);
+	batch_release(&c->batch);
+}
+
