@@ -48,6 +48,16 @@ void batch_free(struct batch *b)
 	free(b);
 }
 
+void parcel_free(struct batch *first)
+{
+	while (first) {
+		struct batch *next = first->next;
+
+		batch_free(first);
+		first = next;
+	}
+}
+
 void batch_tell_notes(struct batch *b, note_fn *note, void *note_ctx)
 {
 	struct reader r = reader_of(b->notes.data, b->notes.len_bytes);

@@ -14,6 +14,11 @@
 
 #define BATCH_ENTRIES_MAX 1024
 
+/* Batches travel in parcels, as lists: waking the other thread costs as much as some stats. A parcel is
+ * sent when it has so many batches (each keeps a descriptor open) or entries. */
+#define PARCEL_BATCHES_MAX 16
+#define PARCEL_ENTRIES_MIN 512
+
 struct shared_fd {
 	int fd;
 	atomic_uint users;
@@ -29,6 +34,7 @@ struct crawled {
 };
 
 struct batch {
+	struct batch *next; /* in the same parcel */
 	bool begins; /* a folder: its path is at the start of text */
 	bool ends;   /* nothing more of this folder follows */
 	bool bare, unreadable;
@@ -41,7 +47,8 @@ struct batch {
 };
 
 struct batch *batch_new(void);	 /* NULL: out of memory */
-void batch_free(struct batch *b); /* NULL is allowed */
+void batch_free(struct batch *b); /* not what follows it; NULL is allowed */
+void parcel_free(struct batch *first); /* all of it */
 
 /* Adds an entry; so many (it included) may still come in this folder. False: out of memory. */
 bool batch_add(struct batch *b, const char *name, size_t name_bytes, const struct node *n,

@@ -36,22 +36,38 @@ static bool batch_begin(struct crawl *c, bool first)
 	return !b->text.failed;
 }
 
+/* False: the walk was closed. */
+static bool parcel_send(struct crawl *c)
+{
+	struct batch *parcel = c->parcel;
+
+	c->parcel = NULL;
+	c->parcel_batches = c->parcel_entries = 0;
+	if (!parcel || queue_push(c->parcels, parcel))
+		return true;
+	parcel_free(parcel);
+	return false;
+}
+
 /* False: out of memory, or the walk was closed. */
 static bool batch_send(struct crawl *c, bool ends)
 {
 	struct batch *b = c->batch;
 
-	c->batch = NULL;
 	b->ends = ends;
 	if (b->text.failed || b->notes.failed) {
-		batch_free(b);
 		err_nomem(&c->err);
 		return false;
 	}
-	if (queue_push(c->batches, b))
+	c->batch = NULL;
+	if (!c->parcel)
+		c->parcel_end = &c->parcel;
+	*c->parcel_end = b;
+	c->parcel_end = &b->next;
+	c->parcel_entries += b->count;
+	if (++c->parcel_batches < PARCEL_BATCHES_MAX && c->parcel_entries < PARCEL_ENTRIES_MIN)
 		return true;
-	batch_free(b);
-	return false;
+	return parcel_send(c);
 }
 
 /* O_NOATIME is for owners and root; reading must not fail for it. */
@@ -253,7 +269,9 @@ void crawl_run(void *crawl)
 			going = false;
 		}
 	}
-	queue_close(c->batches);
+	if (going)
+		parcel_send(c);
+	queue_close(c->parcels);
 }
 
 void crawl_release(struct crawl *c)
@@ -266,6 +284,7 @@ void crawl_release(struct crawl *c)
 	}
 	free(c->frames);
 	batch_free(c->batch);
+	parcel_free(c->parcel);
 	listing_release(&c->listing);
 	buf_release(&c->path);
 }

@@ -36,12 +36,14 @@ struct frame {
 struct crawl {
 	const struct walk_options *options;
 	const struct roots *roots;
-	struct queue *batches;
+	struct queue *parcels;
 	struct buf path; /* of the folder at hand */
 	struct listing listing;
 	struct frame *frames; /* the folder at hand is the last */
 	size_t depth, cap;
 	struct batch *batch; /* being filled */
+	struct batch *parcel, **parcel_end; /* not yet sent */
+	size_t parcel_batches, parcel_entries;
 	struct error err;    /* to be read after the queue has ended */
 };
 

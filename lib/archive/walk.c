@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-/* Batches that may wait: enough to keep both threads busy, little enough for their memory (some
- * 170 bytes an entry) and their descriptors. */
-#define BATCHES_AHEAD 32
+/* Parcels that may wait: enough to keep both threads busy, little enough for their memory (some 170
+ * bytes an entry) and their descriptors (one a folder). */
+#define PARCELS_AHEAD 4
 
 struct walk {
 	const struct walk_options *options;
@@ -16,6 +16,7 @@ struct walk {
 	struct pool *thread;
 	struct batch *head;  /* began the folder at hand: owns its path and descriptor */
 	struct batch *batch; /* its entries are being handed out: head or a later one */
+	struct batch *parcel; /* the batches after that one */
 	size_t next_entry;
 	bool skipping; /* folders deeper than skip_depth are passed over */
 	size_t skip_depth;
@@ -49,8 +50,8 @@ int walk_open(const struct walk_options *o, const struct roots *roots, struct wa
 	w->options = o;
 	w->crawl.options = o;
 	w->crawl.roots = roots;
-	w->crawl.batches = queue_new(BATCHES_AHEAD);
-	if (!w->crawl.batches) {
+	w->crawl.parcels = queue_new(PARCELS_AHEAD);
+	if (!w->crawl.parcels) {
 		free(w);
 		return err_nomem(err);
 	}
@@ -79,14 +80,24 @@ void walk_close(struct walk *w)
 
 	if (!w)
 		return;
-	queue_close(w->crawl.batches);
+	queue_close(w->crawl.parcels);
 	pool_free(w->thread);
-	while ((b = queue_pop(w->crawl.batches)) != NULL)
-		batch_free(b);
-	queue_free(w->crawl.batches);
+	while ((b = queue_pop(w->crawl.parcels)) != NULL)
+		parcel_free(b);
+	queue_free(w->crawl.parcels);
+	parcel_free(w->parcel);
 	drop_folder(w);
 	crawl_release(&w->crawl);
 	free(w);
+}
+
+/* The next batch, passed over or not. NULL: the end. */
+static struct batch *unpack(struct walk *w)
+{
+	struct batch *b = w->parcel ? w->parcel : queue_pop(w->crawl.parcels);
+
+	w->parcel = b ? b->next : NULL;
+	return b;
 }
 
 /* The next batch that is not passed over, its notes told. NULL: the end. */
@@ -94,7 +105,7 @@ static struct batch *take_batch(struct walk *w)
 {
 	struct batch *b;
 
-	while ((b = queue_pop(w->crawl.batches)) != NULL) {
+	while ((b = unpack(w)) != NULL) {
 		if (w->skipping && b->begins && b->depth <= w->skip_depth)
 			w->skipping = false;
 		if (!w->skipping)

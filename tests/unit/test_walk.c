@@ -473,7 +473,7 @@ static void move_away(struct place *p, struct walk *w, const struct walk_folder 
 {
 	(void)w;
 	/* At this depth the crawl has closed the upper folders. */
-	if (f->path_bytes == strlen(p->path) + 2 * 180)
+	if (f->path_bytes == strlen(p->path) + 2 * 250)
 		assert_int_equal(renameat(p->fd, "d/d/d", p->fd, "moved"), 0);
 }
 
@@ -481,7 +481,7 @@ static void a_folder_moved_meanwhile_does_not_lead_the_walk_astray(void **state)
 {
 	struct place *p = *state;
 	const char *path = p->path;
-	int upper = tree_deep(p->fd, 200, 2);
+	int upper = tree_deep(p->fd, 400, 2);
 
 	tree_file(upper, "z/x", "");
 	tree_file(p->fd, "d/y/x", "");
@@ -497,7 +497,7 @@ static void a_folder_moved_meanwhile_does_not_lead_the_walk_astray(void **state)
 static void replace_parents(struct place *p, struct walk *w, const struct walk_folder *f)
 {
 	(void)w;
-	if (f->path_bytes != strlen(p->path) + 2 * 180)
+	if (f->path_bytes != strlen(p->path) + 2 * 250)
 		return;
 	assert_int_equal(renameat(p->fd, "d/d/d", p->fd, "moved"), 0);
 	assert_int_equal(renameat(p->fd, "d", p->fd, "gone"), 0);
@@ -508,7 +508,7 @@ static void a_folder_that_cannot_be_found_again_is_noted(void **state)
 {
 	struct place *p = *state;
 	const char *path = p->path;
-	int upper = tree_deep(p->fd, 200, 2);
+	int upper = tree_deep(p->fd, 400, 2);
 
 	tree_file(upper, "z/x", "");
 	tree_file(p->fd, "zz", "");
