@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Without SA_RESTART: a read from the terminal comes back with EINTR and sees the wish. */
+/* Without SA_RESTART: what blocks comes back with EINTR and can look at the wish. */
 static void on_stop_signal(int signal_number)
 {
 	if (stop_signal()) {

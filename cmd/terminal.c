@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "base/stop.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -16,14 +15,13 @@ static int line_read(int fd, char *out, size_t cap_bytes, size_t *len_bytes, str
 	char c = '\0';
 
 	for (*len_bytes = 0;; (*len_bytes)++) {
-		ssize_t got = read(fd, &c, 1);
+		int code = stop_wait_readable(fd, err);
+		ssize_t got = code == ERR_NONE ? read_full(fd, &c, 1) : -1;
 
-		if (got < 0 && errno == EINTR && stop_check(err) == ERR_NONE) {
-			(*len_bytes)--;
-			continue;
-		}
+		if (code != ERR_NONE)
+			return code;
 		if (got < 0)
-			return errno == EINTR ? ERR_INTERRUPTED : err_errno(err, "read the terminal");
+			return err_errno(err, "read the terminal");
 		if (got == 0 && *len_bytes == 0)
 			return err_set(err, ERR_NOT_FOUND, "the terminal was closed");
 		if (got == 0 || c == '\n')
@@ -49,7 +47,7 @@ int terminal_ask(const char *prompt, char *out, size_t cap_bytes, size_t *len_by
 		goto out;
 	}
 	/* What would stop or end the process waits until the echo is on again; SIGINT and SIGTERM
-	 * make read() return instead. */
+	 * only set the wish to stop. */
 	sigemptyset(&later);
 	sigaddset(&later, SIGTSTP);
 	sigaddset(&later, SIGQUIT);

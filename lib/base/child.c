@@ -87,15 +87,16 @@ static int output_read(int fd, char *out, size_t cap_bytes, size_t *len_bytes, s
 	*len_bytes = 0;
 	for (;;) {
 		size_t room_bytes = cap_bytes - *len_bytes;
-		ssize_t got = read(fd, room_bytes ? out + *len_bytes : &extra,
-				   room_bytes ? room_bytes : 1);
+		int code = stop_wait_readable(fd, err);
+		ssize_t got;
 
+		if (code != ERR_NONE)
+			return code;
+		got = read(fd, room_bytes ? out + *len_bytes : &extra, room_bytes ? room_bytes : 1);
 		if (got == 0)
 			return ERR_NONE;
 		if (got < 0 && errno != EINTR)
 			return err_errno(err, "read its output");
-		if (got < 0 && stop_check(err) != ERR_NONE)
-			return ERR_INTERRUPTED;
 		if (got > 0 && room_bytes == 0) {
 			explicit_bzero(&extra, sizeof(extra));
 			return err_set(err, ERR_FULL, "it printed more than %zu bytes", cap_bytes);

@@ -36,6 +36,7 @@ typedef int child_fn(void);
 
 static void start(child_fn *ask)
 {
+	memset(seen, 0, sizeof(seen));
 	asker = forkpty(&keyboard, NULL, NULL, NULL);
 	assert_true(asker >= 0);
 	if (asker == 0)
@@ -70,12 +71,19 @@ static void types(const char *text)
 static int ends(void)
 {
 	size_t used = strlen(seen);
+	ssize_t got = 1;
 	int status;
-	ssize_t got;
 
-	while (used < sizeof(seen) - 1 &&
-	       (got = read(keyboard, seen + used, sizeof(seen) - 1 - used)) > 0)
-		used += (size_t)got;
+	while (used < sizeof(seen) - 1 && got > 0) {
+		struct pollfd ready = { .fd = keyboard, .events = POLLIN };
+
+		if (poll(&ready, 1, PATIENCE_MS) != 1) {
+			kill(asker, SIGKILL);
+			fail_msg("it does not end after '%s'", seen);
+		}
+		got = read(keyboard, seen + used, sizeof(seen) - 1 - used);
+		used += got > 0 ? (size_t)got : 0;
+	}
 	seen[used] = '\0';
 	assert_int_equal(waitpid(asker, &status, 0), asker);
 	close(keyboard);
@@ -189,6 +197,21 @@ static void control_c_gives_up_and_turns_the_echo_on_again(void **state)
 	assert_int_equal(ends(), ERR_INTERRUPTED);
 }
 
+/* A wish that came before the question is seen too. */
+static int unlock_after_the_wish(void)
+{
+	signals_start();
+	raise(SIGTERM);
+	return secret_to_unlock(false, &held, &err);
+}
+
+static void a_signal_just_before_the_question_is_not_lost(void **state)
+{
+	(void)state;
+	start(unlock_after_the_wish);
+	assert_int_equal(ends(), ERR_INTERRUPTED);
+}
+
 static int ask_for_four(void)
 {
 	char out[4];
@@ -286,6 +309,7 @@ int main(void)
 		cmocka_unit_test(an_empty_line_is_no_passphrase),
 		cmocka_unit_test(the_end_of_the_terminal_is_no_passphrase),
 		cmocka_unit_test(control_c_gives_up_and_turns_the_echo_on_again),
+		cmocka_unit_test(a_signal_just_before_the_question_is_not_lost),
 		cmocka_unit_test(a_line_that_does_not_fit_is_refused_to_its_end),
 		cmocka_unit_test(without_a_terminal_the_variables_are_named),
 		cmocka_unit_test(a_second_signal_kills_at_once),
