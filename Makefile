@@ -87,8 +87,9 @@ tsan: tsan-build
 	@$(MAKE) B=$B/tsan CC=clang CFLAGS='-O1 -g' SANITIZE=thread unit
 fuzz: asan-build
 	@tests/fuzz/run $(FUZZ_SECONDS) $(fuzzers:$B/%=$B/asan/%)
-bench: $(benches)
+bench: all $(benches)
 	@for b in $(benches); do $$b || exit 1; done
+	@MRMR=$(abspath $B)/mrmr tests/bench/run $(BENCH)
 coverage:
 	@$(MAKE) B=$B/coverage CFLAGS='-O1 -g --coverage' all unit
 	MRMR=$(abspath $B)/coverage/mrmr bats tests/scenarios
