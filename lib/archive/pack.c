@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define GROUPS_MAX 2	  /* one fills while one is stored */
+#define SPARE_MAX 64	  /* block writers kept for the next groups */
 #define JOBS_PER_THREAD 4 /* frames in flight: enough that no worker waits for the head */
 
 /* A frame on its way from gathering to its block. */
@@ -26,9 +27,16 @@ struct frame_job {
 struct filling {
 	struct packer *p;
 	struct block_writer **writers; /* k of them */
+	uint32_t block_bytes;
 	unsigned k, at;		       /* at: whose turn it is */
 	uint32_t turn_bytes;	       /* placed in this turn */
 	unsigned unsealed;	       /* frames placed and not sealed yet */
+};
+
+/* A block writer whose block is stored: its memory, once touched, is worth keeping. */
+struct spare_writer {
+	struct block_writer *writer;
+	uint32_t block_bytes;
 };
 
 /* Where a frame lies. */
@@ -60,6 +68,8 @@ struct packer {
 	struct placed_frame *placed; /* by number */
 	size_t placed_cap;
 	struct filling *filling; /* open group or NULL */
+	struct spare_writer spare[SPARE_MAX];
+	unsigned spare_count;
 	unsigned groups_alive;
 	bool placing; /* a thread is finding the head its place */
 
@@ -93,12 +103,39 @@ static int failure(const struct packer *p, struct error *err)
 
 /* ---- groups ---- */
 
+/* Called with the lock held. */
+static void writer_give_back(struct packer *p, struct block_writer *w, uint32_t block_bytes)
+{
+	if (w && p->spare_count < SPARE_MAX)
+		p->spare[p->spare_count++] = (struct spare_writer){ w, block_bytes };
+	else
+		block_writer_free(w);
+}
+
+/* Called with the lock held. */
+static int writer_take(struct packer *p, uint32_t block_bytes, struct block_writer **out,
+		       struct error *err)
+{
+	while (p->spare_count > 0) {
+		struct spare_writer s = p->spare[--p->spare_count];
+
+		if (s.block_bytes == block_bytes) {
+			block_writer_reset(s.writer);
+			*out = s.writer;
+			return ERR_NONE;
+		}
+		block_writer_free(s.writer); /* the drives at hand have changed, and the shape */
+	}
+	return block_writer_new(p->a->keys, &p->a->policy.geometry, block_bytes, out, err);
+}
+
+/* Called with the lock held. */
 static void filling_free(struct filling *f)
 {
 	if (!f)
 		return;
 	for (unsigned i = 0; f->writers && i < f->k; i++)
-		block_writer_free(f->writers[i]);
+		writer_give_back(f->p, f->writers[i], f->block_bytes);
 	free(f->writers);
 	free(f);
 }
@@ -120,9 +157,9 @@ static int filling_new(struct packer *p, struct filling **out, struct error *err
 	}
 	f->p = p;
 	f->k = k;
+	f->block_bytes = block_bytes;
 	for (unsigned i = 0; i < k; i++) {
-		code = block_writer_new(p->a->keys, &p->a->policy.geometry, block_bytes,
-					&f->writers[i], err);
+		code = writer_take(p, block_bytes, &f->writers[i], err);
 		if (code != ERR_NONE) {
 			filling_free(f);
 			return code;
@@ -174,8 +211,8 @@ static void store_job(void *arg)
 	pthread_mutex_unlock(&p->lock);
 	if (code == ERR_NONE)
 		code = store_filling(p, f, &records, &place, &err);
-	filling_free(f);
 	pthread_mutex_lock(&p->lock);
+	filling_free(f);
 	if (code == ERR_NONE) {
 		buf_add(&p->records, records.data, records.len_bytes);
 		p->result.place.stored_bytes += place.stored_bytes;
@@ -605,6 +642,8 @@ void packer_free(struct packer *p)
 	pool_free(p->workers);
 	pool_free(p->storer);
 	filling_free(p->filling);
+	while (p->spare_count > 0)
+		block_writer_free(p->spare[--p->spare_count].writer);
 	lanes_free(p->lanes);
 	for (unsigned i = 0; p->jobs && i < p->job_count; i++) {
 		buf_release(&p->jobs[i].plain);

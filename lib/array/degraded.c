@@ -177,7 +177,6 @@ int degraded_read(struct array *a, const struct table_block *b, uint64_t offset_
 	pthread_mutex_unlock(&a->table_lock);
 	if (code != ERR_NONE && code != 1)
 		return code;
-	code = err_set(err, ERR_LOST, "a block without parity is not readable");
 	for (unsigned i = 0; i < found.count; i++) {
 		code = read_from_group(a, &found.ids[i], b, offset_bytes, out, len_bytes, judge,
 				       ctx, err);

@@ -341,7 +341,7 @@ static int place_some(struct array *a, struct lanes *l, const struct new_block *
 	if (code != ERR_NONE)
 		goto out;
 	choose_slots(t);
-	t->jobs = calloc(t->plan.k + t->plan.m, sizeof(*t->jobs));
+	t->jobs = calloc(t->plan.k + t->plan.m + 1, sizeof(*t->jobs));
 	if (!t->jobs)
 		code = err_nomem(err);
 	else if (t->plan.k > 1 && t->plan.m > 0)

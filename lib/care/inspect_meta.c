@@ -86,15 +86,11 @@ static int inspect_segment(struct array *a, struct array_drive *d, const struct 
 		goto out;
 	tell_damage(a, d, err->message);
 	result->damaged++;
-	if (!repair)
-		code = ERR_NONE;
-	else if (journals_load(a, l, item, &bytes, &from, err) == ERR_NONE)
-		code = put_back(d, s->name, &bytes, result, err);
-	else
-		code = ERR_NONE; /* whole nowhere: stays damaged */
-	if (code != ERR_NONE)
+	/* Whole nowhere, or not to be written: it stays damaged. */
+	code = ERR_NONE;
+	if (repair && journals_load(a, l, item, &bytes, &from, err) == ERR_NONE &&
+	    put_back(d, s->name, &bytes, result, err) != ERR_NONE)
 		tell_damage(a, d, err->message);
-	code = code == ERR_NOMEM ? code : ERR_NONE;
 out:
 	buf_release(&bytes);
 	return code;

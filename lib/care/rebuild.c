@@ -445,6 +445,7 @@ static int rebuild_rest(struct rebuilding *b, struct error *err)
 		code = rebuild_groups(b, err);
 		if (code == ERR_NONE)
 			code = commit(b, err);
+		b->lost = NULL;
 	}
 	table_drives_free(drives, count);
 	if (code == ERR_NONE)
