@@ -170,7 +170,7 @@ void copy_tree(const char *from, const char *to, unsigned threads, struct copy_r
 	struct walk_folder folder;
 	struct walk_entry entry;
 	struct roots roots;
-	struct walk *walk;
+	struct walk *walk = NULL;
 	struct error err;
 
 	*result = (struct copy_result){ 0 };
