@@ -586,6 +586,15 @@ int packer_finish(struct packer *p, bool may_inline, struct buf *records,
 	return records->failed ? err_nomem(err) : ERR_NONE;
 }
 
+void packer_salvage(struct packer *p, struct buf *records)
+{
+	pthread_mutex_lock(&p->lock);
+	while (p->groups_alive > (p->filling ? 1u : 0u))
+		pthread_cond_wait(&p->changed, &p->lock);
+	buf_add(records, p->records.data, p->records.len_bytes);
+	pthread_mutex_unlock(&p->lock);
+}
+
 int packer_new(struct array *a, int level, struct packer **out, struct error *err)
 {
 	struct packer *p = calloc(1, sizeof(*p));

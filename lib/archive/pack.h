@@ -56,6 +56,10 @@ struct packer_result {
 int packer_finish(struct packer *p, bool may_inline, struct buf *records,
 		  struct packer_result *result, struct error *err);
 
+/* When the put is given up: waits for groups on their way to the drives and appends the records of
+ * all that are stored, so that the next put finds their chunks. The open group is not stored. */
+void packer_salvage(struct packer *p, struct buf *records);
+
 /* The lanes to the drives, for progress. */
 struct lanes *packer_lanes(struct packer *p);
 

@@ -603,8 +603,9 @@ static int commit_all(struct putting *p, struct error *err)
 	return code;
 }
 
-/* Tells the journal that this put will not be finished, so that what it stored may be swept. What
- * goes wrong here is no matter: the intent then stays open until somebody sweeps it. */
+/* Tells the journal what the groups stored so far hold, so that the next put finds it there, and
+ * that this one will not be finished. What goes wrong here is no matter: the intent then stays
+ * open until somebody sweeps it. */
 static void give_up(struct putting *p)
 {
 	struct buf records = { 0 };
@@ -612,6 +613,7 @@ static void give_up(struct putting *p)
 
 	if (!p->intent_committed)
 		return;
+	packer_salvage(p->packer, &records);
 	record_intent_end(&records, &p->r->snapshot);
 	array_commit(p->a, &records, NULL, &ignored);
 	buf_release(&records);

@@ -120,6 +120,6 @@ int health_check(struct array *a, struct health *out, struct error *err)
 		code = table_ungrouped(a->table, check_alone, &c, err);
 	free(c.group);
 	need = (int)a->policy.parity - (int)out->absent;
-	out->promise_kept = out->least_spare >= (need > 0 ? need : 0) && !a->short_commit;
+	out->promise_kept = need >= 0 && out->least_spare >= need && !a->short_commit;
 	return code;
 }
