@@ -304,6 +304,7 @@ static void take_row(struct array_drive *d, const struct table_drive *row)
 	d->last_scrub_s = row->last_scrub_s;
 	d->damaged_ever = row->damaged;
 	d->repaired_ever = row->repaired;
+	d->unrepaired = row->unrepaired;
 	if (d->handle && d->presence == DRIVE_PRESENT &&
 	    (d->record.state == DRIVE_LOST || d->record.state == DRIVE_REMOVED))
 		leave_out(d, DRIVE_REFUSED, "it was declared %s and counts no more",

@@ -48,6 +48,7 @@ struct array_drive {
 	atomic_ullong damaged;	   /* objects found bad by reading, in this process */
 	int64_t last_scrub_s;
 	uint64_t damaged_ever, repaired_ever;
+	uint64_t unrepaired; /* objects that the last scrub found bad and could not repair */
 };
 
 enum tell_level { TELL_INFO, TELL_WARNING };

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define APPLICATION_ID 0x6d726d72 /* "mrmr" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define BUSY_TIMEOUT_MS 30000
 #define VALUE_BYTES_MAX (256 << 20)
 
@@ -32,7 +32,8 @@ static const char schema[] =
 	"CREATE INDEX fact_seg ON fact(seg);"
 	"CREATE TABLE scrub(drive INTEGER, writer INTEGER, complete INTEGER, time INTEGER NOT NULL,"
 	" objects INTEGER NOT NULL, bytes INTEGER NOT NULL, damaged INTEGER NOT NULL,"
-	" repaired INTEGER NOT NULL, PRIMARY KEY(drive, writer, complete)) WITHOUT ROWID;"
+	" repaired INTEGER NOT NULL, remaining INTEGER NOT NULL,"
+	" PRIMARY KEY(drive, writer, complete)) WITHOUT ROWID;"
 
 	"CREATE TABLE drive(id INTEGER PRIMARY KEY,"
 	" uid BLOB NOT NULL UNIQUE CHECK(length(uid) = 16));"

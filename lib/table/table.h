@@ -73,6 +73,7 @@ struct table_drive {
 	char *url, *options_json; /* "" when no access record */
 	int64_t last_scrub_s;	  /* 0: never */
 	uint64_t damaged, repaired; /* sums over all scrub records */
+	uint64_t unrepaired;	  /* what the last one found and did not repair */
 	uint64_t used_bytes;	  /* blocks and rows the journals place there */
 	uint64_t objects;
 };

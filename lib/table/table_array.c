@@ -53,7 +53,8 @@ int replay_retire(struct replay *r, const struct record *rec, struct error *err)
 	return code == ERR_NONE ? fact_set(r, rec, writer.b, HASH_BYTES, err) : code;
 }
 
-/* Only sums are asked for; per writer, so that a checkpoint can say them again. */
+/* Asked for are sums, and what the last scrub left unrepaired; per writer, so that a checkpoint can
+ * say them again. */
 int replay_scrub(struct replay *r, const struct record *rec, struct error *err)
 {
 	struct scrub_record s;
@@ -68,11 +69,11 @@ int replay_scrub(struct replay *r, const struct record *rec, struct error *err)
 		code = drive_number(r->t, &s.drive_id, &drive, err);
 	if (code != ERR_NONE)
 		return code;
-	q = query_of(r->t, "INSERT INTO scrub VALUES(?, ?, ?, ?, ?, ?, ?, ?)"
+	q = query_of(r->t, "INSERT INTO scrub VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 			   " ON CONFLICT(drive, writer, complete) DO UPDATE SET"
 			   " time = max(time, excluded.time), objects = objects + excluded.objects,"
 			   " bytes = bytes + excluded.bytes, damaged = damaged + excluded.damaged,"
-			   " repaired = repaired + excluded.repaired");
+			   " repaired = repaired + excluded.repaired, remaining = excluded.remaining");
 	query_int(&q, drive);
 	query_int(&q, r->at.writer_id);
 	query_int(&q, s.complete);
@@ -81,6 +82,7 @@ int replay_scrub(struct replay *r, const struct record *rec, struct error *err)
 	query_int(&q, (int64_t)s.bytes);
 	query_int(&q, (int64_t)s.damaged);
 	query_int(&q, (int64_t)s.repaired);
+	query_int(&q, s.damaged > s.repaired ? (int64_t)(s.damaged - s.repaired) : 0);
 	return query_run(&q, err);
 }
 
@@ -194,7 +196,9 @@ static int load_access(struct table *t, struct table_drive *d, struct error *err
 static int load_scrubs(struct table *t, struct table_drive *d, int64_t number, struct error *err)
 {
 	struct query q = query_of(t, "SELECT max(CASE WHEN complete THEN time ELSE 0 END),"
-				     " sum(damaged), sum(repaired) FROM scrub WHERE drive = ?");
+				     " sum(damaged), sum(repaired), (SELECT remaining FROM scrub"
+				     " WHERE drive = ?1 ORDER BY time DESC, remaining DESC LIMIT 1)"
+				     " FROM scrub WHERE drive = ?1");
 	bool row;
 	int code;
 
@@ -204,6 +208,7 @@ static int load_scrubs(struct table *t, struct table_drive *d, int64_t number, s
 		d->last_scrub_s = column_int(&q, 0);
 		d->damaged = (uint64_t)column_int(&q, 1);
 		d->repaired = (uint64_t)column_int(&q, 2);
+		d->unrepaired = (uint64_t)column_int(&q, 3);
 	}
 	return query_end(&q, code, err);
 }

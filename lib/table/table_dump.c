@@ -243,10 +243,26 @@ static int dump_facts(struct dump *d, struct error *err)
 	return query_end(&q, code, err);
 }
 
+/* The sums, and behind them what the last scrub did not repair, unless the sums say that already. */
+static void add_scrub(struct buf *out, struct scrub_record *s, uint64_t remaining)
+{
+	struct scrub_record last = { .drive_id = s->drive_id,
+				     .time_s = s->time_s,
+				     .damaged = remaining,
+				     .complete = s->complete };
+	bool split = s->damaged != s->repaired + remaining;
+
+	if (split)
+		s->damaged -= remaining;
+	record_scrub(out, s);
+	if (split)
+		record_scrub(out, &last);
+}
+
 static int dump_scrubs(struct dump *d, struct error *err)
 {
 	struct query q = query_of(d->t, "SELECT writer.key, drive.uid, complete, time, objects,"
-					" bytes, damaged, repaired FROM scrub"
+					" bytes, damaged, repaired, remaining FROM scrub"
 					" JOIN drive ON drive.id = scrub.drive"
 					" JOIN writer ON writer.id = scrub.writer");
 	bool row;
@@ -264,7 +280,7 @@ static int dump_scrubs(struct dump *d, struct error *err)
 		column_exact(&q, 0, writer.b, HASH_BYTES);
 		column_exact(&q, 1, s.drive_id.b, ID_BYTES);
 		at_version(d, &writer, 0, 0);
-		record_scrub(dump_out(d), &s);
+		add_scrub(dump_out(d), &s, (uint64_t)column_int(&q, 8));
 		code = dump_flush(d, false, err);
 		if (code != ERR_NONE)
 			break;

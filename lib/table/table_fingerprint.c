@@ -93,8 +93,8 @@ static const struct {
 	{ 'f', "SELECT fact.type, CASE WHEN fact.type <= 22 THEN fact.key END, writer.key, seg.seq,"
 	       " seg.clock, fact.mandatory, fact.body FROM fact JOIN seg ON seg.id = fact.seg"
 	       " JOIN writer ON writer.id = seg.writer" },
-	{ 's', "SELECT drive.uid, writer.key, complete, time, objects, bytes, damaged, repaired"
-	       " FROM scrub JOIN drive ON drive.id = scrub.drive"
+	{ 's', "SELECT drive.uid, writer.key, complete, time, objects, bytes, damaged, repaired,"
+	       " remaining FROM scrub JOIN drive ON drive.id = scrub.drive"
 	       " JOIN writer ON writer.id = scrub.writer" },
 	{ 'b', "SELECT block.uid, name, len, epoch, drive.uid, state, lost, fossil,"
 	       " CASE WHEN state = 2 THEN writer.key END, list, data FROM block"

@@ -227,6 +227,54 @@ static void a_segment_is_applied_once(void **state)
 	scribe_release(&s);
 }
 
+static void scrub_of(struct fixture *f, struct scribe *s, int64_t time_s, uint64_t damaged,
+		     uint64_t repaired)
+{
+	struct scrub_record scrub = { .drive_id = test_id('d', 1),
+				      .time_s = time_s,
+				      .damaged = damaged,
+				      .repaired = repaired,
+				      .complete = true };
+
+	record_scrub(&s->records, &scrub);
+	scribe_apply(s, f->t);
+}
+
+static uint64_t unrepaired(struct fixture *f)
+{
+	struct table_drive *drives;
+	uint64_t objects;
+	size_t count;
+
+	assert_int_equal(table_drives(f->t, &drives, &count, &f->err), ERR_NONE);
+	assert_int_equal(count, 1);
+	objects = drives[0].unrepaired;
+	table_drives_free(drives, count);
+	return objects;
+}
+
+static void only_what_the_last_scrub_of_a_drive_left_is_unrepaired(void **state)
+{
+	struct fixture *f = *state;
+	struct scribe one, other;
+
+	scribe_init(&one, 1);
+	scribe_init(&other, 2);
+	test_record_drive(&one.records, 1, "one");
+	scrub_of(f, &one, 10, 3, 1);
+	assert_int_equal(unrepaired(f), 2);
+	scrub_of(f, &one, 20, 2, 2);
+	assert_int_equal(unrepaired(f), 0);
+	scrub_of(f, &other, 30, 5, 1);
+	assert_int_equal(unrepaired(f), 4);
+	scrub_of(f, &one, 25, 9, 0);
+	assert_int_equal(unrepaired(f), 4);
+	scrub_of(f, &one, 40, 0, 0);
+	assert_int_equal(unrepaired(f), 0);
+	scribe_release(&one);
+	scribe_release(&other);
+}
+
 static void a_segment_with_an_unknown_mandatory_record_leaves_no_trace(void **state)
 {
 	struct fixture *f = *state;
@@ -296,6 +344,7 @@ int main(void)
 		TEST(a_table_in_a_missing_folder_is_an_error),
 		TEST(one_reads_while_another_writes),
 		TEST(a_segment_is_applied_once),
+		TEST(only_what_the_last_scrub_of_a_drive_left_is_unrepaired),
 		TEST(a_segment_with_an_unknown_mandatory_record_leaves_no_trace),
 		TEST(a_failed_replay_spoils_the_callers_transaction),
 		TEST(a_rolled_back_transaction_leaves_no_trace),
