@@ -72,7 +72,7 @@ static int add_line(struct columns *c, const struct table_snapshot *s, unsigned 
 		return code;
 	hex_encode(s->id.b, id_bytes, id);
 	time_text(s->time_ns / NS_PER_S, time);
-	snprintf(files, sizeof(files), "%" PRIu64, s->files);
+	snprintf(files, sizeof(files), "%" PRIu64 " files", s->files);
 	size_text(s->bytes, size);
 	columns_add(c, (const char *[]){ id, time, s->host, files, size, s->tags,
 					 (const char *)scratch->data });
@@ -144,9 +144,6 @@ static int print_list(struct invocation *inv, const struct snapshot_list *list, 
 	struct buf scratch = { 0 };
 	int code = ERR_NONE;
 
-	if (list->count > 0)
-		columns_add(&c, (const char *[]){ "ID", "TIME", "HOST", "FILES", "SIZE", "TAGS",
-						  "SERIES" });
 	for (size_t i = 0; i < list->count && code == ERR_NONE; i++) {
 		if (inv->globals.json)
 			print_json(inv, &list->items[i], id_bytes);

@@ -51,6 +51,22 @@ static const struct command init = {
 	.run = cmd_init,
 };
 
+static const struct command status = {
+	.name = "status",
+	.args = "",
+	.summary = "tell how the array is and what to do about it",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.run = cmd_status,
+};
+
+static const struct command drives = {
+	.name = "drives",
+	.args = "",
+	.summary = "list the drives and their states",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.run = cmd_drives,
+};
+
 static const struct option_row rebuild_options[] = {
 	{ 0, "onto", OPTION_TEXT, "[NEW=]URL", "a new drive that takes place and role" },
 	{ .name = NULL },
@@ -206,7 +222,7 @@ static const struct command version = {
 };
 
 const struct command *const commands[] = {
-	&init, &rebuild, &scrub, &put, &get, &cat, &ls, &snapshots, &whereis, &help, &version, NULL,
+	&init, &status, &drives, &rebuild, &scrub, &put, &get, &cat, &ls, &snapshots, &whereis, &help, &version, NULL,
 };
 
 const struct option_row global_options[] = {

@@ -16,10 +16,10 @@ setup() {
 	"$MRMR" put --series work in/sub
 	run "$MRMR" snapshots
 	[ "$status" -eq 0 ]
-	[ "${#lines[@]}" -eq 3 ]
-	[[ "${lines[1]}" == *"$(hostname)"*" one,two "*"$PWD/in" ]]
-	[[ "${lines[2]}" == *" work" ]]
-	short=${lines[1]%% *}
+	[ "${#lines[@]}" -eq 2 ]
+	[[ "${lines[0]}" == *"$(hostname)"*" 3 files "*" one,two "*"$PWD/in" ]]
+	[[ "${lines[1]}" == *" work" ]]
+	short=${lines[0]%% *}
 	[ "${#short}" -eq 8 ]
 	[[ "$(tail -n 1 first)" == "snapshot $short"*" saved" ]]
 	run "$MRMR" cat "$short:$PWD/in/letter"
@@ -58,8 +58,8 @@ setup() {
 	[ "$("$MRMR" cat "latest~1:in/letter")" = "the only copy" ]
 	[ "$("$MRMR" cat --host elsewhere "latest:in/letter")" = other ]
 	[ "$("$MRMR" cat --tag one --tag two "latest:in/letter")" = "the only copy" ]
-	[ "$("$MRMR" snapshots --series work | wc -l)" -eq 2 ]
-	[ "$("$MRMR" snapshots --tag two | wc -l)" -eq 3 ]
+	[ "$("$MRMR" snapshots --series work | wc -l)" -eq 1 ]
+	[ "$("$MRMR" snapshots --tag two | wc -l)" -eq 2 ]
 	[ "$("$MRMR" snapshots --before -1h | wc -l)" -eq 0 ]
 	run "$MRMR" ls --host nobody latest
 	[ "$status" -eq 1 ]

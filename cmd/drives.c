@@ -1,0 +1,74 @@
+#include "base/units.h"
+#include "base/url.h"
+#include "cmd/columns.h"
+#include "cmd/commands.h"
+#include "cmd/open.h"
+#include "cmd/out.h"
+#include "cmd/standing.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int add_line(struct columns *c, const struct array_drive *d, const struct drive_standing *s,
+		    bool verbose, struct error *err)
+{
+	char used[UNIT_TEXT_BYTES], left[UNIT_TEXT_BYTES], remark[REMARK_BYTES];
+	char used_cell[UNIT_TEXT_BYTES + 8], free_cell[UNIT_TEXT_BYTES + 8] = "";
+	char *url = url_redacted(d->url ? d->url : "");
+
+	if (!url)
+		return err_nomem(err);
+	size_text(s->used_bytes, used);
+	size_text(s->free_bytes, left);
+	snprintf(used_cell, sizeof(used_cell), "%s used", used);
+	if (s->knows_space)
+		snprintf(free_cell, sizeof(free_cell), "%s free", left);
+	standing_remark(d, s, remark);
+	if (verbose)
+		columns_add(c, (const char *[]){ d->name, standing_word(s->standing),
+						 role_word(d->record.role), used_cell, free_cell,
+						 url,
+						 drive_domain(d), remark });
+	else
+		columns_add(c, (const char *[]){ d->name, standing_word(s->standing),
+						 role_word(d->record.role), used_cell, free_cell,
+						 remark });
+	free(url);
+	return ERR_NONE;
+}
+
+static int list_drives(struct invocation *inv, struct array *a, struct error *err)
+{
+	bool verbose = inv->globals.verbose > 0;
+	struct columns c = { .count = verbose ? 8 : 6, .right = 1 << 3 | 1 << 4 };
+	int code = ERR_NONE;
+
+	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
+		struct drive_standing s;
+
+		code = standing_of(a, i, &s, err);
+		if (code != ERR_NONE || !s.listed)
+			continue;
+		if (inv->globals.json)
+			out_json(inv->out, standing_json(&a->drives[i], &s, "drive"));
+		else
+			code = add_line(&c, &a->drives[i], &s, verbose, err);
+	}
+	if (code == ERR_NONE)
+		return columns_print(&c, inv->out, 0, err);
+	columns_release(&c);
+	return code;
+}
+
+int cmd_drives(struct invocation *inv, struct error *err)
+{
+	struct opened opened;
+	struct array *a;
+	int code = open_array(inv, OPEN_READ, &opened, &a, err);
+
+	if (code == ERR_NONE)
+		code = list_drives(inv, a, err);
+	array_close(a);
+	opened_release(&opened);
+	return code;
+}

@@ -1,0 +1,83 @@
+#include "cmd/standing.h"
+
+#include "base/units.h"
+#include "base/url.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *role_word(uint8_t role)
+{
+	return role == ROLE_DATA ? "data" : role == ROLE_PARITY ? "parity" : "both";
+}
+
+const char *count_text(uint64_t count, const char *word, char out[COUNT_TEXT_BYTES])
+{
+	snprintf(out, COUNT_TEXT_BYTES, "%" PRIu64 " %s%s", count, word, count == 1 ? "" : "s");
+	return out;
+}
+
+void standing_remark(const struct array_drive *d, const struct drive_standing *s,
+		     char out[REMARK_BYTES])
+{
+	char count[COUNT_TEXT_BYTES];
+
+	out[0] = '\0';
+	if (d->presence != DRIVE_PRESENT && d->presence != DRIVE_ABSENT)
+		snprintf(out, REMARK_BYTES, "%s: %s", presence_word(d->presence), d->why);
+	else if (d->record.state == DRIVE_LOST)
+		snprintf(out, REMARK_BYTES, "declared lost, not all of it re-created yet");
+	else if (s->standing == STANDING_ABSENT)
+		snprintf(out, REMARK_BYTES, "%s", d->why);
+	else if (s->standing == STANDING_RECOVERING)
+		snprintf(out, REMARK_BYTES, "being filled by a rebuild");
+	else if (s->standing == STANDING_STALE)
+		snprintf(out, REMARK_BYTES, "lacks %s",
+			 count_text(s->owed_segments, "journal segment", count));
+	else if (s->standing == STANDING_DEGRADED)
+		snprintf(out, REMARK_BYTES, "%s", count_text(s->errors, "damaged object", count));
+}
+
+static void set_number(json_t *o, const char *key, uint64_t value)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)value));
+}
+
+json_t *standing_json(const struct array_drive *d, const struct drive_standing *s,
+		      const char *type)
+{
+	char hex[ID_HEX_BYTES], remark[REMARK_BYTES], time[UNIT_TEXT_BYTES];
+	char *url = d->url ? url_redacted(d->url) : NULL;
+	json_t *o = type ? out_object(type) : json_object();
+
+	hex_encode(d->id.b, ID_BYTES, hex);
+	standing_remark(d, s, remark);
+	json_object_set_new(o, "name", json_string(d->name));
+	json_object_set_new(o, "drive_id", json_string(hex));
+	json_object_set_new(o, "state", json_string(standing_word(s->standing)));
+	json_object_set_new(o, "presence", json_string(presence_word(d->presence)));
+	json_path_set(o, "remark", remark, strlen(remark));
+	json_object_set_new(o, "role", json_string(role_word(d->record.role)));
+	json_object_set_new(o, "removable", json_boolean(d->record.removable));
+	json_object_set_new(o, "journal", json_boolean(d->record.journal));
+	json_object_set_new(o, "domain", json_string(drive_domain(d)));
+	json_object_set_new(o, "url", json_null());
+	if (url)
+		json_path_set(o, "url", url, strlen(url));
+	set_number(o, "used_bytes", s->used_bytes);
+	json_object_set_new(o, "free_bytes", s->knows_space ? json_integer((json_int_t)s->free_bytes)
+							    : json_null());
+	set_number(o, "reserve_bytes", d->record.reserve_bytes);
+	set_number(o, "max_bytes", d->record.max_bytes);
+	set_number(o, "errors", s->errors);
+	set_number(o, "damaged_ever", d->damaged_ever);
+	set_number(o, "repaired_ever", d->repaired_ever);
+	set_number(o, "owed_segments", s->owed_segments);
+	set_number(o, "owed_deletions", s->owed_deletions);
+	time_iso_text(d->last_scrub_s, time);
+	json_object_set_new(o, "last_scrub", d->last_scrub_s ? json_string(time) : json_null());
+	free(url);
+	return o;
+}

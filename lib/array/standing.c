@@ -1,0 +1,339 @@
+#include "array/standing.h"
+
+#include "array/place.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *standing_word(enum standing s)
+{
+	static const char *const words[] = {
+		[STANDING_OPTIMAL] = "optimal",	      [STANDING_DEGRADED] = "degraded",
+		[STANDING_RECOVERING] = "recovering", [STANDING_DISABLED] = "disabled",
+		[STANDING_ABSENT] = "absent",	      [STANDING_STALE] = "stale",
+		[STANDING_FAILED] = "failed",	      [STANDING_DRAINING] = "draining",
+	};
+
+	return words[s];
+}
+
+static enum standing judge(const struct array_drive *d)
+{
+	bool gone = d->record.state == DRIVE_LOST || d->record.state == DRIVE_REMOVED;
+
+	if (d->presence == DRIVE_FOREIGN || d->presence == DRIVE_DUPLICATE ||
+	    d->presence == DRIVE_REFUSED || d->presence == DRIVE_ROLLED_BACK || gone ||
+	    atomic_load(&d->poisoned))
+		return STANDING_FAILED;
+	if (d->presence != DRIVE_PRESENT)
+		return STANDING_ABSENT;
+	if (d->record.state == DRIVE_JOINING)
+		return STANDING_RECOVERING;
+	if (d->record.state == DRIVE_DISABLED)
+		return STANDING_DISABLED;
+	if (d->record.state == DRIVE_DRAINING)
+		return STANDING_DRAINING;
+	if (d->behind && d->record.journal)
+		return STANDING_STALE;
+	return d->unrepaired > 0 ? STANDING_DEGRADED : STANDING_OPTIMAL;
+}
+
+static int count_segments(struct array *a, const struct array_drive *d, uint64_t *out,
+			  struct error *err)
+{
+	struct clock applied = { 0 };
+	int code = table_clock(a->table, &applied, err);
+
+	for (size_t i = 0; i < applied.count && code == ERR_NONE; i++) {
+		uint64_t has = clock_seq(&d->holds, &applied.marks[i].writer);
+
+		if (has < applied.marks[i].seq)
+			*out += applied.marks[i].seq - has;
+	}
+	clock_release(&applied);
+	return code;
+}
+
+static int count_name(void *ctx, const char *name, struct error *err)
+{
+	uint64_t *count = ctx;
+
+	(void)name;
+	(void)err;
+	++*count;
+	return 0;
+}
+
+/* Whether anything bounds what the allocator takes for its size. */
+static bool knows_space(const struct array_drive *d)
+{
+	return d->about.total_bytes > 0 || d->record.max_bytes > 0;
+}
+
+int standing_of(struct array *a, unsigned i, struct drive_standing *out, struct error *err)
+{
+	const struct array_drive *d = &a->drives[i];
+	struct alloc_drive *view = calloc(a->count, sizeof(*view));
+	int code = ERR_NONE;
+
+	memset(out, 0, sizeof(*out));
+	if (!view)
+		return err_nomem(err);
+	place_view(a, view);
+	out->standing = judge(d);
+	/* A lost drive matters until all that it held is whole again, or when it returns. */
+	out->listed = d->record.state == DRIVE_JOINING || drive_counts(d) ||
+		      d->presence == DRIVE_REFUSED ||
+		      (d->record.state == DRIVE_LOST && d->used_bytes > 0);
+	out->used_bytes = d->used_bytes;
+	out->knows_space = d->presence == DRIVE_PRESENT && knows_space(d);
+	out->free_bytes = view[i].free_bytes;
+	out->errors = d->unrepaired;
+	if (d->record.journal && d->presence == DRIVE_PRESENT)
+		code = count_segments(a, d, &out->owed_segments, err);
+	if (code == ERR_NONE && drive_counts(d))
+		code = table_garbage(a->table, &d->id, count_name, &out->owed_deletions, err);
+	free(view);
+	return code;
+}
+
+/* ---- capacity ---- */
+
+/* The least size that each drive could be cut to without the array holding less. */
+static uint64_t least_cap(struct alloc_drive *view, unsigned count,
+			  const struct alloc_policy *policy, uint64_t usable_bytes)
+{
+	struct alloc_drive cut[DRIVES_MAX];
+	uint64_t low = 0, high = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (view[i].usable && view[i].size_bytes > high)
+			high = view[i].size_bytes;
+	}
+	while (low < high) {
+		uint64_t cap = low + (high - low) / 2;
+
+		memcpy(cut, view, count * sizeof(*cut));
+		for (unsigned i = 0; i < count; i++) {
+			if (cut[i].size_bytes > cap)
+				cut[i].size_bytes = cap;
+		}
+		if (alloc_policy_bytes(cut, count, policy) >= usable_bytes)
+			high = cap;
+		else
+			low = cap + 1;
+	}
+	return low;
+}
+
+int capacity_of(struct array *a, struct capacity *out, struct error *err)
+{
+	struct alloc_policy policy = { .parity = a->policy.parity,
+				       .width = a->policy.width,
+				       .copies = a->policy.copies };
+	struct alloc_drive *view = calloc(a->count ? a->count : 1, sizeof(*view));
+	uint64_t cap;
+
+	memset(out, 0, sizeof(*out));
+	if (!view)
+		return err_nomem(err);
+	place_view(a, view);
+	out->known = true;
+	for (unsigned i = 0; i < a->count; i++)
+		out->known = out->known && (!view[i].usable || knows_space(&a->drives[i]));
+	out->usable_bytes = alloc_policy_bytes(view, a->count, &policy);
+	cap = least_cap(view, a->count, &policy, out->usable_bytes);
+	for (unsigned i = 0; i < a->count; i++) {
+		if (view[i].usable && view[i].size_bytes > cap)
+			out->idle_bytes += view[i].size_bytes - cap;
+		view[i].size_bytes = view[i].free_bytes;
+	}
+	out->free_bytes = alloc_policy_bytes(view, a->count, &policy);
+	free(view);
+	return ERR_NONE;
+}
+
+/* ---- what fails together ---- */
+
+const char *drive_domain(const struct array_drive *d)
+{
+	return d->record.domain[0] ? d->record.domain : d->about.domain;
+}
+
+static bool at_hand(const struct array_drive *d)
+{
+	return drive_counts(d) && d->presence == DRIVE_PRESENT;
+}
+
+struct domains {
+	struct array *a;
+	struct shared_domain *list;
+	unsigned count;
+	struct table_group *group;
+};
+
+static void find_shared(struct domains *all)
+{
+	struct array *a = all->a;
+
+	for (unsigned i = 0; i < a->count; i++) {
+		const char *domain = drive_domain(&a->drives[i]);
+		struct shared_domain *d = NULL;
+
+		if (!at_hand(&a->drives[i]) || !domain[0])
+			continue;
+		for (unsigned n = 0; n < all->count && !d; n++) {
+			if (strcmp(all->list[n].domain, domain) == 0)
+				d = &all->list[n];
+		}
+		if (!d) {
+			d = &all->list[all->count++];
+			d->domain = domain;
+		}
+		d->drives[d->count++] = (uint16_t)i;
+	}
+}
+
+static bool is_hit(struct array *a, const struct shared_domain *d, const struct id *drive_id)
+{
+	for (unsigned i = 0; i < d->count; i++) {
+		if (id_equal(&a->drives[d->drives[i]].id, drive_id))
+			return true;
+	}
+	return false;
+}
+
+static bool survives(struct domains *all, const struct shared_domain *d, const struct id *drive_id)
+{
+	const struct array_drive *drive = array_drive_by_id(all->a, drive_id);
+
+	return drive && at_hand(drive) && !is_hit(all->a, d, drive_id);
+}
+
+static void strike(struct domains *all, struct shared_domain *d)
+{
+	const struct table_group *g = all->group;
+	unsigned members = 0, lost_already = 0;
+	uint32_t rows = 0;
+	uint64_t hit_bytes = 0;
+
+	for (unsigned i = 0; i < g->member_count; i++) {
+		const struct table_block *m = &g->members[i];
+
+		if (m->lost)
+			lost_already++;
+		else if (survives(all, d, &m->drive_id))
+			members++;
+		else if (is_hit(all->a, d, &m->drive_id))
+			hit_bytes += m->len_bytes;
+	}
+	for (unsigned i = 0; i < g->row_count; i++) {
+		if (survives(all, d, &g->rows[i].drive_id))
+			rows |= 1u << g->rows[i].row;
+	}
+	if (hit_bytes == 0 ||
+	    members + (unsigned)__builtin_popcount(rows) >= g->member_count - lost_already)
+		return;
+	d->groups++;
+	d->bytes += hit_bytes;
+}
+
+static int strike_group(void *ctx, const struct id *id, struct error *err)
+{
+	struct domains *all = ctx;
+	int code = table_group(all->a->table, id, all->group, err);
+
+	for (unsigned i = 0; i < all->count && code == ERR_NONE; i++) {
+		if (all->list[i].count > 1)
+			strike(all, &all->list[i]);
+	}
+	return code;
+}
+
+static int strike_alone(void *ctx, const struct id *uid, struct error *err)
+{
+	struct domains *all = ctx;
+	struct table_block b;
+	int code = table_block_by_uid(all->a->table, uid, &b, err);
+
+	for (unsigned i = 0; i < all->count && code == ERR_NONE; i++) {
+		struct shared_domain *d = &all->list[i];
+
+		if (d->count < 2 || b.lost || !is_hit(all->a, d, &b.drive_id))
+			continue;
+		d->groups++;
+		d->bytes += b.len_bytes;
+	}
+	return code;
+}
+
+int shared_domains(struct array *a, shared_domain_fn *each, void *ctx, struct error *err)
+{
+	struct domains all = { .a = a };
+	bool any = false;
+	int code = ERR_NONE;
+
+	all.list = calloc(a->count ? a->count : 1, sizeof(*all.list));
+	all.group = malloc(sizeof(*all.group));
+	if (!all.list || !all.group) {
+		code = err_nomem(err);
+		goto out;
+	}
+	find_shared(&all);
+	for (unsigned i = 0; i < all.count; i++)
+		any |= all.list[i].count > 1;
+	if (!any)
+		goto out;
+	if ((code = table_groups(a->table, strike_group, &all, err)) != ERR_NONE ||
+	    (code = table_ungrouped(a->table, strike_alone, &all, err)) != ERR_NONE)
+		goto out;
+	for (unsigned i = 0; i < all.count && code == ERR_NONE; i++) {
+		if (all.list[i].count > 1)
+			code = each(ctx, &all.list[i], err);
+	}
+out:
+	free(all.list);
+	free(all.group);
+	return code;
+}
+
+/* ---- what is gone ---- */
+
+struct losses {
+	struct array *a;
+	uint64_t bytes;
+};
+
+static int add_lost_block(void *ctx, const struct id *uid, struct error *err)
+{
+	struct losses *l = ctx;
+	struct contents contents = { 0 };
+	struct table_block b;
+	int code = table_block_by_uid(l->a->table, uid, &b, err);
+
+	if (code == ERR_NONE)
+		code = table_block_contents(l->a->table, b.id, &contents, NULL, err);
+	for (size_t i = 0; i < contents.chunk_count && code == ERR_NONE; i++) {
+		const struct contents_chunk *chunk = &contents.chunks[i];
+		struct chunk_place place;
+
+		if (chunk->manifest)
+			continue;
+		code = table_find_chunk(l->a->table, &chunk->id, 0, &place, err);
+		if (code == ERR_NOT_FOUND) {
+			l->bytes += chunk->len_bytes;
+			code = ERR_NONE;
+		}
+	}
+	contents_release(&contents);
+	return code == ERR_NOT_FOUND ? ERR_NONE : code;
+}
+
+int lost_data(struct array *a, uint64_t *bytes, struct error *err)
+{
+	struct losses l = { .a = a };
+	int code = table_lost_blocks(a->table, add_lost_block, &l, err);
+
+	*bytes = l.bytes;
+	return code;
+}

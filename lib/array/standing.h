@@ -1,0 +1,61 @@
+/*
+ * Standing: how each drive is in the words that users know, what the array can hold, and what fails
+ * together. By the journals and what array_open() saw: nothing is read from drives.
+ */
+#ifndef MRMR_ARRAY_STANDING_H
+#define MRMR_ARRAY_STANDING_H
+
+#include "array/array.h"
+
+enum standing {
+	STANDING_OPTIMAL,
+	STANDING_DEGRADED,   /* present, with damage that was not repaired yet */
+	STANDING_RECOVERING, /* joining: a rebuild fills it */
+	STANDING_DISABLED,
+	STANDING_ABSENT,
+	STANDING_STALE,	   /* present, and lacks journal segments */
+	STANDING_FAILED,   /* not to be trusted, or declared lost and not yet rebuilt */
+	STANDING_DRAINING,
+};
+const char *standing_word(enum standing s);
+
+struct drive_standing {
+	enum standing standing;
+	bool listed; /* false: gone for good, of no interest any more */
+	bool knows_space;
+	uint64_t used_bytes; /* what the journals place there */
+	uint64_t free_bytes; /* what the array may still use; if knows_space */
+	uint64_t errors;     /* objects that the last scrub found bad and could not repair */
+	uint64_t owed_segments, owed_deletions;
+};
+
+/* Of drive i of the array. O(objects to be deleted there). */
+int standing_of(struct array *a, unsigned i, struct drive_standing *out, struct error *err);
+
+struct capacity {
+	bool known;	       /* all usable drives tell their size, or are limited */
+	uint64_t usable_bytes; /* of data, parity taken off, with the usable drives */
+	uint64_t free_bytes;   /* how much more data fits now */
+	uint64_t idle_bytes;   /* room that no group can use: too few other drives have as much */
+};
+int capacity_of(struct array *a, struct capacity *out, struct error *err);
+
+/* Drives in one domain: one failure takes them all. */
+struct shared_domain {
+	const char *domain;
+	uint16_t drives[DRIVES_MAX]; /* indices; two at least */
+	unsigned count;
+	uint64_t groups, bytes; /* which it would destroy: groups, and the data of them there */
+};
+typedef int shared_domain_fn(void *ctx, const struct shared_domain *d, struct error *err);
+
+/* Each domain with several counting drives at hand. A value other than 0 from each stops and is
+ * returned. O(groups). */
+int shared_domains(struct array *a, shared_domain_fn *each, void *ctx, struct error *err);
+/* What a drive fails together with: as set, else as its driver says; "" when unknown. */
+const char *drive_domain(const struct array_drive *d);
+
+/* Bytes of chunks that were declared lost and that no other block has. */
+int lost_data(struct array *a, uint64_t *bytes, struct error *err);
+
+#endif
