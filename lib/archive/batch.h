@@ -14,8 +14,8 @@
 
 #define BATCH_ENTRIES_MAX 1024
 
-/* Batches travel in parcels, as lists: waking the other thread costs as much as some stats. A parcel is
- * sent when it has so many batches (each keeps a descriptor open) or entries. */
+/* Batches travel in parcels, as lists: waking the other thread costs as much as some stats. A
+ * parcel is sent when it has so many batches (each keeps a descriptor open) or entries. */
 #define PARCEL_BATCHES_MAX 16
 #define PARCEL_ENTRIES_MIN 512
 
@@ -25,7 +25,7 @@ struct shared_fd {
 };
 struct shared_fd *shared_fd_new(int fd); /* one user; takes fd, closes it on NULL: out of memory */
 struct shared_fd *shared_fd_use(struct shared_fd *s); /* one user more; NULL is allowed */
-void shared_fd_drop(struct shared_fd *s);	       /* NULL is allowed */
+void shared_fd_drop(struct shared_fd *s);	      /* NULL is allowed */
 
 struct crawled {
 	struct node node;
@@ -35,8 +35,8 @@ struct crawled {
 
 struct batch {
 	struct batch *next; /* in the same parcel */
-	bool begins; /* a folder: its path is at the start of text */
-	bool ends;   /* nothing more of this folder follows */
+	bool begins;	    /* a folder: its path is at the start of text */
+	bool ends;	    /* nothing more of this folder follows */
 	bool bare, unreadable;
 	size_t depth;
 	size_t path_bytes;
@@ -46,8 +46,8 @@ struct batch {
 	size_t count, cap;
 };
 
-struct batch *batch_new(void);	 /* NULL: out of memory */
-void batch_free(struct batch *b); /* not what follows it; NULL is allowed */
+struct batch *batch_new(void);	       /* NULL: out of memory */
+void batch_free(struct batch *b);      /* not what follows it; NULL is allowed */
 void parcel_free(struct batch *first); /* all of it */
 
 /* Adds an entry; so many (it included) may still come in this folder. False: out of memory. */

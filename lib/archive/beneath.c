@@ -125,10 +125,9 @@ static bool descend(struct removal *r, const char *name)
 	struct stat here, there;
 	int fd;
 
-	if (fstat(r->fd, &here) < 0 ||
-	    !grow(&r->levels, &r->cap, r->depth + 1, sizeof(*r->levels)))
+	if (fstat(r->fd, &here) < 0 || !grow(&r->levels, &r->cap, r->depth + 1, sizeof(*r->levels)))
 		return false;
-	r->levels[r->depth] = (struct level){ here.st_dev, here.st_ino, r->names.len_bytes };
+	r->levels[r->depth] = (struct level){here.st_dev, here.st_ino, r->names.len_bytes};
 	buf_add(&r->names, name, strlen(name) + 1);
 	if (r->names.failed)
 		return false;
@@ -200,7 +199,7 @@ static bool empty_some(struct removal *r)
 
 int beneath_remove(int folder_fd, const char *name, struct error *err)
 {
-	struct removal r = { .fd = fcntl(folder_fd, F_DUPFD_CLOEXEC, 0) };
+	struct removal r = {.fd = fcntl(folder_fd, F_DUPFD_CLOEXEC, 0)};
 	bool going = r.fd >= 0 && remove_or_descend(&r, name);
 	int code = ERR_NONE;
 

@@ -98,8 +98,8 @@ static bool visit(struct crawl *c, bool empty)
 		enum choice choice = sift_choose(c, e, &n);
 
 		if (choice == CHOICE_NOMEM ||
-		    (choice == CHOICE_IN && !batch_add(c->batch, (const char *)e->name, e->name_bytes, &n,
-					      c->listing.count - i)))
+		    (choice == CHOICE_IN && !batch_add(c->batch, (const char *)e->name,
+						       e->name_bytes, &n, c->listing.count - i)))
 			goto nomem;
 		if (c->batch->count == BATCH_ENTRIES_MAX) {
 			if (!batch_send(c, false))
@@ -133,7 +133,7 @@ static void close_far_frame(struct crawl *c)
 static bool push_frame(struct crawl *c, int fd, unsigned flags, dev_t root_device)
 {
 	struct frame *f;
-	struct stat st = { 0 };
+	struct stat st = {0};
 	size_t first, end;
 	int open_errno = fd < 0 ? errno : 0;
 
@@ -143,7 +143,7 @@ static bool push_frame(struct crawl *c, int fd, unsigned flags, dev_t root_devic
 		return false;
 	}
 	f = &c->frames[c->depth++];
-	*f = (struct frame){ .path_bytes = c->path.len_bytes, .full = flags & SUB_FULL };
+	*f = (struct frame){.path_bytes = c->path.len_bytes, .full = flags & SUB_FULL};
 	if (fd >= 0 && fstat(fd, &st) < 0) {
 		open_errno = errno;
 		close(fd);
@@ -223,8 +223,8 @@ static bool pop_frame(struct crawl *c)
 static bool enter_next(struct crawl *c)
 {
 	struct frame *f = crawl_top(c);
-	struct reader r = reader_of(f->subfolders.data + f->next_at,
-				    f->subfolders.len_bytes - f->next_at);
+	struct reader r =
+		reader_of(f->subfolders.data + f->next_at, f->subfolders.len_bytes - f->next_at);
 	unsigned flags = read_u8(&r);
 	size_t name_bytes;
 	const char *name = (const char *)read_block(&r, NAME_BYTES_MAX + 1, &name_bytes);

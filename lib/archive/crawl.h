@@ -25,10 +25,10 @@ struct frame {
 	int open_errno;	       /* why it was not opened */
 	dev_t device;
 	ino_t inode;
-	dev_t root_device; /* of the nearest root above; what one_file_system compares with */
-	size_t path_bytes; /* of crawl.path */
-	bool full;	   /* all entries count, not only those that lead to roots */
-	bool leads;	   /* there are roots below it */
+	dev_t root_device;     /* of the nearest root above; what one_file_system compares with */
+	size_t path_bytes;     /* of crawl.path */
+	bool full;	       /* all entries count, not only those that lead to roots */
+	bool leads;	       /* there are roots below it */
 	struct buf subfolders; /* still to come: u8 flags, block of name with NUL */
 	size_t next_at;
 };
@@ -41,10 +41,10 @@ struct crawl {
 	struct listing listing;
 	struct frame *frames; /* the folder at hand is the last */
 	size_t depth, cap;
-	struct batch *batch; /* being filled */
+	struct batch *batch;		    /* being filled */
 	struct batch *parcel, **parcel_end; /* not yet sent */
 	size_t parcel_batches, parcel_entries;
-	struct error err;    /* to be read after the queue has ended */
+	struct error err; /* to be read after the queue has ended */
 };
 
 /* Crawls all; closes the queue at the end. A closed queue stops it. */

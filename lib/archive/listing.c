@@ -111,7 +111,7 @@ void listing_release(struct listing *l)
 {
 	free(l->entries);
 	buf_release(&l->names);
-	*l = (struct listing){ 0 };
+	*l = (struct listing){0};
 }
 
 struct listed *listing_find(const struct listing *l, const void *name, size_t name_bytes)

@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 struct listed {
-	uint64_t order; /* the first eight bytes of the name, big-endian: decides most comparisons */
+	uint64_t
+		order; /* the first eight bytes of the name, big-endian: decides most comparisons */
 	uint64_t inode;
 	const uint8_t *name; /* followed by a NUL */
 	uint16_t name_bytes;

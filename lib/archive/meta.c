@@ -93,14 +93,14 @@ struct subject {
 
 static ssize_t list_names(const struct subject *s, char *names, size_t size_bytes)
 {
-	return s->fd >= 0 ? flistxattr(s->fd, names, size_bytes) :
-			    llistxattr(s->path, names, size_bytes);
+	return s->fd >= 0 ? flistxattr(s->fd, names, size_bytes)
+			  : llistxattr(s->path, names, size_bytes);
 }
 
 static ssize_t get_value(const struct subject *s, const char *name, void *value, size_t size_bytes)
 {
-	return s->fd >= 0 ? fgetxattr(s->fd, name, value, size_bytes) :
-			    lgetxattr(s->path, name, value, size_bytes);
+	return s->fd >= 0 ? fgetxattr(s->fd, name, value, size_bytes)
+			  : lgetxattr(s->path, name, value, size_bytes);
 }
 
 static bool begins(const char *name, const char *with)
@@ -198,14 +198,14 @@ static int read_xattrs(const struct subject *s, struct buf *out, struct error *e
 
 int meta_read_xattrs_fd(int fd, struct buf *out, struct error *err)
 {
-	struct subject s = { .fd = fd };
+	struct subject s = {.fd = fd};
 
 	return read_xattrs(&s, out, err);
 }
 
 int meta_read_xattrs(int folder_fd, const char *name, struct buf *out, struct error *err)
 {
-	struct subject s = { .fd = -1 };
+	struct subject s = {.fd = -1};
 
 	/* There is no call relative to a folder before Linux 6.13. The link in /proc leads to the
 	 * folder that is open, whatever its path is now, and the last component is not followed. */

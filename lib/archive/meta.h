@@ -64,8 +64,7 @@ enum meta_flags {
  * is the node's by then, the setgid bit only if the group is. fd may be an O_PATH descriptor
  * (path_only). What cannot be set does not stop the rest; it is added to loss.
  */
-void meta_set(int fd, bool path_only, const struct node *n, unsigned flags,
-	      struct meta_loss *loss);
+void meta_set(int fd, bool path_only, const struct node *n, unsigned flags, struct meta_loss *loss);
 
 /* st says the same as the node as far as it can: owner, mode and, of files, the time. */
 bool meta_equals_stat(const struct node *n, const struct stat *st);

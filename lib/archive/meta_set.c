@@ -48,15 +48,15 @@ static void lose(struct meta_loss *loss, enum meta_kind kind)
 
 static int set_owner(const struct target_of_set *t, uid_t uid, gid_t gid)
 {
-	return t->path_only ? fchownat(t->fd, "", uid, gid, AT_EMPTY_PATH) :
-			      fchown(t->fd, uid, gid);
+	return t->path_only ? fchownat(t->fd, "", uid, gid, AT_EMPTY_PATH)
+			    : fchown(t->fd, uid, gid);
 }
 
 static int set_xattr(const struct target_of_set *t, const char *name, const void *value,
 		     size_t len_bytes)
 {
-	return t->path_only ? setxattr(t->path, name, value, len_bytes, 0) :
-			      fsetxattr(t->fd, name, value, len_bytes, 0);
+	return t->path_only ? setxattr(t->path, name, value, len_bytes, 0)
+			    : fsetxattr(t->fd, name, value, len_bytes, 0);
 }
 
 static int remove_xattr(const struct target_of_set *t, const char *name)
@@ -74,7 +74,7 @@ static struct owned give_owner(const struct target_of_set *t, const struct node 
 	struct stat st;
 
 	if (n->uid != UINT32_MAX && n->gid != UINT32_MAX && set_owner(t, n->uid, n->gid) == 0)
-		return (struct owned){ true, true };
+		return (struct owned){true, true};
 	if (n->uid == UINT32_MAX || n->gid == UINT32_MAX)
 		errno = EPERM;
 	lose(t->loss, META_OWNER);
@@ -82,17 +82,17 @@ static struct owned give_owner(const struct target_of_set *t, const struct node 
 	if (n->gid != UINT32_MAX && set_owner(t, (uid_t)-1, n->gid) != 0 && errno != EPERM)
 		lose(t->loss, META_OWNER);
 	if (fstatat(t->fd, "", &st, AT_EMPTY_PATH) != 0)
-		return (struct owned){ false, false };
-	return (struct owned){ st.st_uid == n->uid, st.st_gid == n->gid };
+		return (struct owned){false, false};
+	return (struct owned){st.st_uid == n->uid, st.st_gid == n->gid};
 }
 
 static void give_xattr(const struct target_of_set *t, const char *name, const void *value,
 		       size_t len_bytes, bool privileged)
 {
 	bool capability = strcmp(name, CAPABILITY) == 0;
-	enum meta_kind kind = capability	? META_PRIVILEGE :
-			      meta_is_acl(name) ? META_ACL :
-						  META_XATTR;
+	enum meta_kind kind = capability	  ? META_PRIVILEGE
+			      : meta_is_acl(name) ? META_ACL
+						  : META_XATTR;
 
 	errno = EPERM;
 	if (!meta_is_taken(name) || (capability && !privileged) ||
@@ -139,7 +139,7 @@ static void give_mode(const struct target_of_set *t, const struct node *n, struc
 
 static struct timespec timespec_of(int64_t ns)
 {
-	struct timespec t = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+	struct timespec t = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
 
 	if (t.tv_nsec < 0) {
 		t.tv_nsec += 1000000000;
@@ -150,7 +150,7 @@ static struct timespec timespec_of(int64_t ns)
 
 static void give_time(const struct target_of_set *t, const struct node *n)
 {
-	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, timespec_of(n->mtime_ns) };
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, timespec_of(n->mtime_ns)};
 
 	if ((t->path_only ? utimensat(AT_FDCWD, t->path, times, 0) : futimens(t->fd, times)) != 0)
 		lose(t->loss, META_TIME);
@@ -168,7 +168,7 @@ static void take_inherited_off(const struct target_of_set *t, const struct node 
 
 void meta_set(int fd, bool path_only, const struct node *n, unsigned flags, struct meta_loss *loss)
 {
-	struct target_of_set t = { .fd = fd, .path_only = path_only, .loss = loss };
+	struct target_of_set t = {.fd = fd, .path_only = path_only, .loss = loss};
 	bool unprivileged = flags & META_UNPRIVILEGED;
 	struct owned owned;
 

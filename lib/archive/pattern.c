@@ -76,9 +76,9 @@ static const struct {
 	const char *name;
 	int (*has)(int c);
 } classes[] = {
-	{ "alnum", isalnum }, { "alpha", isalpha }, { "blank", isblank }, { "cntrl", iscntrl },
-	{ "digit", isdigit }, { "graph", isgraph }, { "lower", islower }, { "print", isprint },
-	{ "punct", ispunct }, { "space", isspace }, { "upper", isupper }, { "xdigit", isxdigit },
+	{"alnum", isalnum}, {"alpha", isalpha}, {"blank", isblank}, {"cntrl", iscntrl},
+	{"digit", isdigit}, {"graph", isgraph}, {"lower", islower}, {"print", isprint},
+	{"punct", ispunct}, {"space", isspace}, {"upper", isupper}, {"xdigit", isxdigit},
 };
 
 /* At "[:name:]" within a bracket: moves past it. The index of the class, or -1: none such. */
@@ -118,8 +118,8 @@ static bool take_element(struct span *p, uint8_t c, bool ignore_case)
 		p->at++;
 		high = take_escaped(p);
 	}
-	return (low <= c && c <= high) ||
-	       (ignore_case && ((low <= fold(c) && fold(c) <= high) || (low <= upper && upper <= high)));
+	return (low <= c && c <= high) || (ignore_case && ((low <= fold(c) && fold(c) <= high) ||
+							   (low <= upper && upper <= high)));
 }
 
 /*
@@ -172,7 +172,7 @@ static bool take_one(struct span *p, uint8_t c, bool ignore_case)
  */
 static bool glob_fits(struct span p, struct span s, bool ignore_case)
 {
-	struct span star_p = { NULL, p.end }, folders_p = { NULL, p.end };
+	struct span star_p = {NULL, p.end}, folders_p = {NULL, p.end};
 	const uint8_t *star_s = NULL, *folders_s = NULL;
 	bool component_start = true; /* of the glob */
 
@@ -250,7 +250,7 @@ static bool is_special(uint8_t c)
 /* Removes the escapes of a glob that has nothing else. */
 static void unescape(struct rule *r)
 {
-	struct span p = { r->text, r->text + r->text_bytes };
+	struct span p = {r->text, r->text + r->text_bytes};
 	uint8_t *out = r->text;
 
 	while (p.at < p.end)
@@ -312,7 +312,7 @@ static bool copy_base(struct rule *r, const char *base)
 static int add_rule(struct patterns *p, const char *base, struct span text, bool ignore_case,
 		    struct error *err)
 {
-	struct rule r = { .ignore_case = ignore_case };
+	struct rule r = {.ignore_case = ignore_case};
 	bool anchored;
 
 	if (text.at < text.end && *text.at == '!') {
@@ -349,7 +349,7 @@ int patterns_add(struct patterns *p, const char *base, const char *rule, bool ig
 {
 	const uint8_t *at = (const uint8_t *)rule;
 
-	if (add_rule(p, base, (struct span){ at, at + strlen(rule) }, ignore_case, err) != ERR_NONE)
+	if (add_rule(p, base, (struct span){at, at + strlen(rule)}, ignore_case, err) != ERR_NONE)
 		return err_wrap(err, "\"%s\"", rule);
 	return ERR_NONE;
 }
@@ -372,7 +372,7 @@ int patterns_add_lines(struct patterns *p, const char *base, const void *bytes, 
 
 	for (unsigned long number = 1; at < end; number++) {
 		const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
-		struct span line = line_trimmed((struct span){ at, newline ? newline : end });
+		struct span line = line_trimmed((struct span){at, newline ? newline : end});
 
 		at = newline ? newline + 1 : end;
 		if (line.at == line.end || *line.at == '#')
@@ -386,7 +386,7 @@ int patterns_add_lines(struct patterns *p, const char *base, const void *bytes, 
 static bool rule_fits(const struct rule *r, struct span path, struct span name)
 {
 	size_t name_bytes = (size_t)(name.end - name.at), path_bytes;
-	struct span text = { r->text, r->text + r->text_bytes };
+	struct span text = {r->text, r->text + r->text_bytes};
 
 	if (r->base_bytes > 0) {
 		if ((size_t)(path.end - path.at) <= r->base_bytes ||
@@ -400,9 +400,8 @@ static bool rule_fits(const struct rule *r, struct span path, struct span name)
 		return name_bytes == r->text_bytes &&
 		       bytes_equal(name.at, r->text, name_bytes, r->ignore_case);
 	case RULE_NAME_ENDS:
-		return name_bytes >= r->text_bytes &&
-		       bytes_equal(name.end - r->text_bytes, r->text, r->text_bytes,
-				   r->ignore_case);
+		return name_bytes >= r->text_bytes && bytes_equal(name.end - r->text_bytes, r->text,
+								  r->text_bytes, r->ignore_case);
 	case RULE_NAME_GLOB:
 		return name_bytes >= r->literal_bytes &&
 		       bytes_equal(name.at, r->text, r->literal_bytes, r->ignore_case) &&
@@ -421,7 +420,7 @@ static bool rule_fits(const struct rule *r, struct span path, struct span name)
 enum pattern_verdict patterns_match(const struct patterns *p, const void *path, size_t path_bytes,
 				    bool is_folder)
 {
-	struct span whole = { path, (const uint8_t *)path + path_bytes }, name;
+	struct span whole = {path, (const uint8_t *)path + path_bytes}, name;
 	const uint8_t *slash;
 
 	if (path_bytes > 0 && *whole.at == '/')
@@ -429,7 +428,7 @@ enum pattern_verdict patterns_match(const struct patterns *p, const void *path, 
 	if (whole.at >= whole.end)
 		return PATTERN_NO_RULE;
 	slash = memrchr(whole.at, '/', (size_t)(whole.end - whole.at));
-	name = (struct span){ slash ? slash + 1 : whole.at, whole.end };
+	name = (struct span){slash ? slash + 1 : whole.at, whole.end};
 	for (size_t i = p->count; i-- > 0;) {
 		const struct rule *r = &p->rules[i];
 
@@ -444,9 +443,8 @@ bool patterns_covers(const struct patterns *p, const void *path, size_t path_byt
 	const uint8_t *start = path, *end = start + path_bytes, *at = start;
 
 	while (at < end) {
-		const uint8_t *slash = at + 1 < end ?
-					       memchr(at + 1, '/', (size_t)(end - at - 1)) :
-					       NULL;
+		const uint8_t *slash =
+			at + 1 < end ? memchr(at + 1, '/', (size_t)(end - at - 1)) : NULL;
 
 		at = slash ? slash : end;
 		if (patterns_match(p, start, (size_t)(at - start), slash || is_folder) ==

@@ -30,7 +30,7 @@ enum pattern_verdict {
 	PATTERN_RETURNED, /* the last one that does has a `!` */
 };
 
-struct patterns *patterns_new(void); /* NULL: out of memory */
+struct patterns *patterns_new(void);	/* NULL: out of memory */
 void patterns_free(struct patterns *p); /* NULL is allowed */
 
 /*
@@ -53,7 +53,6 @@ enum pattern_verdict patterns_match(const struct patterns *p, const void *path, 
 				    bool is_folder);
 
 /* Whether the path or a folder above it is matched, decided from the top down. */
-bool patterns_covers(const struct patterns *p, const void *path, size_t path_bytes,
-		     bool is_folder);
+bool patterns_covers(const struct patterns *p, const void *path, size_t path_bytes, bool is_folder);
 
 #endif

@@ -25,7 +25,7 @@ static void add_components(struct buf *out, const char *path)
 
 int path_absolute(const char *cwd, const char *path, char **out, struct error *err)
 {
-	struct buf joined = { 0 };
+	struct buf joined = {0};
 	char *own_cwd = NULL;
 
 	if (*path == '\0')
@@ -60,7 +60,7 @@ int roots_make(const char *const *paths, size_t count, struct roots *out, struct
 {
 	size_t kept = 0;
 
-	*out = (struct roots){ .paths = calloc(count ? count : 1, sizeof(char *)) };
+	*out = (struct roots){.paths = calloc(count ? count : 1, sizeof(char *))};
 	if (!out->paths)
 		return err_nomem(err);
 	for (; out->count < count; out->count++) {
@@ -86,7 +86,7 @@ void roots_release(struct roots *r)
 	for (size_t i = 0; i < r->count; i++)
 		free(r->paths[i]);
 	free(r->paths);
-	*r = (struct roots){ 0 };
+	*r = (struct roots){0};
 }
 
 /* How a root sorts against path + last, of its own bytes only as many as that has. */

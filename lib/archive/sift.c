@@ -28,7 +28,7 @@ static void add_errno_note(struct crawl *c, const char *name, const char *step, 
 static bool file_begins_with(int folder_fd, const char *name, const char *header)
 {
 	size_t header_bytes = strlen(header);
-	char begin[256] = { 0 };
+	char begin[256] = {0};
 	struct stat st;
 	ssize_t got = -1;
 	int fd;
@@ -147,11 +147,10 @@ static struct lead lead_of(struct crawl *c, const struct listed *e)
 	struct lead lead;
 
 	if (!crawl_top(c)->leads)
-		return (struct lead){ false, false };
+		return (struct lead){false, false};
 	buf_add_u8(&c->path, '/');
 	buf_add(&c->path, e->name, e->name_bytes);
-	lead.is_root = !c->path.failed &&
-		       roots_has(c->roots, c->path.data, c->path.len_bytes);
+	lead.is_root = !c->path.failed && roots_has(c->roots, c->path.data, c->path.len_bytes);
 	lead.leads = !c->path.failed &&
 		     roots_below(c->roots, c->path.data, c->path.len_bytes, &first, &end);
 	c->path.len_bytes = path_bytes;
@@ -193,7 +192,8 @@ static bool stat_entry(struct crawl *c, const struct listed *e, struct lead lead
 		    AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW)) == 0)
 		return true;
 	if (errno == ENOENT && crawl_top(c)->full)
-		add_note(c, NOTE_ERROR, (const char *)e->name, "vanished while its folder was read");
+		add_note(c, NOTE_ERROR, (const char *)e->name,
+			 "vanished while its folder was read");
 	else
 		add_errno_note(c, (const char *)e->name, "stat", errno);
 	return false;
@@ -233,8 +233,8 @@ enum choice sift_choose(struct crawl *c, const struct listed *e, struct node *n)
 	if (!stat_entry(c, e, lead, &st))
 		return CHOICE_OUT;
 	if (!meta_from_stat(&st, n)) {
-		add_note(c, NOTE_INFO, name, S_ISSOCK(st.st_mode) ? "socket, not stored" :
-								    "unknown type, not stored");
+		add_note(c, NOTE_INFO, name,
+			 S_ISSOCK(st.st_mode) ? "socket, not stored" : "unknown type, not stored");
 		return CHOICE_OUT;
 	}
 	is_folder = n->type == NODE_FOLDER;
@@ -254,4 +254,3 @@ enum choice sift_choose(struct crawl *c, const struct listed *e, struct node *n)
 		return CHOICE_NOMEM;
 	return CHOICE_IN;
 }
-

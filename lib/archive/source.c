@@ -21,7 +21,7 @@
 
 static void wait_for_next_tick(int64_t ctime_ns)
 {
-	const struct timespec millisecond = { .tv_nsec = 1000000 };
+	const struct timespec millisecond = {.tv_nsec = 1000000};
 
 	for (unsigned i = 0; i < TICK_WAITS_MAX; i++) {
 		struct timespec now;
@@ -39,7 +39,7 @@ int source_open(struct source *s, int folder_fd, const char *name, struct error 
 	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	struct stat st;
 
-	*s = (struct source){ .fd = openat(folder_fd, name, flags | O_NOATIME) };
+	*s = (struct source){.fd = openat(folder_fd, name, flags | O_NOATIME)};
 	if (s->fd < 0 && errno == EPERM)
 		s->fd = openat(folder_fd, name, flags);
 	if (s->fd < 0 && errno == ELOOP)
@@ -117,14 +117,14 @@ int source_read(struct source *s, void *buf, size_t cap_bytes, struct source_pie
 	uint64_t left_bytes;
 	ssize_t got;
 
-	*out = (struct source_piece){ 0 };
+	*out = (struct source_piece){0};
 	if (s->at_bytes >= s->node.size_bytes)
 		return ERR_NONE;
 	if (s->at_bytes >= s->stretch_end_bytes)
 		next_stretch(s);
 	left_bytes = s->stretch_end_bytes - s->at_bytes;
 	if (s->stretch_hole) {
-		*out = (struct source_piece){ .bytes = left_bytes, .hole = true };
+		*out = (struct source_piece){.bytes = left_bytes, .hole = true};
 		s->at_bytes = s->stretch_end_bytes;
 		return ERR_NONE;
 	}

@@ -60,7 +60,7 @@ static void tell(const struct target_folder *f, const char *name, enum note_leve
 		 const char *what)
 {
 	const struct target_options *o = &f->target->options;
-	struct buf path = { 0 };
+	struct buf path = {0};
 
 	if (!o->note)
 		return;
@@ -181,8 +181,7 @@ void target_temp_name(char out[NAME_ROOM])
 	snprintf(out, NAME_ROOM, ".mrmr-%016llx.tmp", (unsigned long long)random);
 }
 
-int target_move_over(struct target_folder *f, const char *temp, const char *name,
-		     struct error *err)
+int target_move_over(struct target_folder *f, const char *temp, const char *name, struct error *err)
 {
 	if (renameat(f->fd, temp, f->fd, name) == 0)
 		return ERR_NONE;

@@ -16,8 +16,8 @@
 #define PARTIAL_SUFFIX ".mrmr-partial"
 
 enum file_place {
-	AT_NAME,  /* new: under its own name from the start */
-	AT_TEMP,  /* under a temporary name, to be renamed over what is there */
+	AT_NAME,    /* new: under its own name from the start */
+	AT_TEMP,    /* under a temporary name, to be renamed over what is there */
 	AT_NOWHERE, /* without a name as yet (O_TMPFILE): a killed restore leaves nothing */
 };
 
@@ -32,14 +32,13 @@ struct target_file {
 	uint8_t xattrs[];
 };
 
-static struct target_file *new_file(struct target_folder *f, const char *name,
-				    const struct node *n)
+static struct target_file *new_file(struct target_folder *f, const char *name, const struct node *n)
 {
 	struct target_file *file = malloc(sizeof(*file) + n->xattrs_bytes);
 
 	if (!file)
 		return NULL;
-	*file = (struct target_file){ .folder = f, .fd = -1, .node = *n };
+	*file = (struct target_file){.folder = f, .fd = -1, .node = *n};
 	memcpy(file->name, name, strlen(name) + 1);
 	if (n->xattrs_bytes > 0)
 		memcpy(file->xattrs, n->xattrs, n->xattrs_bytes);
@@ -284,7 +283,7 @@ int target_commit(struct target_file *file, struct error *err)
 {
 	struct target_folder *f = file->folder;
 	bool linked = file->node.links > 1;
-	struct meta_loss loss = { 0 };
+	struct meta_loss loss = {0};
 	struct stat st;
 	int code = ERR_NONE;
 
@@ -324,7 +323,7 @@ int target_keep_partial(struct target_file *file, struct error *err)
 	struct target_folder *f = file->folder;
 	unsigned flags = target_meta_flags(f) | META_UNPRIVILEGED;
 	char name[NAME_ROOM + sizeof(PARTIAL_SUFFIX)];
-	struct meta_loss loss = { 0 };
+	struct meta_loss loss = {0};
 	int code;
 
 	snprintf(name, sizeof(name), "%s" PARTIAL_SUFFIX, file->name);

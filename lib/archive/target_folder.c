@@ -71,7 +71,7 @@ static void close_far_folder(struct target_folder *f)
 /* The driver comes back to f from its subfolder below, which is still open. */
 static void reopen(struct target_folder *f, const struct target_folder *below)
 {
-	struct buf path = { 0 };
+	struct buf path = {0};
 
 	if (below->fd >= 0)
 		f->fd = beneath_reopen_parent(below->fd, f->device, f->inode);
@@ -135,8 +135,8 @@ static bool disinherit(const struct target_folder *f)
 }
 
 /* Makes the folder, or finds it there. *existed tells; then st is what lstat said. */
-static int make(struct target_folder *parent, const char *name, const struct node *n,
-		bool *existed, struct stat *st, struct error *err)
+static int make(struct target_folder *parent, const char *name, const struct node *n, bool *existed,
+		struct stat *st, struct error *err)
 {
 	enum place place;
 
@@ -237,7 +237,8 @@ int target_enter(struct target_folder *parent, const void *name, size_t name_byt
 
 int target_delete_others(struct target_folder *f, struct error *err)
 {
-	if (target_check_open(f, err) != ERR_NONE || listing_read(&f->others, f->fd, err) != ERR_NONE)
+	if (target_check_open(f, err) != ERR_NONE ||
+	    listing_read(&f->others, f->fd, err) != ERR_NONE)
 		return (int)err->code;
 	f->kept = calloc(f->others.count + 1, sizeof(*f->kept));
 	return f->kept ? ERR_NONE : err_nomem(err);
@@ -264,7 +265,7 @@ static bool is_folder(const struct target_folder *f, const struct listed *e)
 static bool may_delete(const struct target_folder *f, const struct listed *e)
 {
 	const struct target_options *o = &f->target->options;
-	struct buf path = { 0 };
+	struct buf path = {0};
 	bool may = true;
 
 	if (!o->may_delete)
@@ -300,7 +301,7 @@ static void delete_others(struct target_folder *f)
 /* Nobody works in f any more, and all below it is finished. */
 static void finish(struct target_folder *f)
 {
-	struct meta_loss loss = { 0 };
+	struct meta_loss loss = {0};
 
 	if (f->fd < 0) {
 		target_note(f, NULL, NOTE_ERROR,

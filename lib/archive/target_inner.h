@@ -36,7 +36,7 @@ struct target_folder {
 	bool complete;
 	bool opened_up; /* was_mode had to be widened; it is put back if no node is set */
 	mode_t was_mode;
-	struct node node; /* xattrs owned */
+	struct node node;      /* xattrs owned */
 	struct listing others; /* what was there, when others are to go */
 	bool *kept;	       /* of them */
 };

@@ -24,14 +24,18 @@ struct link_key {
 struct link {
 	struct link_key key;
 	struct link *next;
-	char *path; /* relative to the target; NULL: being written */
+	char *path;   /* relative to the target; NULL: being written */
 	dev_t device; /* of what was restored */
 	ino_t inode;
 	uint64_t names_left;
 };
 
+struct bucket {
+	struct link *first;
+};
+
 struct links {
-	struct link **buckets;
+	struct bucket *buckets;
 	size_t bucket_count, count;
 };
 
@@ -63,11 +67,11 @@ void links_free(struct links *l)
 	if (!l)
 		return;
 	for (size_t i = 0; i < l->bucket_count; i++) {
-		while (l->buckets[i]) {
-			struct link *next = l->buckets[i]->next;
+		while (l->buckets[i].first) {
+			struct link *next = l->buckets[i].first->next;
 
-			free_link(l->buckets[i]);
-			l->buckets[i] = next;
+			free_link(l->buckets[i].first);
+			l->buckets[i].first = next;
 		}
 	}
 	free(l->buckets);
@@ -76,7 +80,7 @@ void links_free(struct links *l)
 
 static struct link_key key_of(const struct node *n)
 {
-	return (struct link_key){ n->device, n->inode, n->size_bytes, n->mtime_ns, n->ctime_ns };
+	return (struct link_key){n->device, n->inode, n->size_bytes, n->mtime_ns, n->ctime_ns};
 }
 
 static size_t bucket_of(const struct link_key *k, size_t bucket_count)
@@ -87,7 +91,7 @@ static size_t bucket_of(const struct link_key *k, size_t bucket_count)
 /* Where the pointer to the entry of this key is, or would be. */
 static struct link **find(struct links *l, const struct link_key *k)
 {
-	struct link **at = &l->buckets[bucket_of(k, l->bucket_count)];
+	struct link **at = &l->buckets[bucket_of(k, l->bucket_count)].first;
 
 	while (*at && memcmp(&(*at)->key, k, sizeof(*k)) != 0)
 		at = &(*at)->next;
@@ -109,18 +113,18 @@ static void remove_link(struct links *l, struct link **at)
 static void spread(struct links *l)
 {
 	size_t more = l->bucket_count * 4;
-	struct link **buckets = calloc(more, sizeof(*buckets));
+	struct bucket *buckets = calloc(more, sizeof(*buckets));
 
 	if (!buckets)
 		return;
 	for (size_t i = 0; i < l->bucket_count; i++) {
-		while (l->buckets[i]) {
-			struct link *link = l->buckets[i];
-			struct link **to = &buckets[bucket_of(&link->key, more)];
+		while (l->buckets[i].first) {
+			struct link *link = l->buckets[i].first;
+			struct bucket *to = &buckets[bucket_of(&link->key, more)];
 
-			l->buckets[i] = link->next;
-			link->next = *to;
-			*to = link;
+			l->buckets[i].first = link->next;
+			link->next = to->first;
+			to->first = link;
 		}
 	}
 	free(l->buckets);
@@ -168,8 +172,7 @@ static bool link_to(struct target_folder *f, const struct link *first, const cha
 		return false;
 	errno = ESTALE;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	linked = is_first(fd, first) &&
-		 linkat(AT_FDCWD, path, f->fd, name, AT_SYMLINK_FOLLOW) == 0;
+	linked = is_first(fd, first) && linkat(AT_FDCWD, path, f->fd, name, AT_SYMLINK_FOLLOW) == 0;
 	saved = errno;
 	close(fd);
 	errno = saved;
@@ -243,7 +246,7 @@ int links_claim(struct target_folder *f, const char *name, const struct node *n,
 		enum target_outcome *outcome, struct error *err)
 {
 	struct link_key k = key_of(n);
-	struct link first = { 0 }, **at;
+	struct link first = {0}, **at;
 	int code = look_up(f, n, &first, outcome, err);
 
 	if (code != ERR_NONE || *outcome != TARGET_MADE)
@@ -255,7 +258,8 @@ int links_claim(struct target_folder *f, const char *name, const struct node *n,
 	pthread_mutex_lock(&f->target->lock);
 	at = find(f->target->links, &k);
 	if (*at && *outcome == TARGET_WRITE) {
-		/* The name before is gone, or has as many links as may be: this is the first now. */
+		/* The name before is gone, or has as many links as may be: this is the first now.
+		 */
 		free((*at)->path);
 		(*at)->path = NULL;
 	} else if (*at && --(*at)->names_left == 0) {
@@ -269,7 +273,7 @@ void links_done(struct target_folder *f, const char *name, const struct node *n,
 		const struct stat *st)
 {
 	struct link_key k = key_of(n);
-	struct buf path = { 0 };
+	struct buf path = {0};
 	struct link **at;
 
 	target_path(f, name, &path);
@@ -280,7 +284,7 @@ void links_done(struct target_folder *f, const char *name, const struct node *n,
 		(*at)->path = (char *)path.data;
 		(*at)->device = st->st_dev;
 		(*at)->inode = st->st_ino;
-		path = (struct buf){ 0 };
+		path = (struct buf){0};
 	} else {
 		remove_link(f->target->links, at);
 	}

@@ -30,7 +30,7 @@ bool target_replaces(const struct target *t, const struct node *n, const struct 
 
 static bool same_target(const struct target_folder *f, const char *name, const struct node *n)
 {
-	struct buf target = { 0 };
+	struct buf target = {0};
 	struct error err;
 	bool same = meta_read_link(f->fd, name, &target, &err) == ERR_NONE &&
 		    target.len_bytes == n->target_bytes &&
@@ -65,12 +65,12 @@ static bool same_content(const struct target_folder *f, const char *name, const 
 
 static bool same_xattrs(const struct target_folder *f, const char *name, const struct node *n)
 {
-	struct buf there = { 0 };
+	struct buf there = {0};
 	struct error err;
-	bool same = n->xattrs_bytes == 0 ||
-		    (meta_read_xattrs(f->fd, name, &there, &err) == ERR_NONE &&
-		     there.len_bytes == n->xattrs_bytes &&
-		     memcmp(there.data, n->xattrs, n->xattrs_bytes) == 0);
+	bool same =
+		n->xattrs_bytes == 0 || (meta_read_xattrs(f->fd, name, &there, &err) == ERR_NONE &&
+					 there.len_bytes == n->xattrs_bytes &&
+					 memcmp(there.data, n->xattrs, n->xattrs_bytes) == 0);
 
 	buf_release(&there);
 	return same;
@@ -83,7 +83,7 @@ static bool same_xattrs(const struct target_folder *f, const char *name, const s
 static bool settle(struct target_folder *f, const char *name, const struct node *n,
 		   const struct stat *st)
 {
-	struct meta_loss loss = { 0 };
+	struct meta_loss loss = {0};
 	struct stat now;
 	bool settled;
 	int fd;
@@ -167,7 +167,7 @@ static int dress(struct target_folder *f, const char *made_as, const char *name,
 		 const struct node *n, struct error *err)
 {
 	int fd = beneath_open(f->fd, made_as, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
-	struct meta_loss loss = { 0 };
+	struct meta_loss loss = {0};
 	struct node there;
 	struct stat st;
 	int code = ERR_NONE;
@@ -234,7 +234,7 @@ static int make_node(struct target_folder *f, const char *name, const struct nod
 int target_make(struct target_folder *f, const void *name, size_t name_bytes, const struct node *n,
 		enum target_outcome *outcome, struct error *err)
 {
-	struct meta_loss refused = { .refused = 1u << META_DEVICE };
+	struct meta_loss refused = {.refused = 1u << META_DEVICE};
 	char text[NAME_ROOM];
 	int code = ERR_DENIED;
 

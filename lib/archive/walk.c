@@ -14,8 +14,8 @@ struct walk {
 	const struct walk_options *options;
 	struct crawl crawl;
 	struct pool *thread;
-	struct batch *head;  /* began the folder at hand: owns its path and descriptor */
-	struct batch *batch; /* its entries are being handed out: head or a later one */
+	struct batch *head;   /* began the folder at hand: owns its path and descriptor */
+	struct batch *batch;  /* its entries are being handed out: head or a later one */
 	struct batch *parcel; /* the batches after that one */
 	size_t next_entry;
 	bool skipping; /* folders deeper than skip_depth are passed over */

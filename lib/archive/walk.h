@@ -15,7 +15,7 @@
  *			if (order < 0)
  *				... removed since: folder_writer_remove(old_name)
  *			else if (order > 0)
- *				... new: source_open(folder.fd, e.name), meta_read(folder.fd, e.name)
+ *				... new: source_open(folder.fd, e.name) and meta_read_*()
  *			else if (!node_unchanged(&old_node, &e.node))
  *				... changed: the same
  *			if (order <= 0)
@@ -67,8 +67,8 @@ struct walk_options {
 struct walk_folder {
 	const uint8_t *path; /* absolute, without its final slash: "" is the root of all */
 	size_t path_bytes;
-	int fd; /* to open its entries by; -1: nothing is listed here */
-	bool bare; /* only what leads to roots, or the tag of an excluded folder */
+	int fd;		 /* to open its entries by; -1: nothing is listed here */
+	bool bare;	 /* only what leads to roots, or the tag of an excluded folder */
 	bool unreadable; /* it could not be opened or not be listed to its end (noted) */
 };
 

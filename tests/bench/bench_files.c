@@ -20,7 +20,7 @@ static double now_seconds(void)
 
 static void walk_once(const char *tree)
 {
-	struct walk_options options = { 0 };
+	struct walk_options options = {0};
 	struct walk_folder folder;
 	struct walk_entry entry;
 	struct roots roots;

@@ -12,8 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define STEPS_MAX 20000
 
-/* Tries every way a glob of literals, "?", "*" and whole "**" can fit; a rule with brackets or escapes
- * is not for it. budget at 0: it gave up. */
+/* Tries every way a glob of literals, "?", "*" and whole "**" can fit; a rule with brackets or
+ * escapes is not for it. budget at 0: it gave up. */
 static int fits(const uint8_t *p, const uint8_t *s, int start, unsigned *budget)
 {
 	if (*budget == 0 || --*budget == 0)

@@ -46,7 +46,7 @@ static void write_file(void *arg)
 {
 	struct job *job = arg;
 	struct source_piece piece;
-	struct error err = { .code = ERR_NONE };
+	struct error err = {.code = ERR_NONE};
 	uint8_t buf[BUFFER_BYTES];
 
 	for (;;) {
@@ -100,10 +100,9 @@ static void copy_file(struct copy *c, struct target_folder *to, int from_fd,
 	free(job);
 }
 
-static void copy_entry(struct copy *c, struct target_folder *to, int from_fd,
-		       struct walk_entry *e)
+static void copy_entry(struct copy *c, struct target_folder *to, int from_fd, struct walk_entry *e)
 {
-	struct buf xattrs = { 0 }, link = { 0 };
+	struct buf xattrs = {0}, link = {0};
 	enum target_outcome outcome;
 	struct error err;
 
@@ -128,7 +127,7 @@ static void copy_entry(struct copy *c, struct target_folder *to, int from_fd,
 static struct target_folder *enter(struct copy *c, const struct walk_folder *f)
 {
 	size_t name_at = f->path_bytes;
-	struct buf xattrs = { 0 };
+	struct buf xattrs = {0};
 	struct target_folder *folder;
 	struct node n;
 	struct stat st;
@@ -151,7 +150,7 @@ static struct target_folder *enter(struct copy *c, const struct walk_folder *f)
 		buf_release(&xattrs);
 	}
 	need(grow(&c->levels, &c->cap, c->depth + 1, sizeof(*c->levels)), "grow");
-	c->levels[c->depth++] = (struct level){ folder, f->path_bytes };
+	c->levels[c->depth++] = (struct level){folder, f->path_bytes};
 	return folder;
 }
 
@@ -164,21 +163,22 @@ static void leave_all(struct copy *c)
 
 void copy_tree(const char *from, const char *to, unsigned threads, struct copy_result *result)
 {
-	struct walk_options walk_options = { 0 };
-	struct target_options options = { 0 };
-	struct copy c = { 0 };
+	struct walk_options walk_options = {0};
+	struct target_options options = {0};
+	struct copy c = {0};
 	struct walk_folder folder;
 	struct walk_entry entry;
 	struct roots roots;
 	struct walk *walk = NULL;
 	struct error err;
 
-	*result = (struct copy_result){ 0 };
+	*result = (struct copy_result){0};
 	if (threads > 0)
 		c.pool = pool_new(threads, &err);
 	need((c.pool || threads == 0) && roots_make(&from, 1, &roots, &err) == ERR_NONE &&
-	     walk_open(&walk_options, &roots, &walk, &err) == ERR_NONE &&
-	     target_open(to, &options, &c.target, &err) == ERR_NONE, err.message);
+		     walk_open(&walk_options, &roots, &walk, &err) == ERR_NONE &&
+		     target_open(to, &options, &c.target, &err) == ERR_NONE,
+	     err.message);
 	c.root_bytes = strlen(roots.paths[0]);
 	while (walk_next_folder(walk, &folder, &err)) {
 		struct target_folder *at;
@@ -243,11 +243,12 @@ static bool contents_equal(int a_fd, int b_fd, const char *name)
 
 static bool xattrs_equal(int a_fd, int b_fd, const char *name)
 {
-	struct buf a = { 0 }, b = { 0 };
+	struct buf a = {0}, b = {0};
 	struct error err;
-	bool equal = meta_read_xattrs(a_fd, name, &a, &err) == meta_read_xattrs(b_fd, name, &b, &err) &&
-		     a.len_bytes == b.len_bytes &&
-		     (a.len_bytes == 0 || memcmp(a.data, b.data, a.len_bytes) == 0);
+	bool equal =
+		meta_read_xattrs(a_fd, name, &a, &err) == meta_read_xattrs(b_fd, name, &b, &err) &&
+		a.len_bytes == b.len_bytes &&
+		(a.len_bytes == 0 || memcmp(a.data, b.data, a.len_bytes) == 0);
 
 	buf_release(&a);
 	buf_release(&b);
@@ -256,7 +257,7 @@ static bool xattrs_equal(int a_fd, int b_fd, const char *name)
 
 static bool links_equal(int a_fd, int b_fd, const char *name)
 {
-	struct buf a = { 0 }, b = { 0 };
+	struct buf a = {0}, b = {0};
 	struct error err;
 	bool equal = meta_read_link(a_fd, name, &a, &err) == ERR_NONE &&
 		     meta_read_link(b_fd, name, &b, &err) == ERR_NONE &&

@@ -20,7 +20,7 @@ static void need(bool done, const char *what)
 static void take_note(void *ctx, enum note_level level, const uint8_t *path, size_t path_bytes,
 		      const char *what)
 {
-	static const char *const levels[] = { "detail", "info", "error" };
+	static const char *const levels[] = {"detail", "info", "error"};
 	struct restore *r = ctx;
 
 	buf_add(&r->notes, levels[level], strlen(levels[level]));
@@ -130,8 +130,8 @@ struct node node_special(enum node_type type, uint64_t rdev)
 	return n;
 }
 
-int restore_file(struct restore *r, struct target_folder *f, const char *name,
-		 const struct node *n, const char *text, enum target_outcome *outcome)
+int restore_file(struct restore *r, struct target_folder *f, const char *name, const struct node *n,
+		 const char *text, enum target_outcome *outcome)
 {
 	enum target_outcome own;
 	struct target_file *file;

@@ -14,7 +14,7 @@ struct restore {
 	struct target *target;
 	struct target_folder *root;
 	struct target_counts counts; /* after restore_close() */
-	struct buf notes; /* "level path: what\n", NUL at the end */
+	struct buf notes;	     /* "level path: what\n", NUL at the end */
 	struct error err;
 };
 
@@ -34,8 +34,8 @@ struct node node_special(enum node_type type, uint64_t rdev);
 #define NODE_TIME_NS INT64_C(1000000000123456789)
 
 /* Each an err_code; r->err and *outcome (may be NULL) are filled. */
-int restore_file(struct restore *r, struct target_folder *f, const char *name,
-		 const struct node *n, const char *text, enum target_outcome *outcome);
+int restore_file(struct restore *r, struct target_folder *f, const char *name, const struct node *n,
+		 const char *text, enum target_outcome *outcome);
 int restore_special(struct restore *r, struct target_folder *f, const char *name,
 		    const struct node *n, enum target_outcome *outcome);
 int restore_enter(struct restore *r, struct target_folder *f, const char *name,

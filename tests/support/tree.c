@@ -67,11 +67,12 @@ void tree_link(int folder_fd, const char *target, const char *path)
 
 void tree_socket(int folder_fd, const char *path)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	need(snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", folder_fd,
-		      path) < (int)sizeof(address.sun_path), path);
+		      path) < (int)sizeof(address.sun_path),
+	     path);
 	need(fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0, path);
 	close(fd);
 }
@@ -99,7 +100,7 @@ int tree_deep(int folder_fd, unsigned depth, unsigned at)
 
 void tree_remove(char *path)
 {
-	char *argv[] = { "rm", "-rf", "--", path, NULL };
+	char *argv[] = {"rm", "-rf", "--", path, NULL};
 	int status;
 	pid_t child;
 
@@ -152,9 +153,9 @@ int tree_as_nobody(int (*fn)(void *ctx), void *ctx)
 	child = fork();
 	need(child >= 0, "fork");
 	if (child == 0) {
-		if (geteuid() == 0 && (setgroups(0, NULL) != 0 ||
-				       setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
-				       setresuid(NOBODY, NOBODY, NOBODY) != 0))
+		if (geteuid() == 0 &&
+		    (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
+		     setresuid(NOBODY, NOBODY, NOBODY) != 0))
 			_exit(120);
 		_exit(fn(ctx));
 	}

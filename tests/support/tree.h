@@ -24,7 +24,7 @@ void tree_remove(char *path);
 
 /* The text of a small file, valid until the next call. NULL: there is none. */
 const char *tree_read(int folder_fd, const char *path);
-bool tree_has(int folder_fd, const char *path); /* a name, be it a link into nowhere */
+bool tree_has(int folder_fd, const char *path);	      /* a name, be it a link into nowhere */
 unsigned tree_count(int folder_fd, const char *path); /* names in a folder */
 
 /* Runs fn in a child process as nobody (when root; else as who we are), and returns its result. */

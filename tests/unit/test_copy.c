@@ -57,8 +57,9 @@ static void copy_and_compare(struct place *p, unsigned threads)
 static void make_special_things(struct place *p)
 {
 	static const uint8_t acl[] = {
-		2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 5, 0, 210, 4, 0, 0, 4, 0, 5, 0,
-		255, 255, 255, 255, 16, 0, 5, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255,
+		2, 0,	0,   0,	  1,   0,   7,	0, 255, 255, 255, 255, 2,   0,	 5,
+		0, 210, 4,   0,	  0,   4,   0,	5, 0,	255, 255, 255, 255, 16,	 0,
+		5, 0,	255, 255, 255, 255, 32, 0, 0,	0,   255, 255, 255, 255,
 	};
 	int fd;
 
@@ -101,7 +102,7 @@ static void everything_special_comes_back(void **state)
 static void a_tree_of_noise_comes_back_written_by_several_threads(void **state)
 {
 	static uint8_t bytes[300000];
-	struct noise noise = { 7 };
+	struct noise noise = {7};
 	struct place *p = *state;
 	char name[256];
 

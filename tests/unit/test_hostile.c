@@ -64,9 +64,8 @@ static void a_name_that_is_no_component_is_refused_by_every_step(void **state)
 		const char *name;
 		size_t bytes;
 	} names[] = {
-		{ "", 0 },   { ".", 1 },      { "..", 2 },     { "/", 1 },
-		{ "/etc", 4 }, { "a/b", 3 },    { "../out/x", 8 }, { "a/", 2 },
-		{ "a\0b", 3 }, { "sub/../..", 9 },
+		{"", 0},    {".", 1},	     {"..", 2}, {"/", 1},    {"/etc", 4},
+		{"a/b", 3}, {"../out/x", 8}, {"a/", 2}, {"a\0b", 3}, {"sub/../..", 9},
 	};
 	struct restore *r = *state;
 	struct node file = node_file("", 0600), folder = node_folder(0700), link = node_link("x");
@@ -122,8 +121,8 @@ static void names_of_every_byte_and_of_255_and_twins_stay_apart(void **state)
 
 static void a_planted_link_is_never_followed(void **state)
 {
-	static const enum target_overwrite policies[] = { TARGET_IF_CHANGED, TARGET_ALWAYS,
-							  TARGET_IF_NEWER, TARGET_NEVER };
+	static const enum target_overwrite policies[] = {TARGET_IF_CHANGED, TARGET_ALWAYS,
+							 TARGET_IF_NEWER, TARGET_NEVER};
 	struct restore *r = *state;
 	struct node folder = node_folder(0700), file = node_file("evil", 0644);
 	struct stat before;
@@ -166,9 +165,9 @@ static void a_file_with_a_name_outside_is_replaced_not_written_into(void **state
 {
 	struct restore *r = *state;
 	struct node file = node_file("evil", 0777), same = node_file("good", 0777);
-	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
-				     { .tv_sec = NODE_TIME_NS / 1000000000,
-				       .tv_nsec = NODE_TIME_NS % 1000000000 } };
+	struct timespec times[2] = {
+		{.tv_nsec = UTIME_OMIT},
+		{.tv_sec = NODE_TIME_NS / 1000000000, .tv_nsec = NODE_TIME_NS % 1000000000}};
 	enum target_outcome outcome;
 
 	tree_file(r->out_fd, "victim", "good");
@@ -263,7 +262,7 @@ static void a_folder_swapped_for_a_link_at_any_moment_leads_nowhere(void **state
 	struct restore *r = *state;
 	struct node folder = node_folder(0777), inner = node_folder(0777);
 	struct node file = node_file("evil", 0666);
-	struct swapper s = { .fd = r->in_fd, .a = "d", .b = "x" };
+	struct swapper s = {.fd = r->in_fd, .a = "d", .b = "x"};
 	struct stat before = stat_of(r->fd, "out");
 	struct timespec start;
 	unsigned entered = 0;
@@ -300,7 +299,7 @@ static void a_file_swapped_for_a_link_at_any_moment_writes_nothing_outside(void 
 {
 	struct restore *r = *state;
 	struct node file = node_file("evil", 0666), link = node_link("evil");
-	struct swapper s = { .fd = r->in_fd, .a = "f", .b = "x" };
+	struct swapper s = {.fd = r->in_fd, .a = "f", .b = "x"};
 	struct timespec start;
 	struct stat before;
 	unsigned planted = 0;
@@ -338,7 +337,7 @@ static void a_file_swapped_for_a_link_at_any_moment_writes_nothing_outside(void 
 static void deletion_meets_swapped_links_and_stays_inside(void **state)
 {
 	struct restore *r = *state;
-	struct swapper s = { .fd = r->in_fd, .a = "t/d", .b = "x" };
+	struct swapper s = {.fd = r->in_fd, .a = "t/d", .b = "x"};
 	struct timespec start;
 	unsigned planted = 0;
 
@@ -366,8 +365,8 @@ static void deletion_meets_swapped_links_and_stays_inside(void **state)
 }
 
 /* cap_net_bind_service, permitted and effective: struct vfs_cap_data. */
-static const uint8_t capability_xattr[] = { 1, 0, 0, 2, 0, 4, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0,
-					    0, 0, 0, 0 };
+static const uint8_t capability_xattr[] = {1, 0, 0, 2, 0, 4, 0, 0, 0, 4,
+					   0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
 
 static void add_capability(struct node *n, struct buf *xattrs)
 {
@@ -394,7 +393,7 @@ static void root_gets_setuid_and_capabilities_back_unless_it_said_no(void **stat
 {
 	struct restore *r = *state;
 	struct node n = node_file("x", 06755);
-	struct buf xattrs = { 0 };
+	struct buf xattrs = {0};
 
 	if (geteuid() != 0)
 		skip();
@@ -423,7 +422,7 @@ static int restore_as_nobody(void *ctx)
 	struct node device = node_special(NODE_BLOCK_DEVICE, makedev(8, 0));
 	struct node folder = node_folder(02755), trusted = node_file("x", 0600);
 	struct node link = node_link("x");
-	struct buf capability = { 0 }, attributes = { 0 };
+	struct buf capability = {0}, attributes = {0};
 	struct target_folder *sub;
 	enum target_outcome outcome;
 	bool good = true;
@@ -587,8 +586,9 @@ static void a_folder_moved_away_meanwhile_is_not_mistaken_for_another(void **sta
 		target_leave(folders[i], true);
 	assert_int_equal(restore_file(r, folders[2], "f", &file, "x", NULL), ERR_IO);
 	assert_int_equal(restore_special(r, folders[2], "f", &file, NULL), ERR_CORRUPT);
-	assert_int_equal(restore_enter(r, folders[2], "f", &(struct node){ .type = NODE_FOLDER },
-				       &folders[3]), ERR_IO);
+	assert_int_equal(
+		restore_enter(r, folders[2], "f", &(struct node){.type = NODE_FOLDER}, &folders[3]),
+		ERR_IO);
 	assert_int_equal(target_delete_others(folders[2], &r->err), ERR_IO);
 	target_leave(folders[2], true);
 	assert_int_equal(restore_file(r, folders[1], "f", &file, "x", NULL), ERR_NONE);
@@ -606,14 +606,15 @@ static void a_default_acl_of_the_target_is_not_inherited(void **state)
 {
 	/* user::rwx user:1234:rwx group::rwx mask::rwx other::rwx, as the kernel has it */
 	static const uint8_t acl[] = {
-		2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 7, 0, 210, 4, 0, 0, 4, 0, 7, 0,
-		255, 255, 255, 255, 16, 0, 7, 0, 255, 255, 255, 255, 32, 0, 7, 0, 255, 255, 255, 255,
+		2, 0,	0,   0,	  1,   0,   7,	0, 255, 255, 255, 255, 2,   0,	 7,
+		0, 210, 4,   0,	  0,   4,   0,	7, 0,	255, 255, 255, 255, 16,	 0,
+		7, 0,	255, 255, 255, 255, 32, 0, 7,	0,   255, 255, 255, 255,
 	};
 	struct restore *r = *state;
 	struct node folder = node_folder(0750), file = node_file("x", 0640);
 	struct node pipe = node_special(NODE_FIFO, 0), with = node_file("x", 0670);
 	struct target_folder *sub;
-	struct buf xattrs = { 0 };
+	struct buf xattrs = {0};
 	char value[256];
 	int fd;
 
@@ -636,7 +637,7 @@ static void a_default_acl_of_the_target_is_not_inherited(void **state)
 	assert_int_equal(stat_of(r->in_fd, "p").st_mode & 0777, 0640);
 	assert_int_equal(stat_of(r->in_fd, "sub").st_mode & 0777, 0750);
 	for (unsigned i = 0; i < 4; i++) {
-		static const char *const paths[] = { "f", "sub", "sub/f", "with" };
+		static const char *const paths[] = {"f", "sub", "sub/f", "with"};
 
 		fd = openat(r->in_fd, paths[i], O_RDONLY | O_CLOEXEC);
 		assert_int_equal(fgetxattr(fd, "system.posix_acl_access", value, sizeof(value)),
@@ -661,7 +662,7 @@ static int forbid_new_calls(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
 	};
-	struct sock_fprog program = { .len = sizeof(filter) / sizeof(*filter), .filter = filter };
+	struct sock_fprog program = {.len = sizeof(filter) / sizeof(*filter), .filter = filter};
 
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
 	       syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;

@@ -46,7 +46,8 @@ static int tear_down(void **state)
 
 static void set(struct place *p, const char *name, const char *attribute, const char *value)
 {
-	assert_int_equal(lsetxattr(temp_path(p->path, name), attribute, value, strlen(value), 0), 0);
+	assert_int_equal(lsetxattr(temp_path(p->path, name), attribute, value, strlen(value), 0),
+			 0);
 }
 
 /* The pairs as "name=value ", NUL at the end; lent until the next call. */
@@ -89,8 +90,8 @@ static void attributes_come_sorted_by_name_and_without_those_of_the_file_system(
 	}
 	assert_int_equal(meta_read_xattrs(p->fd, "f", &p->out, &err), ERR_NONE);
 	assert_string_equal(pairs(&p->out), root ? "security.s=S trusted.t=T user.a= user.mm=mid "
-						   "user.z=last " :
-						   "user.a= user.mm=mid user.z=last ");
+						   "user.z=last "
+						 : "user.a= user.mm=mid user.z=last ");
 	buf_clear(&p->out);
 	fd = openat(p->fd, "f", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(meta_read_xattrs_fd(fd, &p->out, &err), ERR_NONE);
@@ -202,10 +203,13 @@ static void add_pair(struct buf *out, const char *name, const char *value)
 static void what_was_set_reads_back_the_same(void **state)
 {
 	struct place *p = *state;
-	struct node n = { .type = NODE_FILE, .mode = 0444, .uid = geteuid(), .gid = getegid(),
-			  .mtime_ns = -1500000000 };
-	struct meta_loss loss = { 0 };
-	struct buf xattrs = { 0 };
+	struct node n = {.type = NODE_FILE,
+			 .mode = 0444,
+			 .uid = geteuid(),
+			 .gid = getegid(),
+			 .mtime_ns = -1500000000};
+	struct meta_loss loss = {0};
+	struct buf xattrs = {0};
 	struct error err;
 	struct stat st;
 
@@ -238,10 +242,10 @@ static void what_was_set_reads_back_the_same(void **state)
 static void what_cannot_be_set_is_told_and_stops_nothing_else(void **state)
 {
 	struct place *p = *state;
-	struct node n = { .type = NODE_FILE, .mode = 0600, .uid = geteuid(), .gid = getegid(),
-			  .mtime_ns = 7 };
-	struct meta_loss loss = { 0 };
-	struct buf xattrs = { 0 };
+	struct node n = {
+		.type = NODE_FILE, .mode = 0600, .uid = geteuid(), .gid = getegid(), .mtime_ns = 7};
+	struct meta_loss loss = {0};
+	struct buf xattrs = {0};
 	struct stat st;
 	int fd;
 
@@ -271,16 +275,17 @@ static void what_cannot_be_set_is_told_and_stops_nothing_else(void **state)
 static int set_for_others(void *ctx)
 {
 	struct place *p = ctx;
-	struct node n = { .type = NODE_FILE, .mode = 0600, .uid = geteuid(), .gid = getegid(),
-			  .mtime_ns = 7 };
-	struct meta_loss loss = { 0 };
+	struct node n = {
+		.type = NODE_FILE, .mode = 0600, .uid = geteuid(), .gid = getegid(), .mtime_ns = 7};
+	struct meta_loss loss = {0};
 	int fd = openat(p->fd, "f", O_RDONLY | O_CLOEXEC);
 
 	meta_set(fd, false, &n, META_INHERITED, &loss);
-	return loss.refused == (1u << META_OWNER | 1u << META_MODE | 1u << META_TIME | 1u << META_ACL) &&
-			       loss.failed == 0 ?
-		       0 :
-		       1;
+	return loss.refused == (1u << META_OWNER | 1u << META_MODE | 1u << META_TIME |
+				1u << META_ACL) &&
+			       loss.failed == 0
+		       ? 0
+		       : 1;
 }
 
 static void a_file_of_others_takes_nothing(void **state)

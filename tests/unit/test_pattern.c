@@ -225,8 +225,8 @@ static void lines_of_a_file_are_rules_comments_or_blank(void **state)
 
 static void a_rule_that_can_never_fit_is_refused(void **state)
 {
-	static const char *const rules[] = { "", "!", "/", "!/", "[", "a[b", "a[]", "[!]", "x\\",
-					     "[[:digit:]", "[a\\", "//" };
+	static const char *const rules[] = {"",	   "!",	  "/",	 "!/",	       "[",    "a[b",
+					    "a[]", "[!]", "x\\", "[[:digit:]", "[a\\", "//"};
 	struct patterns *p = patterns_new();
 	struct error err;
 
@@ -248,10 +248,10 @@ static double seconds(void)
 static void a_million_paths_meet_twenty_rules_in_about_a_second(void **state)
 {
 	static const char *const rules[] = {
-		"*.o",	     "*.tmp",	 "*~",	       ".git/",	   "node_modules/", "/proc",
-		"/sys",	     "/dev",	 "/tmp/*",     "*.py[co]", "core.[0-9]*",   "Thumbs.db",
-		".DS_Store", "**/cache", "/var/**/lock", "build*/",  "!build.txt",    "*.bak",
-		"#*#",	     "/home/*/.cache/",
+		"*.o",	       "*.tmp",	     "*~",	  ".git/",    "node_modules/",
+		"/proc",       "/sys",	     "/dev",	  "/tmp/*",   "*.py[co]",
+		"core.[0-9]*", "Thumbs.db",  ".DS_Store", "**/cache", "/var/**/lock",
+		"build*/",     "!build.txt", "*.bak",	  "#*#",      "/home/*/.cache/",
 	};
 	struct patterns *p = patterns_new();
 	struct error err;
@@ -264,8 +264,8 @@ static void a_million_paths_meet_twenty_rules_in_about_a_second(void **state)
 	start = seconds();
 	for (unsigned i = 0; i < 1000000; i++) {
 		char path[96];
-		int len = snprintf(path, sizeof(path), "/usr/share/doc/package-%u/file%u.%s", i / 20,
-				   i, i % 10 ? "gz" : "tmp");
+		int len = snprintf(path, sizeof(path), "/usr/share/doc/package-%u/file%u.%s",
+				   i / 20, i, i % 10 ? "gz" : "tmp");
 
 		found += patterns_match(p, path, (size_t)len, false) == PATTERN_MATCH;
 	}

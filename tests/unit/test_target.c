@@ -52,8 +52,8 @@ static int64_t mtime_of(int fd, const char *path)
 
 static void set_mtime(int fd, const char *path, int64_t ns)
 {
-	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
-				     { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 } };
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
+				    {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000}};
 
 	assert_int_equal(utimensat(fd, path, times, AT_SYMLINK_NOFOLLOW), 0);
 }
@@ -125,8 +125,9 @@ static void holes_stay_holes_unless_zeros_are_asked_for(void **state)
 
 		r->options.no_sparse = i == 1;
 		restore_open(r);
-		assert_int_equal(target_begin(r->root, name, strlen(name), &n, &file, &outcome,
-					      &r->err), ERR_NONE);
+		assert_int_equal(
+			target_begin(r->root, name, strlen(name), &n, &file, &outcome, &r->err),
+			ERR_NONE);
 		assert_int_equal(target_hole(file, 1 << 20, 3 << 20, &r->err), ERR_NONE);
 		assert_int_equal(target_hole(file, 4, (1 << 20) - 4, &r->err), ERR_NONE);
 		assert_int_equal(target_write(file, 0, "text", 4, &r->err), ERR_NONE);
@@ -268,7 +269,10 @@ static void a_partial_file_has_a_name_of_its_own(void **state)
 	assert_string_equal(tree_read(r->in_fd, "old"), "old");
 	assert_int_equal(stat_of(r->in_fd, "old.mrmr-partial").st_size, 5);
 	assert_int_equal(stat_of(r->in_fd, "old.mrmr-partial").st_mode, S_IFREG | 0755);
-	assert_memory_equal(tree_read(r->in_fd, "new.mrmr-partial"), "\0\0\0" "45", 5);
+	assert_memory_equal(tree_read(r->in_fd, "new.mrmr-partial"),
+			    "\0\0\0"
+			    "45",
+			    5);
 	assert_int_equal(tree_count(r->in_fd, "."), 3);
 }
 
@@ -281,14 +285,14 @@ static void the_policy_decides_about_what_exists(void **state)
 		enum target_outcome outcome;
 		const char *after;
 	} cases[] = {
-		{ TARGET_IF_CHANGED, "OLD", NODE_TIME_NS, TARGET_SAME, "OLD" },
-		{ TARGET_IF_CHANGED, "OLDER", NODE_TIME_NS, TARGET_WRITE, "new" },
-		{ TARGET_IF_CHANGED, "OLD", NODE_TIME_NS + 1, TARGET_WRITE, "new" },
-		{ TARGET_ALWAYS, "OLD", NODE_TIME_NS, TARGET_WRITE, "new" },
-		{ TARGET_IF_NEWER, "OLD", NODE_TIME_NS, TARGET_KEPT, "OLD" },
-		{ TARGET_IF_NEWER, "OLD", NODE_TIME_NS + 1, TARGET_KEPT, "OLD" },
-		{ TARGET_IF_NEWER, "OLD", NODE_TIME_NS - 1, TARGET_WRITE, "new" },
-		{ TARGET_NEVER, "OLD", OLD_NS, TARGET_KEPT, "OLD" },
+		{TARGET_IF_CHANGED, "OLD", NODE_TIME_NS, TARGET_SAME, "OLD"},
+		{TARGET_IF_CHANGED, "OLDER", NODE_TIME_NS, TARGET_WRITE, "new"},
+		{TARGET_IF_CHANGED, "OLD", NODE_TIME_NS + 1, TARGET_WRITE, "new"},
+		{TARGET_ALWAYS, "OLD", NODE_TIME_NS, TARGET_WRITE, "new"},
+		{TARGET_IF_NEWER, "OLD", NODE_TIME_NS, TARGET_KEPT, "OLD"},
+		{TARGET_IF_NEWER, "OLD", NODE_TIME_NS + 1, TARGET_KEPT, "OLD"},
+		{TARGET_IF_NEWER, "OLD", NODE_TIME_NS - 1, TARGET_WRITE, "new"},
+		{TARGET_NEVER, "OLD", OLD_NS, TARGET_KEPT, "OLD"},
 	};
 	struct restore *r = *state;
 
@@ -591,8 +595,8 @@ static void a_target_that_cannot_be_made_is_an_error(void **state)
 	struct target *t;
 
 	tree_file(r->in_fd, "file", "");
-	assert_int_not_equal(target_open(temp_path(r->path, "in/file/sub"), &r->options, &t,
-					 &r->err), ERR_NONE);
+	assert_int_not_equal(
+		target_open(temp_path(r->path, "in/file/sub"), &r->options, &t, &r->err), ERR_NONE);
 	assert_int_not_equal(target_open(temp_path(r->path, "in/file"), &r->options, &t, &r->err),
 			     ERR_NONE);
 	assert_int_equal(target_open(temp_path(r->path, "in/a/b/c"), &r->options, &t, &r->err),

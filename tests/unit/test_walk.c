@@ -16,15 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A tree to walk, and what a walk said of it, relative to it. */
 struct place {
 	char *path;
 	int fd;
-	struct buf seen; /* "folder: entry entry/ \n" */
+	struct buf seen;  /* "folder: entry entry/ \n" */
 	struct buf notes; /* "level path: what\n" */
 	struct walk_options options;
 };
@@ -40,9 +40,9 @@ static void take_note(void *ctx, enum note_level level, const uint8_t *path, siz
 	if (path_bytes < cut)
 		cut = 0;
 	len = snprintf(line, sizeof(line), "%s %.*s: %s\n",
-		       level == NOTE_ERROR ? "error" :
-		       level == NOTE_INFO  ? "info" :
-					     "detail",
+		       level == NOTE_ERROR  ? "error"
+		       : level == NOTE_INFO ? "info"
+					    : "detail",
 		       (int)(path_bytes - cut), path + cut, what);
 	buf_add(&p->notes, line, (size_t)len);
 }
@@ -104,16 +104,21 @@ static void walk_roots(struct place *p, const char *const *paths, size_t count, 
 		if (!ours)
 			continue;
 		buf_add(&p->seen, f.path + cut, f.path_bytes - cut);
-		buf_add(&p->seen, f.bare ? "(bare):" : f.unreadable ? "(unreadable):" : ":",
-			f.bare ? 7 : f.unreadable ? 13 : 1);
+		buf_add(&p->seen,
+			f.bare	       ? "(bare):"
+			: f.unreadable ? "(unreadable):"
+				       : ":",
+			f.bare	       ? 7
+			: f.unreadable ? 13
+				       : 1);
 		if (visit)
 			visit(p, w, &f);
 		while (walk_next_entry(w, &e, &err))
 			see(p, &f, (const char *)e.name, e.name_bytes,
-			    e.node.type == NODE_FOLDER	? "/" :
-			    e.node.type == NODE_SYMLINK ? "@" :
-			    e.node.type == NODE_FIFO	? "|" :
-							  "");
+			    e.node.type == NODE_FOLDER	  ? "/"
+			    : e.node.type == NODE_SYMLINK ? "@"
+			    : e.node.type == NODE_FIFO	  ? "|"
+							  : "");
 		assert_int_equal(err.code, ERR_NONE);
 		buf_add(&p->seen, "\n", 1);
 	}
@@ -162,7 +167,7 @@ static void a_node_has_what_lstat_says(void **state)
 	struct place *p = *state;
 	struct roots roots;
 	struct walk_folder f;
-	struct walk_entry e = { 0 };
+	struct walk_entry e = {0};
 	struct error err;
 	struct walk *w;
 	struct stat st;
@@ -245,8 +250,8 @@ static void a_relative_path_counts_from_the_current_folder(void **state)
 
 static void a_series_names_its_roots_sorted_each_once_and_with_its_nul(void **state)
 {
-	const char *paths[] = { "/b", "/a/", "/b/.", "/" };
-	struct buf out = { 0 };
+	const char *paths[] = {"/b", "/a/", "/b/.", "/"};
+	struct buf out = {0};
 	struct roots roots;
 	struct error err;
 
@@ -267,8 +272,8 @@ static void a_series_names_its_roots_sorted_each_once_and_with_its_nul(void **st
 static void a_missing_root_is_noted_and_none_at_all_is_an_error(void **state)
 {
 	struct place *p = *state;
-	char *paths[2] = { strdup(temp_path(p->path, "here")),
-			   strdup(temp_path(p->path, "not/there")) };
+	char *paths[2] = {strdup(temp_path(p->path, "here")),
+			  strdup(temp_path(p->path, "not/there"))};
 	struct roots roots;
 	struct walk *w;
 	struct error err;
@@ -291,8 +296,8 @@ static void a_missing_root_is_noted_and_none_at_all_is_an_error(void **state)
 static void links_are_followed_on_the_way_to_a_root_only(void **state)
 {
 	struct place *p = *state;
-	char *paths[2] = { strdup(temp_path(p->path, "way/sub")),
-			   strdup(temp_path(p->path, "link")) };
+	char *paths[2] = {strdup(temp_path(p->path, "way/sub")),
+			  strdup(temp_path(p->path, "link"))};
 
 	tree_file(p->fd, "real/sub/x", "");
 	tree_file(p->fd, "real/other", "");
@@ -307,7 +312,8 @@ static void links_are_followed_on_the_way_to_a_root_only(void **state)
 	paths[1] = strdup(p->path);
 	walk_roots(p, (const char *const *)paths, 2, NULL);
 	assert_non_null(strstr(SEEN(p), ": link@ real/ way@\n"));
-	assert_non_null(strstr(NOTES(p), "error /way: no folder: nothing below it can be stored\n"));
+	assert_non_null(
+		strstr(NOTES(p), "error /way: no folder: nothing below it can be stored\n"));
 	free(paths[0]);
 	free(paths[1]);
 }
@@ -347,7 +353,7 @@ static void what_patterns_exclude_is_not_entered(void **state)
 
 static void a_tagged_folder_keeps_only_its_tag(void **state)
 {
-	const char *present[] = { ".nobackup", "TAG:yes" };
+	const char *present[] = {".nobackup", "TAG:yes"};
 	struct place *p = *state;
 
 	tree_file(p->fd, "cache/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\nmore");
@@ -523,8 +529,8 @@ static int walk_unreadable(void *ctx)
 	struct place *p = ctx;
 
 	walk_place(p);
-	if (strcmp(SEEN(p), ": blind/ closed/ open/\n/blind: x\n/closed(unreadable):\n/open: x\n") !=
-	    0)
+	if (strcmp(SEEN(p),
+		   ": blind/ closed/ open/\n/blind: x\n/closed(unreadable):\n/open: x\n") != 0)
 		return 1;
 	return strcmp(NOTES(p), "error /closed: open: Permission denied\n") != 0;
 }
@@ -563,7 +569,7 @@ static void an_entry_that_may_not_be_looked_at_is_noted(void **state)
 static void one_file_system_stores_mount_points_as_empty_folders(void **state)
 {
 	struct place *p = *state;
-	char *paths[2] = { strdup(p->path), strdup(temp_path(p->path, "mnt/sub/in")) };
+	char *paths[2] = {strdup(p->path), strdup(temp_path(p->path, "mnt/sub/in"))};
 
 	tree_folder(p->fd, "mnt");
 	tree_file(p->fd, "z", "");
