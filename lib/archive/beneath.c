@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -117,12 +118,13 @@ struct removal {
 	struct level *levels;
 	size_t depth, cap;
 	struct buf names;
+	char at[NAME_MAX + 1]; /* in that folder; what was tried last */
 };
 
 /* Notes down name, goes into it. */
 static bool descend(struct removal *r, const char *name)
 {
-	struct stat here, there;
+	struct stat here;
 	int fd;
 
 	if (fstat(r->fd, &here) < 0 || !grow(&r->levels, &r->cap, r->depth + 1, sizeof(*r->levels)))
@@ -134,11 +136,6 @@ static bool descend(struct removal *r, const char *name)
 	fd = openat(r->fd, name, FOLDER_FLAGS);
 	if (fd < 0)
 		return false;
-	if (fstat(fd, &there) < 0 || there.st_dev != here.st_dev) {
-		close(fd);
-		errno = EXDEV;
-		return false;
-	}
 	close(r->fd);
 	r->fd = fd;
 	r->depth++;
@@ -157,12 +154,14 @@ static bool ascend(struct removal *r)
 	r->fd = parent;
 	r->depth--;
 	r->names.len_bytes = l->name_at;
-	return unlinkat(r->fd, (const char *)r->names.data + l->name_at, AT_REMOVEDIR) == 0;
+	snprintf(r->at, sizeof(r->at), "%s", (const char *)r->names.data + l->name_at);
+	return unlinkat(r->fd, r->at, AT_REMOVEDIR) == 0;
 }
 
 /* Removes one name, or goes into it if it is a folder with something in it. */
 static bool remove_or_descend(struct removal *r, const char *name)
 {
+	snprintf(r->at, sizeof(r->at), "%s", name);
 	if (unlinkat(r->fd, name, 0) == 0 || errno == ENOENT)
 		return true;
 	/* Linux says EISDIR, POSIX EPERM. */
@@ -206,10 +205,11 @@ int beneath_remove(int folder_fd, const char *name, struct error *err)
 	while (going && r.depth > 0)
 		going = empty_some(&r);
 	if (!going)
-		code = err_errno(err, "remove");
-	/* The innermost names are told: the path above them is the caller's. */
-	while (!going && r.depth-- > 0)
-		code = err_wrap(err, "%s", (const char *)r.names.data + r.levels[r.depth].name_at);
+		code = err_errno(err, "remove %s", r.at);
+	/* Where that is; the outermost name is known to the caller. */
+	while (!going && r.depth-- > 1)
+		code = err_wrap(err, "in %s",
+				(const char *)r.names.data + r.levels[r.depth].name_at);
 	if (r.fd >= 0)
 		close(r.fd);
 	free(r.levels);

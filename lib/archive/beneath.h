@@ -23,8 +23,8 @@ int beneath_reopen_parent(int fd, dev_t device, ino_t inode);
 bool beneath_is(int fd, dev_t device, ino_t inode);
 
 /*
- * Removes name and all below it, however deep, with a few descriptors. Does not cross into another
- * file system. Stops at the first thing that cannot be removed: the message names it.
+ * Removes name and all below it, however deep, with a few descriptors. Stops at the first thing
+ * that cannot be removed, as a mount point: the message names it.
  */
 int beneath_remove(int folder_fd, const char *name, struct error *err);
 

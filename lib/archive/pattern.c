@@ -184,7 +184,6 @@ static bool glob_fits(struct span p, struct span s, bool ignore_case)
 			p.at += 3;
 			folders_p.at = p.at;
 			folders_s = s.at;
-			star_p.at = NULL;
 			continue;
 		}
 		if (p.at < p.end && *p.at == '*') {

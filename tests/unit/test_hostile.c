@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -56,6 +57,15 @@ static struct stat stat_of(int fd, const char *path)
 
 	assert_int_equal(fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW), 0);
 	return st;
+}
+
+static void set_node_time(int fd, const char *path)
+{
+	struct timespec times[2] = {
+		{.tv_nsec = UTIME_OMIT},
+		{.tv_sec = NODE_TIME_NS / 1000000000, .tv_nsec = NODE_TIME_NS % 1000000000}};
+
+	assert_int_equal(utimensat(fd, path, times, AT_SYMLINK_NOFOLLOW), 0);
 }
 
 static void a_name_that_is_no_component_is_refused_by_every_step(void **state)
@@ -165,13 +175,10 @@ static void a_file_with_a_name_outside_is_replaced_not_written_into(void **state
 {
 	struct restore *r = *state;
 	struct node file = node_file("evil", 0777), same = node_file("good", 0777);
-	struct timespec times[2] = {
-		{.tv_nsec = UTIME_OMIT},
-		{.tv_sec = NODE_TIME_NS / 1000000000, .tv_nsec = NODE_TIME_NS % 1000000000}};
 	enum target_outcome outcome;
 
 	tree_file(r->out_fd, "victim", "good");
-	assert_int_equal(utimensat(r->out_fd, "victim", times, 0), 0);
+	set_node_time(r->out_fd, "victim");
 	assert_int_equal(linkat(r->out_fd, "victim", r->in_fd, "a", 0), 0);
 	assert_int_equal(linkat(r->out_fd, "victim", r->in_fd, "b", 0), 0);
 	restore_open(r);
@@ -195,7 +202,9 @@ static void a_hard_link_is_made_to_what_was_restored_only(void **state)
 	enum target_outcome outcome;
 
 	n.links = 3;
+	/* Of the size and the time of the node, so that only its identity can tell. */
 	tree_file(r->out_fd, "victim", "good");
+	set_node_time(r->out_fd, "victim");
 	restore_open(r);
 	assert_int_equal(restore_file(r, r->root, "first", &n, "text", NULL), ERR_NONE);
 	assert_int_equal(unlinkat(r->in_fd, "first", 0), 0);
@@ -362,6 +371,24 @@ static void deletion_meets_swapped_links_and_stays_inside(void **state)
 	swapper_stop(&s);
 	assert_true(planted > 0);
 	assert_string_equal(tree_read(r->out_fd, "a/b/victim"), "good");
+}
+
+static void a_mount_point_is_not_deleted(void **state)
+{
+	struct restore *r = *state;
+
+	tree_folder(r->in_fd, "other/deep/mnt");
+	tree_file(r->in_fd, "other/z", "");
+	if (mount("none", temp_path(r->path, "in/other/deep/mnt"), "tmpfs", 0, NULL) != 0)
+		skip();
+	tree_file(r->in_fd, "other/deep/mnt/x", "mine");
+	restore_open(r);
+	assert_int_equal(target_delete_others(r->root, &r->err), ERR_NONE);
+	restore_close(r, true);
+	assert_int_equal(r->counts.errors, 1);
+	assert_non_null(strstr(restore_notes(r), "error other: in deep: remove mnt: "));
+	assert_string_equal(tree_read(r->in_fd, "other/deep/mnt/x"), "mine");
+	assert_int_equal(umount2(temp_path(r->path, "in/other/deep/mnt"), MNT_DETACH), 0);
 }
 
 /* cap_net_bind_service, permitted and effective: struct vfs_cap_data. */
@@ -722,6 +749,7 @@ int main(void)
 		RACE(a_folder_swapped_for_a_link_at_any_moment_leads_nowhere),
 		RACE(a_file_swapped_for_a_link_at_any_moment_writes_nothing_outside),
 		RACE(deletion_meets_swapped_links_and_stays_inside),
+		T(a_mount_point_is_not_deleted),
 		T(root_gets_setuid_and_capabilities_back_unless_it_said_no),
 		T(nobody_gets_no_device_no_foreign_setuid_and_a_count_of_them),
 		T(a_folder_that_its_owner_may_not_write_is_restored_again),
