@@ -532,7 +532,8 @@ static void snapshot_records(struct putting *p, struct buf *out)
 		s.base = p->base.id;
 	if (p->made_blocks)
 		s.put_id = p->r->snapshot;
-	if (p->series_new) {
+	/* In every manifest: each must do without the others. */
+	if (p->series_new || p->made_blocks) {
 		struct series_record series = { .id = p->series,
 						.name = p->o->series ? p->o->series : "",
 						.host = p->o->host,
