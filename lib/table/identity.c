@@ -171,42 +171,52 @@ out:
 	return code;
 }
 
-/* The drive's entry, made when missing; NULL: no memory, or more drives than can be read back. */
-static struct have *entry_of(struct identity *id, const struct id *drive_id)
+/* Where the drive's entry is, or belongs. */
+static size_t place_of_drive(const struct identity *id, const struct id *drive_id)
 {
 	size_t i = 0;
 
 	while (i < id->have_count && memcmp(id->have[i].drive_id.b, drive_id->b, ID_BYTES) < 0)
 		i++;
-	if (i < id->have_count && id_equal(&id->have[i].drive_id, drive_id))
-		return &id->have[i];
-	if (id->have_count >= HAVES_MAX ||
-	    !grow(&id->have, &id->have_cap, id->have_count + 1, sizeof(*id->have)))
-		return NULL;
+	return i;
+}
+
+static int insert_drive(struct identity *id, size_t i, const struct id *drive_id, struct error *err)
+{
+	if (id->have_count >= HAVES_MAX)
+		return err_set(err, ERR_FULL, "no room for marks of one more drive");
+	if (!grow(&id->have, &id->have_cap, id->have_count + 1, sizeof(*id->have)))
+		return err_nomem(err);
 	memmove(&id->have[i + 1], &id->have[i], (id->have_count - i) * sizeof(*id->have));
 	memset(&id->have[i], 0, sizeof(id->have[i]));
 	id->have[i].drive_id = *drive_id;
 	id->have_count++;
-	return &id->have[i];
+	return ERR_NONE;
 }
 
 int identity_merge(struct identity *id, const struct id *drive_id, const struct clock *clock,
 		   bool *changed, struct error *err)
 {
-	struct have *h;
+	size_t place = place_of_drive(id, drive_id);
+	struct clock *known;
+	int code = ERR_NONE;
 
 	if (clock->count == 0)
 		return ERR_NONE;
-	h = entry_of(id, drive_id);
-	if (!h)
-		return err_set(err, ERR_FULL, "no room for marks of one more drive");
+	if (place == id->have_count || !id_equal(&id->have[place].drive_id, drive_id))
+		code = insert_drive(id, place, drive_id, err);
+	if (code != ERR_NONE)
+		return code;
+	known = &id->have[place].clock;
 	for (size_t i = 0; i < clock->count; i++) {
 		const struct mark *m = &clock->marks[i];
 
-		if (m->seq <= clock_seq(&h->clock, &m->writer))
+		if (m->seq <= clock_seq(known, &m->writer))
 			continue;
-		if (h->clock.count >= WRITERS_MAX || !clock_set(&h->clock, m))
+		if (known->count >= WRITERS_MAX && !clock_find(known, &m->writer))
 			return err_set(err, ERR_FULL, "no room for a mark of one more writer");
+		if (!clock_set(known, m))
+			return err_nomem(err);
 		*changed = true;
 	}
 	return ERR_NONE;

@@ -5,11 +5,6 @@
 
 #include <string.h>
 
-/* Stored bytes of one member or row at least: what a count may promise is bounded by what is
- * left of the body. */
-#define MEMBER_BYTES_MIN (ID_BYTES + HASH_BYTES + 2)
-#define ROW_BYTES_MIN (1 + HASH_BYTES + 1 + ID_BYTES)
-
 static bool frames_within(const struct contents *c, uint64_t len_bytes)
 {
 	for (size_t i = 0; i < c->frame_count; i++) {
@@ -135,23 +130,11 @@ void record_group(struct buf *out, const struct group_record *g)
 	record_finish(out, RECORD_GROUP, true, &body);
 }
 
-/* A count of things of at least each_bytes, which must fit into what is left. */
-static unsigned read_count(struct reader *body, unsigned max, size_t each_bytes)
-{
-	unsigned count = (unsigned)read_varint_max(body, max);
-
-	if (count > body->left_bytes / each_bytes) {
-		body->failed = true;
-		return 0;
-	}
-	return count;
-}
-
 static void read_members(struct reader *body, struct group_record *g)
 {
 	bool taken[GROUP_MEMBERS_MAX] = { false };
 
-	g->member_count = read_count(body, GROUP_MEMBERS_MAX, MEMBER_BYTES_MIN);
+	g->member_count = (unsigned)read_varint_max(body, GROUP_MEMBERS_MAX);
 	for (unsigned i = 0; i < g->member_count; i++) {
 		struct group_member_record *m = &g->members[i];
 
@@ -174,7 +157,7 @@ static void read_rows(struct reader *body, struct group_record *g)
 {
 	bool taken[GROUP_ROWS_MAX] = { false };
 
-	g->row_count = read_count(body, GROUP_ROWS_MAX, ROW_BYTES_MIN);
+	g->row_count = (unsigned)read_varint_max(body, GROUP_ROWS_MAX);
 	for (unsigned i = 0; i < g->row_count; i++) {
 		g->rows[i] = read_row(body);
 		if (body->failed)
@@ -191,7 +174,7 @@ int parse_group(struct reader body, struct group_record *g, struct error *err)
 	g->id = read_id(&body);
 	read_members(&body, g);
 	read_rows(&body, g);
-	g->supersedes_count = read_count(&body, GROUP_SUPERSEDES_MAX, ID_BYTES);
+	g->supersedes_count = (unsigned)read_varint_max(&body, GROUP_SUPERSEDES_MAX);
 	for (unsigned i = 0; i < g->supersedes_count; i++) {
 		g->supersedes[i] = read_id(&body);
 		if (id_equal(&g->supersedes[i], &g->id))

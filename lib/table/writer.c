@@ -241,22 +241,28 @@ static int find_home(const char *folder, const char *machine_id, struct home *ou
 		     struct error *err)
 {
 	struct buf file = { 0 };
-	struct error ignored;
 	struct stat st;
+	int code = ERR_NONE;
 
 	if (stat(folder, &st) < 0)
 		return err_errno(err, "stat %s", folder);
 	memset(out, 0, sizeof(*out));
 	out->device = (uint64_t)st.st_dev;
 	out->inode = (uint64_t)st.st_ino;
-	/* A system without a machine id is told from others by device and inode alone. */
+	/* A system without a machine id is told from others by device and inode alone. One whose
+	 * id cannot be read now must not be taken for another. */
 	if (machine_id)
 		buf_add(&file, machine_id, strlen(machine_id));
-	else if (file_load("/etc/machine-id", MACHINE_ID_MAX, &file, &ignored) != ERR_NONE)
-		buf_clear(&file);
-	crypto_generichash(out->machine.b, HASH_BYTES, file.data, file.len_bytes, NULL, 0);
+	else
+		code = file_load("/etc/machine-id", MACHINE_ID_MAX, &file, err);
+	if (code == ERR_NOT_FOUND)
+		code = ERR_NONE;
+	if (code == ERR_NONE && file.failed)
+		code = err_nomem(err);
+	if (code == ERR_NONE)
+		crypto_generichash(out->machine.b, HASH_BYTES, file.data, file.len_bytes, NULL, 0);
 	buf_release(&file);
-	return ERR_NONE;
+	return code;
 }
 
 static bool same_home(const struct home *a, const struct home *b)

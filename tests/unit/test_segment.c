@@ -495,6 +495,10 @@ static void a_list_of_heads_that_does_not_fit_is_refused(void **state)
 	rest.len_bytes++;
 	rest.data[34] = 1; /* one of two; the rest would be records */
 	assert_int_equal(forged_opens(&f, &rest), ERR_CORRUPT);
+	rest.data[34] = 3; /* three of two, the second of which is right */
+	buf_add_zeros(&rest, 16);
+	assert_int_equal(forged_opens(&f, &rest), ERR_CORRUPT);
+	rest.len_bytes -= 16;
 	rest.data[34] = 2;
 	rest.data[rest.len_bytes - 16] ^= 1; /* does not end in the head */
 	assert_int_equal(forged_opens(&f, &rest), ERR_CORRUPT);

@@ -2,6 +2,7 @@
 #include "table/writer.h"
 
 #include "base/file.h"
+#include "table/identity.h"
 #include "table/record.h"
 #include "tests/support/noise.h"
 #include "tests/support/temp.h"
@@ -405,6 +406,42 @@ static void an_identity_that_cannot_be_judged_is_left_alone(void **state)
 	buf_release(&after);
 }
 
+static void an_identity_behind_its_box_is_still_checked(void **state)
+{
+	const char *path = temp_path(*state, "identity");
+	const struct home home = { .inode = 7 };
+	struct mark m = { .seq = 3, .writer.b = { 1 } };
+	struct id drives[2] = { { { 1 } }, { { 2 } } };
+	struct identity id, back;
+	struct clock clock = { 0 };
+	bool changed = false;
+	struct error err;
+
+	assert_true(clock_set(&clock, &m));
+	assert_int_equal(identity_new(&home, &id, &err), ERR_NONE);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(identity_merge(&id, &drives[i], &clock, &changed, &err), ERR_NONE);
+	assert_true(changed);
+	assert_int_equal(identity_store(path, keys, &id, &err), ERR_NONE);
+	assert_int_equal(identity_load(path, keys, &back, &err), ERR_NONE);
+	assert_memory_equal(back.secret_key, id.secret_key, SECRET_KEY_BYTES);
+	assert_int_equal(back.home.inode, 7);
+	identity_release(&back);
+
+	id.have[1].drive_id.b[0] = 0; /* drives out of order */
+	assert_int_equal(identity_store(path, keys, &id, &err), ERR_NONE);
+	assert_int_equal(identity_load(path, keys, &back, &err), ERR_CORRUPT);
+	id.have[1].drive_id.b[0] = 1; /* the same drive twice */
+	assert_int_equal(identity_store(path, keys, &id, &err), ERR_NONE);
+	assert_int_equal(identity_load(path, keys, &back, &err), ERR_CORRUPT);
+	id.have[1].drive_id.b[0] = 2;
+	id.last.writer.b[0] ^= 1; /* not the key's other half */
+	assert_int_equal(identity_store(path, keys, &id, &err), ERR_NONE);
+	assert_int_equal(identity_load(path, keys, &back, &err), ERR_CORRUPT);
+	identity_release(&id);
+	clock_release(&clock);
+}
+
 static void a_renewed_writer_keeps_the_marks_and_nothing_else(void **state)
 {
 	const char *folder = *state;
@@ -542,6 +579,27 @@ static void two_segments_of_one_number_end_the_identity(void **state)
 	w = open_writer(folder, WRITER_CREATED);
 	assert_false(hash_equal(&id, writer_id(w)));
 	writer_close(w);
+	buf_release(&file);
+}
+
+static void an_outbox_whose_heads_do_not_follow_ends_the_identity(void **state)
+{
+	const char *folder = *state;
+	struct writer *w = open_writer(folder, WRITER_CREATED);
+	char first[SEGMENT_NAME_BYTES], other[SEGMENT_NAME_BYTES];
+	struct buf file = { 0 };
+
+	snprintf(first, sizeof(first), "%s", sign(w));
+	writer_close(w);
+	load(outbox_path(folder, first), &file);
+	assert_int_equal(unlink(outbox_path(folder, first)), 0);
+	w = open_writer(folder, WRITER_FOUND);
+	snprintf(other, sizeof(other), "%s", sign(w)); /* of the same number */
+	sign(w);				       /* follows from other */
+	writer_close(w);
+	assert_int_equal(unlink(outbox_path(folder, other)), 0);
+	store(outbox_path(folder, first), file.data, file.len_bytes);
+	writer_close(open_writer(folder, WRITER_CREATED));
 	buf_release(&file);
 }
 
@@ -1115,12 +1173,14 @@ int main(void)
 		test(a_damaged_identity_is_kept_aside),
 		test(the_outbox_of_a_missing_identity_is_not_sent_by_the_next),
 		test(an_identity_that_cannot_be_judged_is_left_alone),
+		test(an_identity_behind_its_box_is_still_checked),
 		test(a_renewed_writer_keeps_the_marks_and_nothing_else),
 		test(a_cut_right_after_signing_costs_no_number_and_repeats_none),
 		test(what_was_sent_stays_signed),
 		test(an_identity_put_back_is_caught_up_by_the_outbox),
 		test(an_outbox_with_a_hole_or_damage_beyond_the_identity_ends_it),
 		test(two_segments_of_one_number_end_the_identity),
+		test(an_outbox_whose_heads_do_not_follow_ends_the_identity),
 		test(no_number_is_lent_for_two_segments_in_any_order_of_calls_and_deaths),
 		test(processes_that_sign_at_once_sign_one_chain),
 		test(a_failed_store_ends_signing_until_the_next_open),

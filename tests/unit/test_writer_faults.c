@@ -308,8 +308,7 @@ static void a_step_whose_calls_fail_fails_and_signs_no_number_twice(void **state
 #ifdef SYS_rename
 	const long rename_call = SYS_rename, unlink_call = SYS_unlink, mkdir_call = SYS_mkdir;
 #else
-	const long rename_call = SYS_renameat, unlink_call = SYS_unlinkat,
-		   mkdir_call = SYS_mkdirat;
+	const long rename_call = SYS_renameat, unlink_call = SYS_unlinkat, mkdir_call = SYS_mkdirat;
 #endif
 	const struct fault faults[] = {
 		{ SIGN, { { SYS_write, ENOSPC } }, ERR_FULL },
