@@ -66,10 +66,11 @@ unit: $(tests)
 deps:
 	@.ci/deps build
 deps-test:
-	@.ci/deps build test
+	@.ci/deps build demo test
 check check-long: deps-test
 	@MAKE='$(MAKE)' B='$B' CI='$(CI)' tests/run $@
-demo: deps
+demo:
+	@.ci/deps build demo
 	@$(MAKE) -s all
 	@MRMR=$(abspath $B)/mrmr tests/demo
 
