@@ -406,6 +406,7 @@ int writer_sign(struct writer *w, const struct clock *clock, const struct have *
 	struct segment s = { .kind = SEGMENT_PLAIN,
 			     .have = (struct have *)(uintptr_t)have,
 			     .have_count = have_count };
+	bool own_have = have && have == w->identity.have;
 	int lock_fd = -1, code;
 
 	s.records.data = (uint8_t *)(uintptr_t)records;
@@ -417,6 +418,10 @@ int writer_sign(struct writer *w, const struct clock *clock, const struct have *
 		code = begin(w, &lock_fd, err);
 	if (code != ERR_NONE)
 		return err_wrap(err, "sign segment");
+	if (own_have) { /* merging with what others stored may have moved it */
+		s.have = w->identity.have;
+		s.have_count = w->identity.have_count;
+	}
 	s.first = s.last = w->identity.last.seq + 1;
 	s.previous = w->identity.last.head;
 	code = seal_and_store(w, &s, err);

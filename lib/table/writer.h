@@ -63,8 +63,9 @@ const struct mark *writer_head(const struct writer *w); /* last signed seq and i
 /*
  * Makes the next segment of these records: checks them (records_check()), seals and signs them,
  * stores the segment durably in the outbox, then lends name and bytes until the next call. clock
- * and have may be NULL. The caller keeps records within the array's segment_bytes
- * (records_split()). ERR_LOCKED: another process began a new identity in this folder meanwhile.
+ * and have may be NULL; have may be what writer_have() lent. The caller keeps records within the
+ * array's segment_bytes (records_split()). ERR_LOCKED: another process began a new identity in
+ * this folder meanwhile.
  * When storing fails the number may be used up or not: the handle signs nothing more, the next
  * writer_open() finds out.
  */

@@ -1116,6 +1116,31 @@ static void marks_of_two_handles_are_merged(void **state)
 	writer_close(a);
 }
 
+static void lent_marks_may_be_signed_whatever_other_handles_stored(void **state)
+{
+	struct writer *a = open_writer(*state, WRITER_CREATED);
+	struct writer *b = open_writer(*state, WRITER_FOUND);
+	const struct have *have;
+	const struct buf *bytes;
+	struct segment s;
+	const char *name;
+	struct error err;
+	size_t count;
+
+	set_mark(a, 100, 1, 5);
+	for (uint8_t drive = 1; drive < 50; drive++)
+		set_mark(b, drive, 1, 9);
+	assert_int_equal(writer_save(b, &err), ERR_NONE);
+	have = writer_have(a, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(writer_sign(a, NULL, have, count, NULL, 0, &name, &bytes, &err), ERR_NONE);
+	s = opened(bytes);
+	assert_int_equal(s.have_count, 50);
+	segment_release(&s);
+	writer_close(a);
+	writer_close(b);
+}
+
 static void saving_writes_nothing_when_nothing_changed(void **state)
 {
 	const char *folder = *state;
@@ -1196,6 +1221,7 @@ int main(void)
 		test(a_compacted_segment_of_unknown_numbers_ends_the_identity),
 		test(marks_only_grow_and_are_durable_when_saved),
 		test(marks_of_two_handles_are_merged),
+		test(lent_marks_may_be_signed_whatever_other_handles_stored),
 		test(saving_writes_nothing_when_nothing_changed),
 		test(more_drives_than_can_be_read_back_are_refused),
 	};
