@@ -162,7 +162,7 @@ static bool make_at(const struct target_folder *f, const char *name, const struc
 	return false;
 }
 
-/* What was made under this name gets the node's metadata, if it is still there. */
+/* What was made under made_as gets the node's metadata, or is removed. */
 static int dress(struct target_folder *f, const char *made_as, const char *name,
 		 const struct node *n, struct error *err)
 {
@@ -172,16 +172,19 @@ static int dress(struct target_folder *f, const char *made_as, const char *name,
 	struct stat st;
 	int code = ERR_NONE;
 
-	if (fd < 0)
-		return err_errno(err, "open");
-	if (fstat(fd, &st) != 0 || !meta_from_stat(&st, &there) || there.type != n->type ||
-	    st.st_nlink != 1) {
+	if (fd < 0) {
+		code = err_errno(err, "open what was made");
+	} else if (fstat(fd, &st) != 0 || !meta_from_stat(&st, &there) || there.type != n->type ||
+		   st.st_nlink != 1) {
 		code = err_set(err, ERR_IO, "others replaced it while it was made");
 	} else {
 		meta_set(fd, true, n, target_meta_flags(f), &loss);
 		target_add_loss(f, name, &loss);
 	}
-	close(fd);
+	if (fd >= 0)
+		close(fd);
+	if (code != ERR_NONE)
+		unlinkat(f->fd, made_as, 0);
 	return code;
 }
 
@@ -199,10 +202,8 @@ static int make_over(struct target_folder *f, const char *name, const struct nod
 	}
 	if (!made)
 		return err_errno(err, "make");
-	if (dress(f, temp, name, n, err) != ERR_NONE) {
-		unlinkat(f->fd, temp, 0);
+	if (dress(f, temp, name, n, err) != ERR_NONE)
 		return (int)err->code;
-	}
 	return target_move_over(f, temp, name, err);
 }
 

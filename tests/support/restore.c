@@ -31,7 +31,7 @@ static void take_note(void *ctx, enum note_level level, const uint8_t *path, siz
 	buf_add(&r->notes, "\n", 1);
 }
 
-struct restore *restore_new(bool in_memory)
+static int set_up(void **state, bool in_memory)
 {
 	struct restore *r = calloc(1, sizeof(*r));
 
@@ -46,17 +46,31 @@ struct restore *restore_new(bool in_memory)
 	need(r->in_fd >= 0 && r->out_fd >= 0 && fchmod(r->in_fd, 0777) == 0, r->path);
 	r->options.note = take_note;
 	r->options.ctx = r;
-	return r;
+	*state = r;
+	return 0;
 }
 
-void restore_free(struct restore *r)
+int restore_set_up(void **state)
 {
+	return set_up(state, false);
+}
+
+int restore_set_up_in_memory(void **state)
+{
+	return set_up(state, true);
+}
+
+int restore_tear_down(void **state)
+{
+	struct restore *r = *state;
+
 	close(r->in_fd);
 	close(r->out_fd);
 	close(r->fd);
 	tree_remove(r->path);
 	buf_release(&r->notes);
 	free(r);
+	return 0;
 }
 
 void restore_open(struct restore *r)

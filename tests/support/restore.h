@@ -18,8 +18,11 @@ struct restore {
 	struct error err;
 };
 
-struct restore *restore_new(bool in_memory);
-void restore_free(struct restore *r);
+/* cmocka fixtures: *state is a struct restore. In memory renames are fastest, and some attributes
+ * are missing. */
+int restore_set_up(void **state);
+int restore_set_up_in_memory(void **state);
+int restore_tear_down(void **state);
 
 /* Opens "in" as a target, and closes it: leaves the root, takes the counts. */
 void restore_open(struct restore *r);

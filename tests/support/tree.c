@@ -144,6 +144,29 @@ unsigned tree_count(int folder_fd, const char *path)
 	return count - 2;
 }
 
+struct stat tree_stat(int folder_fd, const char *path)
+{
+	struct stat st;
+
+	need(fstatat(folder_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0, path);
+	return st;
+}
+
+int64_t tree_time(int folder_fd, const char *path)
+{
+	struct stat st = tree_stat(folder_fd, path);
+
+	return st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+}
+
+void tree_set_time(int folder_fd, const char *path, int64_t ns)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
+				    {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000}};
+
+	need(utimensat(folder_fd, path, times, AT_SYMLINK_NOFOLLOW) == 0, path);
+}
+
 int tree_as_nobody(int (*fn)(void *ctx), void *ctx)
 {
 	pid_t child;

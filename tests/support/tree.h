@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
 
 /* path: its folders are made too. */
 void tree_file(int folder_fd, const char *path, const char *text);
@@ -26,6 +28,10 @@ void tree_remove(char *path);
 const char *tree_read(int folder_fd, const char *path);
 bool tree_has(int folder_fd, const char *path);	      /* a name, be it a link into nowhere */
 unsigned tree_count(int folder_fd, const char *path); /* names in a folder */
+
+struct stat tree_stat(int folder_fd, const char *path); /* of a link itself */
+int64_t tree_time(int folder_fd, const char *path);	/* its modification time in ns */
+void tree_set_time(int folder_fd, const char *path, int64_t ns);
 
 /* Runs fn in a child process as nobody (when root; else as who we are), and returns its result. */
 int tree_as_nobody(int (*fn)(void *ctx), void *ctx);

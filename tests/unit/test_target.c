@@ -10,53 +10,15 @@
 #include <stddef.h>
 
 #include <cmocka.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #define OLD_NS (NODE_TIME_NS - 5000000000)
-
-static int set_up(void **state)
-{
-	*state = restore_new(false);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	restore_free(*state);
-	return 0;
-}
-
-static struct stat stat_of(int fd, const char *path)
-{
-	struct stat st;
-
-	assert_int_equal(fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW), 0);
-	return st;
-}
-
-static int64_t mtime_of(int fd, const char *path)
-{
-	struct stat st = stat_of(fd, path);
-
-	return st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
-}
-
-static void set_mtime(int fd, const char *path, int64_t ns)
-{
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
-				    {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000}};
-
-	assert_int_equal(utimensat(fd, path, times, AT_SYMLINK_NOFOLLOW), 0);
-}
 
 static void every_kind_of_thing_comes_with_its_mode_and_time(void **state)
 {
@@ -79,23 +41,23 @@ static void every_kind_of_thing_comes_with_its_mode_and_time(void **state)
 	assert_int_equal(restore_special(r, sub, "null", &device, &outcome), ERR_NONE);
 	assert_int_equal(outcome, geteuid() == 0 ? TARGET_MADE : TARGET_LEFT_OUT);
 	/* Not yet its own: it is still written in. */
-	assert_int_equal(stat_of(r->in_fd, "sub").st_mode & 07777, 0700);
+	assert_int_equal(tree_stat(r->in_fd, "sub").st_mode & 07777, 0700);
 	target_leave(sub, true);
 	assert_int_equal(target_sync(r->target, &r->err), ERR_NONE);
 	restore_close(r, true);
 	assert_string_equal(tree_read(r->in_fd, "sub/file"), "text");
-	assert_int_equal(stat_of(r->in_fd, "sub/file").st_mode, S_IFREG | 0640);
-	assert_int_equal(stat_of(r->in_fd, "sub/empty").st_mode, S_IFREG | 0400);
-	assert_int_equal(stat_of(r->in_fd, "sub/pipe").st_mode, S_IFIFO | 0640);
-	assert_int_equal(stat_of(r->in_fd, "sub").st_mode, S_IFDIR | 0751);
+	assert_int_equal(tree_stat(r->in_fd, "sub/file").st_mode, S_IFREG | 0640);
+	assert_int_equal(tree_stat(r->in_fd, "sub/empty").st_mode, S_IFREG | 0400);
+	assert_int_equal(tree_stat(r->in_fd, "sub/pipe").st_mode, S_IFIFO | 0640);
+	assert_int_equal(tree_stat(r->in_fd, "sub").st_mode, S_IFDIR | 0751);
 	if (geteuid() == 0) {
-		assert_int_equal(stat_of(r->in_fd, "sub/null").st_rdev, makedev(1, 3));
-		assert_int_equal(stat_of(r->in_fd, "sub/null").st_mode, S_IFCHR | 0640);
+		assert_int_equal(tree_stat(r->in_fd, "sub/null").st_rdev, makedev(1, 3));
+		assert_int_equal(tree_stat(r->in_fd, "sub/null").st_mode, S_IFCHR | 0640);
 	}
-	assert_int_equal(mtime_of(r->in_fd, "sub/file"), NODE_TIME_NS);
-	assert_int_equal(mtime_of(r->in_fd, "sub/link"), NODE_TIME_NS);
-	assert_int_equal(mtime_of(r->in_fd, "sub/pipe"), NODE_TIME_NS);
-	assert_int_equal(mtime_of(r->in_fd, "sub"), NODE_TIME_NS);
+	assert_int_equal(tree_time(r->in_fd, "sub/file"), NODE_TIME_NS);
+	assert_int_equal(tree_time(r->in_fd, "sub/link"), NODE_TIME_NS);
+	assert_int_equal(tree_time(r->in_fd, "sub/pipe"), NODE_TIME_NS);
+	assert_int_equal(tree_time(r->in_fd, "sub"), NODE_TIME_NS);
 	assert_int_equal(r->counts.errors, 0);
 }
 
@@ -108,7 +70,7 @@ static void a_time_before_1970_is_a_time(void **state)
 	restore_open(r);
 	assert_int_equal(restore_file(r, r->root, "old", &file, "", NULL), ERR_NONE);
 	restore_close(r, true);
-	assert_int_equal(mtime_of(r->in_fd, "old"), -1);
+	assert_int_equal(tree_time(r->in_fd, "old"), -1);
 }
 
 static void holes_stay_holes_unless_zeros_are_asked_for(void **state)
@@ -135,11 +97,11 @@ static void holes_stay_holes_unless_zeros_are_asked_for(void **state)
 		assert_memory_equal(back, "xt\0\0\0\0\0\0", 8);
 		assert_int_equal(target_commit(file, &r->err), ERR_NONE);
 		restore_close(r, true);
-		assert_int_equal(stat_of(r->in_fd, name).st_size, 4 << 20);
+		assert_int_equal(tree_stat(r->in_fd, name).st_size, 4 << 20);
 		if (i == 0)
-			assert_true(stat_of(r->in_fd, name).st_blocks < 64);
+			assert_true(tree_stat(r->in_fd, name).st_blocks < 64);
 		else
-			assert_true(stat_of(r->in_fd, name).st_blocks >= 8192);
+			assert_true(tree_stat(r->in_fd, name).st_blocks >= 8192);
 	}
 }
 
@@ -158,7 +120,7 @@ static void a_file_of_5_TiB_is_mostly_a_hole(void **state)
 	assert_int_equal(target_write(file, size - 3, "end", 3, &r->err), ERR_NONE);
 	assert_int_equal(target_commit(file, &r->err), ERR_NONE);
 	restore_close(r, true);
-	assert_int_equal(stat_of(r->in_fd, "f").st_size, size);
+	assert_int_equal(tree_stat(r->in_fd, "f").st_size, size);
 }
 
 static void a_file_that_is_not_whole_leaves_nothing(void **state)
@@ -267,8 +229,8 @@ static void a_partial_file_has_a_name_of_its_own(void **state)
 	assert_int_equal(target_keep_partial(file, &r->err), ERR_FULL);
 	restore_close(r, true);
 	assert_string_equal(tree_read(r->in_fd, "old"), "old");
-	assert_int_equal(stat_of(r->in_fd, "old.mrmr-partial").st_size, 5);
-	assert_int_equal(stat_of(r->in_fd, "old.mrmr-partial").st_mode, S_IFREG | 0755);
+	assert_int_equal(tree_stat(r->in_fd, "old.mrmr-partial").st_size, 5);
+	assert_int_equal(tree_stat(r->in_fd, "old.mrmr-partial").st_mode, S_IFREG | 0755);
 	assert_memory_equal(tree_read(r->in_fd, "new.mrmr-partial"),
 			    "\0\0\0"
 			    "45",
@@ -302,7 +264,7 @@ static void the_policy_decides_about_what_exists(void **state)
 
 		tree_file(r->in_fd, "f", cases[i].there);
 		assert_int_equal(fchmodat(r->in_fd, "f", 0600, 0), 0);
-		set_mtime(r->in_fd, "f", cases[i].there_ns);
+		tree_set_time(r->in_fd, "f", cases[i].there_ns);
 		r->options.overwrite = cases[i].policy;
 		restore_open(r);
 		assert_int_equal(restore_file(r, r->root, "f", &n, "new", &outcome), ERR_NONE);
@@ -310,7 +272,7 @@ static void the_policy_decides_about_what_exists(void **state)
 		assert_int_equal(outcome, cases[i].outcome);
 		assert_string_equal(tree_read(r->in_fd, "f"), cases[i].after);
 		/* What stays because it is the same gets the metadata; what is kept does not. */
-		assert_int_equal(stat_of(r->in_fd, "f").st_mode & 0777,
+		assert_int_equal(tree_stat(r->in_fd, "f").st_mode & 0777,
 				 outcome == TARGET_KEPT ? 0600 : 0640);
 		assert_int_equal(tree_count(r->in_fd, "."), 1);
 	}
@@ -336,9 +298,9 @@ static void special_files_follow_the_policy_too(void **state)
 	assert_int_equal(restore_special(r, r->root, "pipe", &pipe, &outcome), ERR_NONE);
 	assert_int_equal(outcome, TARGET_SAME);
 	restore_close(r, true);
-	assert_int_equal(mtime_of(r->in_fd, "same"), NODE_TIME_NS);
-	assert_int_equal(stat_of(r->in_fd, "pipe").st_mode & 0777, 0640);
-	assert_true(S_ISLNK(stat_of(r->in_fd, "file").st_mode));
+	assert_int_equal(tree_time(r->in_fd, "same"), NODE_TIME_NS);
+	assert_int_equal(tree_stat(r->in_fd, "pipe").st_mode & 0777, 0640);
+	assert_true(S_ISLNK(tree_stat(r->in_fd, "file").st_mode));
 	r->options.overwrite = TARGET_NEVER;
 	restore_open(r);
 	link = node_link("third");
@@ -363,7 +325,7 @@ static void a_folder_gives_way_only_when_it_is_empty(void **state)
 	assert_int_equal(restore_special(r, r->root, "full", &link, NULL), ERR_EXISTS);
 	restore_close(r, true);
 	assert_string_equal(tree_read(r->in_fd, "empty"), "text");
-	assert_true(S_ISLNK(stat_of(r->in_fd, "bare").st_mode));
+	assert_true(S_ISLNK(tree_stat(r->in_fd, "bare").st_mode));
 	assert_true(tree_has(r->in_fd, "full/x"));
 }
 
@@ -385,7 +347,7 @@ static void a_file_gives_way_to_a_folder_if_the_policy_says_so(void **state)
 	assert_int_equal(restore_enter(r, r->root, "f", &folder, &sub), ERR_NONE);
 	target_leave(sub, true);
 	restore_close(r, true);
-	assert_true(S_ISDIR(stat_of(r->in_fd, "f").st_mode));
+	assert_true(S_ISDIR(tree_stat(r->in_fd, "f").st_mode));
 }
 
 static void an_existing_folder_keeps_its_metadata_under_never(void **state)
@@ -402,7 +364,7 @@ static void an_existing_folder_keeps_its_metadata_under_never(void **state)
 		assert_int_equal(restore_enter(r, r->root, "f", &folder, &sub), ERR_NONE);
 		target_leave(sub, true);
 		restore_close(r, true);
-		assert_int_equal(stat_of(r->in_fd, "f").st_mode & 0777, i == 0 ? 0755 : 0711);
+		assert_int_equal(tree_stat(r->in_fd, "f").st_mode & 0777, i == 0 ? 0755 : 0711);
 	}
 }
 
@@ -427,95 +389,6 @@ static void what_is_of_the_wrong_type_is_refused(void **state)
 	assert_int_equal(restore_enter(r, r->root, "f", &file, &sub), ERR_CORRUPT);
 	restore_close(r, true);
 	assert_int_equal(tree_count(r->in_fd, "."), 0);
-}
-
-static void names_of_one_file_become_hard_links(void **state)
-{
-	struct restore *r = *state;
-	struct node n = node_file("text", 0600), folder = node_folder(0700);
-	struct target_folder *sub;
-	enum target_outcome outcome;
-
-	n.links = 4;
-	tree_file(r->in_fd, "third", "in the way");
-	restore_open(r);
-	assert_int_equal(restore_file(r, r->root, "first", &n, "text", &outcome), ERR_NONE);
-	assert_int_equal(outcome, TARGET_WRITE);
-	assert_int_equal(restore_enter(r, r->root, "sub", &folder, &sub), ERR_NONE);
-	assert_int_equal(restore_file(r, sub, "second", &n, "text", &outcome), ERR_NONE);
-	assert_int_equal(outcome, TARGET_MADE);
-	target_leave(sub, true);
-	assert_int_equal(restore_file(r, r->root, "third", &n, "text", &outcome), ERR_NONE);
-	assert_int_equal(outcome, TARGET_MADE);
-	/* Another file that bears its numbers: of another disk, or of another time. */
-	n.ctime_ns++;
-	assert_int_equal(restore_file(r, r->root, "twin", &n, "text", &outcome), ERR_NONE);
-	assert_int_equal(outcome, TARGET_WRITE);
-	restore_close(r, true);
-	assert_int_equal(stat_of(r->in_fd, "first").st_nlink, 3);
-	assert_int_equal(stat_of(r->in_fd, "sub/second").st_ino, stat_of(r->in_fd, "third").st_ino);
-	assert_int_equal(stat_of(r->in_fd, "twin").st_nlink, 1);
-	/* Again, with all of them there: nothing is written, and they stay links. */
-	n.ctime_ns--;
-	restore_open(r);
-	assert_int_equal(restore_file(r, r->root, "first", &n, "text", &outcome), ERR_NONE);
-	assert_int_equal(outcome, TARGET_SAME);
-	assert_int_equal(restore_file(r, r->root, "third", &n, "text", &outcome), ERR_NONE);
-	assert_int_equal(outcome, TARGET_MADE);
-	restore_close(r, true);
-	assert_int_equal(stat_of(r->in_fd, "first").st_nlink, 3);
-	assert_int_equal(tree_count(r->in_fd, "."), 4);
-}
-
-static void a_link_waits_for_its_first_name_and_takes_its_place_if_that_fails(void **state)
-{
-	struct restore *r = *state;
-	struct node n = node_file("text", 0600);
-	struct target_file *first, *second;
-	enum target_outcome outcome;
-
-	n.links = 2;
-	restore_open(r);
-	assert_int_equal(target_begin(r->root, "a", 1, &n, &first, &outcome, &r->err), ERR_NONE);
-	assert_int_equal(outcome, TARGET_WRITE);
-	assert_int_equal(target_begin(r->root, "b", 1, &n, &second, &outcome, &r->err), ERR_NONE);
-	assert_int_equal(outcome, TARGET_WAIT);
-	assert_null(second);
-	target_abort(first);
-	assert_int_equal(restore_file(r, r->root, "b", &n, "text", &outcome), ERR_NONE);
-	assert_int_equal(outcome, TARGET_WRITE);
-	/* The first is gone again: the next one is written. */
-	assert_int_equal(unlinkat(r->in_fd, "b", 0), 0);
-	assert_int_equal(restore_file(r, r->root, "c", &n, "text", &outcome), ERR_NONE);
-	assert_int_equal(outcome, TARGET_WRITE);
-	/* All its names are through: it is forgotten, and would be written anew. */
-	assert_int_equal(restore_file(r, r->root, "d", &n, "text", &outcome), ERR_NONE);
-	restore_close(r, true);
-	assert_string_equal(tree_read(r->in_fd, "c"), "text");
-	assert_false(tree_has(r->in_fd, "a"));
-}
-
-static void many_files_with_links_are_told_apart(void **state)
-{
-	struct restore *r = *state;
-	enum target_outcome outcome;
-	char name[32];
-
-	restore_open(r);
-	for (unsigned round = 0; round < 2; round++) {
-		for (unsigned i = 0; i < 300; i++) {
-			struct node n = node_file("text", 0600);
-
-			n.links = 3;
-			n.inode = 7 * i;
-			snprintf(name, sizeof(name), "%u-%u", i, round);
-			assert_int_equal(restore_file(r, r->root, name, &n, "text", &outcome),
-					 ERR_NONE);
-			assert_int_equal(outcome, round == 0 ? TARGET_WRITE : TARGET_MADE);
-		}
-	}
-	restore_close(r, true);
-	assert_int_equal(stat_of(r->in_fd, "299-1").st_ino, stat_of(r->in_fd, "299-0").st_ino);
 }
 
 static bool spares_s(void *ctx, const uint8_t *path, size_t path_bytes, bool is_folder)
@@ -577,15 +450,15 @@ static void a_folder_waits_for_all_that_is_under_way_in_it(void **state)
 	target_leave(b, true);
 	target_leave(a, true);
 	target_leave(r->root, true);
-	assert_int_equal(stat_of(r->in_fd, "a/b").st_mode & 0777, 0700);
+	assert_int_equal(tree_stat(r->in_fd, "a/b").st_mode & 0777, 0700);
 	assert_int_equal(target_write(f, 0, "x", 1, &r->err), ERR_NONE);
 	assert_int_equal(target_commit(f, &r->err), ERR_NONE);
-	assert_int_equal(stat_of(r->in_fd, "a/b").st_mode & 0777, 0500);
-	assert_int_equal(mtime_of(r->in_fd, "a/b"), NODE_TIME_NS);
-	assert_int_equal(stat_of(r->in_fd, "a").st_mode & 0777, 0700);
+	assert_int_equal(tree_stat(r->in_fd, "a/b").st_mode & 0777, 0500);
+	assert_int_equal(tree_time(r->in_fd, "a/b"), NODE_TIME_NS);
+	assert_int_equal(tree_stat(r->in_fd, "a").st_mode & 0777, 0700);
 	target_drop(a);
-	assert_int_equal(stat_of(r->in_fd, "a").st_mode & 0777, 0555);
-	assert_int_equal(mtime_of(r->in_fd, "a"), NODE_TIME_NS);
+	assert_int_equal(tree_stat(r->in_fd, "a").st_mode & 0777, 0555);
+	assert_int_equal(tree_time(r->in_fd, "a"), NODE_TIME_NS);
 	target_close(r->target);
 }
 
@@ -609,7 +482,7 @@ static void a_target_that_cannot_be_made_is_an_error(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, restore_set_up, restore_tear_down)
 	const struct CMUnitTest tests[] = {
 		T(every_kind_of_thing_comes_with_its_mode_and_time),
 		T(a_time_before_1970_is_a_time),
@@ -625,9 +498,6 @@ int main(void)
 		T(a_file_gives_way_to_a_folder_if_the_policy_says_so),
 		T(an_existing_folder_keeps_its_metadata_under_never),
 		T(what_is_of_the_wrong_type_is_refused),
-		T(names_of_one_file_become_hard_links),
-		T(a_link_waits_for_its_first_name_and_takes_its_place_if_that_fails),
-		T(many_files_with_links_are_told_apart),
 		T(others_are_deleted_where_that_was_asked_for),
 		T(a_folder_waits_for_all_that_is_under_way_in_it),
 		T(a_target_that_cannot_be_made_is_an_error),

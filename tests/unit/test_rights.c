@@ -1,0 +1,226 @@
+/* What a restore may set: setuid, capabilities, devices, owners, ACLs, closed folders (R-43, T-14).
+ */
+#include "tests/support/restore.h"
+#include "tests/support/tree.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+/* cap_net_bind_service, permitted and effective: struct vfs_cap_data. */
+static const uint8_t capability_xattr[] = {1, 0, 0, 2, 0, 4, 0, 0, 0, 4,
+					   0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+
+static void add_capability(struct node *n, struct buf *xattrs)
+{
+	buf_add_string(xattrs, "security.capability");
+	buf_add_block(xattrs, capability_xattr, sizeof(capability_xattr));
+	n->xattrs = xattrs->data;
+	n->xattrs_bytes = xattrs->len_bytes;
+}
+
+static bool has_capability(int fd, const char *name)
+{
+	char path[64];
+	int file = openat(fd, name, O_RDONLY | O_CLOEXEC);
+	bool has;
+
+	assert_true(file >= 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	has = getxattr(path, "security.capability", NULL, 0) > 0;
+	close(file);
+	return has;
+}
+
+static void root_gets_setuid_and_capabilities_back_unless_it_said_no(void **state)
+{
+	struct restore *r = *state;
+	struct node n = node_file("x", 06755);
+	struct buf xattrs = {0};
+
+	if (geteuid() != 0)
+		skip();
+	n.uid = n.gid = 1234;
+	add_capability(&n, &xattrs);
+	for (unsigned unprivileged = 0; unprivileged < 2; unprivileged++) {
+		const char *name = unprivileged ? "dropped" : "kept";
+
+		r->options.unprivileged = unprivileged;
+		restore_open(r);
+		assert_int_equal(restore_file(r, r->root, name, &n, "x", NULL), ERR_NONE);
+		restore_close(r, true);
+		assert_int_equal(tree_stat(r->in_fd, name).st_uid, 1234);
+		assert_int_equal(tree_stat(r->in_fd, name).st_mode & 07777,
+				 unprivileged ? 0755 : 06755);
+		assert_int_equal(has_capability(r->in_fd, name), !unprivileged);
+		assert_int_equal(r->counts.refused[META_PRIVILEGE], unprivileged);
+	}
+	buf_release(&xattrs);
+}
+
+static int restore_as_nobody(void *ctx)
+{
+	struct restore *r = ctx;
+	struct node setuid = node_file("x", 06755), own = node_file("x", 04755);
+	struct node device = node_special(NODE_BLOCK_DEVICE, makedev(8, 0));
+	struct node folder = node_folder(02755), trusted = node_file("x", 0600);
+	struct node link = node_link("x");
+	struct buf capability = {0}, attributes = {0};
+	struct target_folder *sub;
+	enum target_outcome outcome;
+	bool good = true;
+
+	setuid.uid = setuid.gid = folder.uid = folder.gid = device.uid = link.uid = 0;
+	add_capability(&setuid, &capability);
+	buf_add_string(&attributes, "trusted.x");
+	buf_add_string(&attributes, "1");
+	buf_add_string(&attributes, "user.x");
+	buf_add_string(&attributes, "2");
+	trusted.xattrs = attributes.data;
+	trusted.xattrs_bytes = attributes.len_bytes;
+	restore_open(r);
+	good = restore_file(r, r->root, "setuid", &setuid, "x", NULL) == ERR_NONE && good;
+	good = restore_file(r, r->root, "own", &own, "x", NULL) == ERR_NONE && good;
+	good = restore_file(r, r->root, "trusted", &trusted, "x", NULL) == ERR_NONE && good;
+	good = restore_special(r, r->root, "device", &device, &outcome) == ERR_NONE && good;
+	good = outcome == TARGET_LEFT_OUT && good;
+	good = restore_special(r, r->root, "link", &link, NULL) == ERR_NONE && good;
+	good = restore_enter(r, r->root, "folder", &folder, &sub) == ERR_NONE && good;
+	target_leave(sub, true);
+	restore_close(r, true);
+	good = tree_stat(r->in_fd, "setuid").st_mode == (S_IFREG | 0755) && good;
+	good = tree_stat(r->in_fd, "own").st_mode == (S_IFREG | 04755) && good;
+	good = tree_stat(r->in_fd, "folder").st_mode == (S_IFDIR | 0755) && good;
+	good = !has_capability(r->in_fd, "setuid") && good;
+	good = !tree_has(r->in_fd, "device") && good;
+	good = fgetxattr(openat(r->in_fd, "trusted", O_RDONLY), "user.x", NULL, 0) == 1 && good;
+	good = r->counts.refused[META_OWNER] == 3 && good;
+	good = r->counts.refused[META_DEVICE] == 1 && good;
+	good = r->counts.refused[META_PRIVILEGE] == 2 && good;
+	good = r->counts.refused[META_XATTR] == 1 && good;
+	good = r->counts.errors == 0 && r->counts.failed[META_OWNER] == 0 && good;
+	good = strstr(restore_notes(r), "detail setuid: owner may not be set here\n") && good;
+	buf_release(&capability);
+	buf_release(&attributes);
+	return good ? 0 : 1;
+}
+
+static void nobody_gets_no_device_no_foreign_setuid_and_a_count_of_them(void **state)
+{
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(tree_as_nobody(restore_as_nobody, *state), 0);
+}
+
+static int restore_twice_read_only(void *ctx)
+{
+	struct restore *r = ctx;
+	struct node folder = node_folder(0555), closed = node_folder(0000);
+	struct node file = node_file("x", 0444);
+	struct target_folder *sub, *shut;
+
+	for (unsigned i = 0; i < 3; i++) {
+		/* At last nothing of existing folders is to change. */
+		r->options.overwrite = i < 2 ? TARGET_ALWAYS : TARGET_NEVER;
+		restore_open(r);
+		if (restore_enter(r, r->root, "sub", &folder, &sub) != ERR_NONE ||
+		    restore_file(r, sub, i < 2 ? "f" : "g", &file, "x", NULL) != ERR_NONE ||
+		    restore_enter(r, sub, "shut", &closed, &shut) != ERR_NONE ||
+		    restore_file(r, shut, i < 2 ? "f" : "g", &file, "x", NULL) != ERR_NONE)
+			return 1;
+		target_leave(shut, true);
+		target_leave(sub, true);
+		restore_close(r, true);
+		if (tree_stat(r->in_fd, "sub").st_mode != (S_IFDIR | 0555) ||
+		    tree_stat(r->in_fd, "sub/shut").st_mode != S_IFDIR || r->counts.errors > 0)
+			return 2;
+	}
+	return 0;
+}
+
+static void a_folder_that_its_owner_may_not_write_is_restored_again(void **state)
+{
+	assert_int_equal(tree_as_nobody(restore_twice_read_only, *state), 0);
+}
+
+static void owners_of_all_ones_are_never_taken_for_leave_as_it_is(void **state)
+{
+	struct restore *r = *state;
+	struct node n = node_file("x", 06755);
+
+	n.uid = UINT32_MAX;
+	restore_open(r);
+	assert_int_equal(restore_file(r, r->root, "f", &n, "x", NULL), ERR_NONE);
+	restore_close(r, true);
+	assert_int_equal(r->counts.refused[META_OWNER], 1);
+	assert_int_equal(tree_stat(r->in_fd, "f").st_mode & S_ISUID, 0);
+}
+
+static void a_default_acl_of_the_target_is_not_inherited(void **state)
+{
+	/* user::rwx user:1234:rwx group::rwx mask::rwx other::rwx, as the kernel has it */
+	static const uint8_t acl[] = {
+		2, 0,	0,   0,	  1,   0,   7,	0, 255, 255, 255, 255, 2,   0,	 7,
+		0, 210, 4,   0,	  0,   4,   0,	7, 0,	255, 255, 255, 255, 16,	 0,
+		7, 0,	255, 255, 255, 255, 32, 0, 7,	0,   255, 255, 255, 255,
+	};
+	struct restore *r = *state;
+	struct node folder = node_folder(0750), file = node_file("x", 0640);
+	struct node pipe = node_special(NODE_FIFO, 0), with = node_file("x", 0670);
+	struct target_folder *sub;
+	struct buf xattrs = {0};
+	char value[256];
+	int fd;
+
+	if (fsetxattr(r->in_fd, "system.posix_acl_default", acl, sizeof(acl), 0) != 0)
+		skip();
+	buf_add_string(&xattrs, "system.posix_acl_access");
+	buf_add_block(&xattrs, acl, sizeof(acl));
+	with.xattrs = xattrs.data;
+	with.xattrs_bytes = xattrs.len_bytes;
+	restore_open(r);
+	assert_int_equal(restore_file(r, r->root, "f", &file, "x", NULL), ERR_NONE);
+	assert_int_equal(restore_file(r, r->root, "with", &with, "x", NULL), ERR_NONE);
+	assert_int_equal(restore_special(r, r->root, "p", &pipe, NULL), ERR_NONE);
+	assert_int_equal(restore_enter(r, r->root, "sub", &folder, &sub), ERR_NONE);
+	assert_int_equal(restore_file(r, sub, "f", &file, "x", NULL), ERR_NONE);
+	target_leave(sub, true);
+	restore_close(r, true);
+	assert_string_equal(restore_notes(r), "");
+	assert_int_equal(tree_stat(r->in_fd, "f").st_mode & 0777, 0640);
+	assert_int_equal(tree_stat(r->in_fd, "p").st_mode & 0777, 0640);
+	assert_int_equal(tree_stat(r->in_fd, "sub").st_mode & 0777, 0750);
+	for (unsigned i = 0; i < 4; i++) {
+		static const char *const paths[] = {"f", "sub", "sub/f", "with"};
+
+		fd = openat(r->in_fd, paths[i], O_RDONLY | O_CLOEXEC);
+		assert_int_equal(fgetxattr(fd, "system.posix_acl_access", value, sizeof(value)),
+				 i == 3 ? (ssize_t)sizeof(acl) : -1);
+		if (i == 1)
+			assert_int_equal(fgetxattr(fd, "system.posix_acl_default", value, 256), -1);
+		close(fd);
+	}
+	buf_release(&xattrs);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, restore_set_up, restore_tear_down)
+	const struct CMUnitTest tests[] = {
+		T(root_gets_setuid_and_capabilities_back_unless_it_said_no),
+		T(nobody_gets_no_device_no_foreign_setuid_and_a_count_of_them),
+		T(a_folder_that_its_owner_may_not_write_is_restored_again),
+		T(owners_of_all_ones_are_never_taken_for_leave_as_it_is),
+		T(a_default_acl_of_the_target_is_not_inherited),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
