@@ -433,9 +433,20 @@ struct array *array_new(const struct array_options *o, struct error *err)
 	return a;
 }
 
+/* Whether a drive missed something; maybe a change of keys. */
+static bool any_behind(const struct array *a)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < a->count; i++)
+		any = any || (a->drives[i].behind && a->drives[i].presence == DRIVE_PRESENT);
+	return any;
+}
+
 int array_open(const struct array_options *o, struct array **out, struct error *err)
 {
 	struct array *a = array_new(o, err);
+	bool returned;
 	unsigned sent;
 	int code;
 
@@ -443,7 +454,8 @@ int array_open(const struct array_options *o, struct array **out, struct error *
 		return (int)err->code;
 	if ((code = config_load(o->config_path, &a->config, err)) != ERR_NONE ||
 	    (code = array_open_state(a, err)) != ERR_NONE ||
-	    (code = open_drives(a, err)) != ERR_NONE || (code = array_unlock(a, err)) != ERR_NONE)
+	    (code = open_drives(a, err)) != ERR_NONE || o->locked ||
+	    (code = array_unlock(a, err)) != ERR_NONE)
 		goto out;
 	check_macs(a);
 	if ((code = array_pull(a, err)) != ERR_NONE || (code = array_refresh(a, err)) != ERR_NONE)
@@ -451,9 +463,11 @@ int array_open(const struct array_options *o, struct array **out, struct error *
 	tell_left_out(a);
 	if (!o->writing)
 		goto out;
+	returned = any_behind(a);
 	if ((code = brake(a, err)) != ERR_NONE ||
 	    (code = array_flush_outbox(a, err)) != ERR_NONE ||
-	    (code = array_push(a, &sent, err)) != ERR_NONE)
+	    (code = array_push(a, &sent, err)) != ERR_NONE ||
+	    (returned && (code = array_spread_keys(a, err)) != ERR_NONE))
 		goto out;
 	code = array_refresh(a, err);
 out:

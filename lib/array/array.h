@@ -72,6 +72,7 @@ struct array_options {
 	tell_fn *tell;
 	void *tell_ctx;
 	bool writing;		   /* the command will write: safety brakes stop it */
+	bool locked; /* without keys: only array_slots() and what the table knew can be asked */
 	bool tolerate_rollback;	   /* scrub, rebuild: they mend what a rolled-back drive lacks */
 	const char *machine_id;	   /* NULL: of this host */
 	/* Opens a drive from its entry; the state folder's own store too (name "", url its path).
@@ -151,18 +152,22 @@ int array_refresh(struct array *a, struct error *err);
 
 /* ---- unlock.c: slots and ring ---- */
 int array_unlock(struct array *a, struct error *err);
-/* Copies ring and slots to every present drive and the mirror; durable. Removed slots are deleted. */
-int array_spread_keys(struct array *a, struct error *err);
-/* Stores one key object (a slot or ring) everywhere. Drives that could not take it are noted. */
-int array_store_key(struct array *a, const char *name, const struct buf *bytes, struct error *err);
 int array_store_ring(struct array *a, struct error *err);
+/* ---- key_objects.c: where they lie ---- */
+/* Copies ring and known slots to every present drive and the mirror; durable. Removed slots are
+ * deleted. A place where that fails is told. */
+int array_spread_keys(struct array *a, struct error *err);
+/* Stores one key object (a slot or ring) everywhere and reads it back. Drives that could not take
+ * it are told. */
+int array_store_key(struct array *a, const char *name, const struct buf *bytes, struct error *err);
+/* Deletes every object of that slot; what could not be deleted is told, and is the error. */
+int array_drop_slot(struct array *a, const struct id *slot_id, struct error *err);
 /* A slot for s: made, opened again to be sure, stored everywhere; its record is added. */
 int array_add_slot(struct array *a, const struct secret *s, enum kdf_cost cost, bool allow_empty,
 		   struct buf *records, struct error *err);
 /* Every slot found on present drives or in the mirror. each: non-zero stops. */
 typedef int slot_fn(void *ctx, const char *name, const struct slot *slot, struct error *err);
 int array_slots(struct array *a, slot_fn *each, void *ctx, struct error *err);
-int array_drop_slot(struct array *a, const struct id *slot_id, struct error *err);
 
 /* ---- journal.c: pull and commit ---- */
 

@@ -3,7 +3,7 @@
  * remembered copy, in the state folder. Slots that the state folder does not remember are
  * tried last, so that a slot planted on a drive is not the first to see a passphrase.
  */
-#include "array/array.h"
+#include "array/key_objects.h"
 #include "array/object.h"
 
 #include <sodium.h>
@@ -11,92 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RING_BYTES_MAX ((size_t)65536)
-#define KEY_NAMES_MAX 1024 /* a hostile drive may list more: the rest is not looked at */
-
-/* Names under keys/ of all places, the state folder's first. */
-struct key_names {
-	char (*names)[OBJECT_NAME_MAX + 1];
-	size_t count, cap;
-};
-
-static int collect_name(void *ctx, const char *name, uint64_t len_bytes)
-{
-	struct key_names *n = ctx;
-
-	(void)len_bytes;
-	for (size_t i = 0; i < n->count; i++) {
-		if (strcmp(n->names[i], name) == 0)
-			return 0;
-	}
-	if (n->count == KEY_NAMES_MAX ||
-	    !grow(&n->names, &n->cap, n->count + 1, sizeof(*n->names)))
-		return 0;
-	snprintf(n->names[n->count++], OBJECT_NAME_MAX + 1, "%s", name);
-	return 0;
-}
-
-/* Every place with keys: the mirror, then the drives that could be opened. */
-static struct drive *place_at(struct array *a, unsigned i)
-{
-	return i == 0 ? a->mirror : a->drives[i - 1].handle;
-}
-
-static bool place_is_ours(const struct array *a, unsigned i)
-{
-	return i == 0 || a->drives[i - 1].presence == DRIVE_PRESENT;
-}
-
-/* Reads a key object from the first place whose copy matches its name. */
-static int load_key(struct array *a, const char *name, size_t max_bytes, struct buf *out,
-		    struct error *err)
-{
-	int code = err_set(err, ERR_NOT_FOUND, "%s: on no drive", name);
-
-	for (unsigned i = 0; i <= a->count; i++) {
-		struct drive *place = place_at(a, i);
-
-		if (!place || !place_is_ours(a, i))
-			continue;
-		buf_clear(out);
-		code = object_get(place, name, max_bytes, out, err);
-		if (code == ERR_NONE)
-			break;
-	}
-	return code;
-}
-
-static void collect_names(struct array *a, const char *prefix, struct key_names *names)
-{
-	struct error ignored;
-
-	for (unsigned i = 0; i <= a->count; i++) {
-		struct drive *place = place_at(a, i);
-
-		/* A place that cannot be listed is passed over: the others have the same. */
-		if (place && place_is_ours(a, i))
-			place->driver->list(place, prefix, collect_name, names, &ignored);
-	}
-}
-
 int array_slots(struct array *a, slot_fn *each, void *ctx, struct error *err)
 {
 	struct key_names names = { 0 };
 	struct buf bytes = { 0 };
 	int code = ERR_NONE;
 
-	collect_names(a, "keys/", &names);
+	key_names_collect(a, "keys/", &names);
 	for (size_t i = 0; i < names.count && code == ERR_NONE; i++) {
 		struct slot slot;
 
 		if (strncmp(names.names[i], "keys/ring-", 10) == 0 ||
-		    load_key(a, names.names[i], SLOT_BYTES_MAX, &bytes, err) != ERR_NONE ||
+		    key_load(a, names.names[i], SLOT_BYTES_MAX, &bytes, err) != ERR_NONE ||
 		    slot_parse(bytes.data, bytes.len_bytes, &slot, err) != ERR_NONE ||
 		    !id_equal(&slot.array_id, &a->config.array_id))
 			continue;
 		code = each(ctx, names.names[i], &slot, err);
 	}
-	free(names.names);
+	key_names_release(&names);
 	buf_release(&bytes);
 	return code;
 }
@@ -152,16 +84,16 @@ static int open_ring(struct array *a, const struct unlocking *u, struct error *e
 	struct buf bytes = { 0 };
 	int code = err_set(err, ERR_LOST, "no key ring on any drive at hand");
 
-	collect_names(a, "keys/ring-", &names);
+	key_names_collect(a, "keys/ring-", &names);
 	for (size_t i = 0; i < names.count; i++) {
-		code = load_key(a, names.names[i], RING_BYTES_MAX, &bytes, err);
+		code = key_load(a, names.names[i], RING_BYTES_MAX, &bytes, err);
 		if (code == ERR_NONE)
 			code = ring_open(&a->config.array_id, u->epoch, u->master, bytes.data,
 					 bytes.len_bytes, &a->keys_owned, err);
 		if (code == ERR_NONE)
 			break;
 	}
-	free(names.names);
+	key_names_release(&names);
 	buf_release(&bytes);
 	if (code == ERR_NONE)
 		a->keys = a->keys_owned;
@@ -197,100 +129,6 @@ int array_unlock(struct array *a, struct error *err)
 		*err = u.err;
 	}
 	sodium_free(u.master);
-	return code;
-}
-
-int array_store_key(struct array *a, const char *name, const struct buf *bytes, struct error *err)
-{
-	unsigned stored = 0;
-	int code = ERR_NONE;
-
-	for (unsigned i = 0; i <= a->count; i++) {
-		struct drive *place = place_at(a, i);
-
-		if (!place || !place_is_ours(a, i))
-			continue;
-		code = object_put(place, name, bytes->data, bytes->len_bytes, err);
-		if (code == ERR_NONE)
-			code = place->driver->sync(place, err);
-		if (code == ERR_NONE)
-			stored += i > 0;
-		else
-			array_tell(a, TELL_WARNING, "store a key: %s: on %s", err->message,
-				   i ? a->drives[i - 1].name : "the state folder");
-	}
-	if (stored > 0)
-		return ERR_NONE;
-	return code != ERR_NONE ? code : err_set(err, ERR_ABSENT, "store a key: no drive at hand");
-}
-
-struct dropping {
-	const struct id *slot_id;
-	struct key_names names;
-};
-
-static int collect_slot(void *ctx, const char *name, const struct slot *slot, struct error *err)
-{
-	struct dropping *d = ctx;
-
-	(void)err;
-	if (id_equal(&slot->id, d->slot_id))
-		collect_name(&d->names, name, 0);
-	return ERR_NONE;
-}
-
-int array_drop_slot(struct array *a, const struct id *slot_id, struct error *err)
-{
-	struct dropping d = { .slot_id = slot_id };
-	int code = array_slots(a, collect_slot, &d, err);
-
-	for (size_t n = 0; n < d.names.count; n++) {
-		for (unsigned i = 0; i <= a->count; i++) {
-			struct drive *place = place_at(a, i);
-
-			if (!place || !place_is_ours(a, i))
-				continue;
-			code = place->driver->remove(place, d.names.names[n], err);
-			if (code == ERR_NONE)
-				code = place->driver->sync(place, err);
-			if (code != ERR_NONE)
-				array_tell(a, TELL_WARNING, "remove a key: %s: on %s", err->message,
-					   i ? a->drives[i - 1].name : "the state folder");
-		}
-	}
-	free(d.names.names);
-	return code;
-}
-
-static int drop_removed(void *ctx, const struct id *slot_id, struct error *err)
-{
-	return array_drop_slot(ctx, slot_id, err);
-}
-
-int array_spread_keys(struct array *a, struct error *err)
-{
-	struct key_names names = { 0 };
-	struct buf bytes = { 0 };
-	int code = table_removed_slots(a->table, drop_removed, a, err);
-
-	collect_names(a, "keys/", &names);
-	for (size_t n = 0; n < names.count && code == ERR_NONE; n++) {
-		if (load_key(a, names.names[n], RING_BYTES_MAX, &bytes, err) != ERR_NONE)
-			continue;
-		for (unsigned i = 0; i <= a->count && code == ERR_NONE; i++) {
-			struct drive *place = place_at(a, i);
-			struct object_stat st;
-
-			if (!place || !place_is_ours(a, i) ||
-			    place->driver->stat(place, names.names[n], &st, err) != ERR_NOT_FOUND)
-				continue;
-			code = object_put(place, names.names[n], bytes.data, bytes.len_bytes, err);
-			if (code == ERR_NONE)
-				code = place->driver->sync(place, err);
-		}
-	}
-	free(names.names);
-	buf_release(&bytes);
 	return code;
 }
 

@@ -3,6 +3,7 @@
  * verified, and put back from the state folder or another drive.
  */
 #include "array/journals.h"
+#include "array/key_objects.h"
 #include "array/object.h"
 #include "care/inspect.h"
 
@@ -10,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_OBJECT_MAX ((size_t)65536)
-#define KEY_OBJECTS_MAX 1024
 
 /* Puts whole bytes in the place of what was found bad or missing. */
 static int put_back(struct array_drive *d, const char *name, const struct buf *bytes,
@@ -110,32 +109,11 @@ int inspect_journal(struct array *a, struct array_drive *d, bool repair,
 
 /* ---- keys ---- */
 
-struct key_list {
-	char (*names)[OBJECT_NAME_MAX + 1];
-	size_t count, cap;
-};
-
-static int collect_key(void *ctx, const char *name, uint64_t len_bytes)
-{
-	struct key_list *k = ctx;
-
-	(void)len_bytes;
-	for (size_t i = 0; i < k->count; i++) {
-		if (strcmp(k->names[i], name) == 0)
-			return 0;
-	}
-	if (k->count == KEY_OBJECTS_MAX ||
-	    !grow(&k->names, &k->cap, k->count + 1, sizeof(*k->names)))
-		return 1;
-	snprintf(k->names[k->count++], OBJECT_NAME_MAX + 1, "%s", name);
-	return 0;
-}
-
 /* The same object from another place that has it whole. */
 static int load_elsewhere(struct array *a, const struct array_drive *d, const char *name,
 			  struct buf *out, struct error *err)
 {
-	int code = object_get(a->mirror, name, KEY_OBJECT_MAX, out, err);
+	int code = object_get(a->mirror, name, RING_BYTES_MAX, out, err);
 
 	for (unsigned i = 0; i < a->count && code != ERR_NONE; i++) {
 		const struct array_drive *other = &a->drives[i];
@@ -143,7 +121,7 @@ static int load_elsewhere(struct array *a, const struct array_drive *d, const ch
 		if (other == d || other->presence != DRIVE_PRESENT)
 			continue;
 		buf_clear(out);
-		code = object_get(other->handle, name, KEY_OBJECT_MAX, out, err);
+		code = object_get(other->handle, name, RING_BYTES_MAX, out, err);
 	}
 	return code;
 }
@@ -152,7 +130,7 @@ static int inspect_key(struct array *a, struct array_drive *d, const char *name,
 		       struct scrub_drive *result, struct error *err)
 {
 	struct buf bytes = { 0 };
-	int code = object_get(d->handle, name, KEY_OBJECT_MAX, &bytes, err);
+	int code = object_get(d->handle, name, RING_BYTES_MAX, &bytes, err);
 
 	result->objects++;
 	result->bytes += bytes.len_bytes;
@@ -169,21 +147,23 @@ static int inspect_key(struct array *a, struct array_drive *d, const char *name,
 	return code;
 }
 
+/* A slot that was removed, or that no journal knows, is not missed where it is not. */
 int inspect_keys(struct array *a, struct array_drive *d, bool repair, struct scrub_drive *result,
 		 struct error *err)
 {
-	struct key_list keys = { 0 };
-	int code = ERR_NONE;
+	struct slot_facts facts;
+	struct key_names names;
+	int code = slot_facts_load(a->table, &facts, err);
 
-	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
-		struct drive *h = a->drives[i].handle;
-
-		if (a->drives[i].presence == DRIVE_PRESENT)
-			code = h->driver->list(h, "keys/", collect_key, &keys, err);
+	if (code != ERR_NONE)
+		return code;
+	key_names_collect(a, "keys/", &names);
+	for (size_t i = 0; i < names.count && code == ERR_NONE; i++) {
+		if (slot_fact_of_name(&facts, names.names[i]) == SLOT_KNOWN)
+			code = inspect_key(a, d, names.names[i], repair, result, err);
 	}
-	for (size_t i = 0; i < keys.count && code == ERR_NONE; i++)
-		code = inspect_key(a, d, keys.names[i], repair, result, err);
-	free(keys.names);
+	key_names_release(&names);
+	slot_facts_release(&facts);
 	return code;
 }
 

@@ -81,9 +81,12 @@ struct table_drive {
 int table_drives(struct table *t, struct table_drive **out, size_t *count, struct error *err);
 void table_drives_free(struct table_drive *drives, size_t count);
 
-/* Slots that were removed (and must go wherever they turn up). each returns non-zero to stop. */
+/* A value other than 0 from such a function stops the listing, and is returned by it. */
 typedef int table_id_fn(void *ctx, const struct id *id, struct error *err);
-int table_removed_slots(struct table *t, table_id_fn *each, void *ctx, struct error *err);
+
+/* All slots the journals speak of; those not present must go wherever they turn up. */
+typedef int table_slot_fn(void *ctx, const struct id *id, bool present, struct error *err);
+int table_slots(struct table *t, table_slot_fn *each, void *ctx, struct error *err);
 
 /* ---- blocks and groups ---- */
 

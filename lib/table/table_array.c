@@ -124,7 +124,7 @@ static int removed_first(struct reader a, struct reader b)
 
 struct slot_walk {
 	struct table *t;
-	table_id_fn *each;
+	table_slot_fn *each;
 	void *ctx;
 	struct buf body;
 };
@@ -138,12 +138,10 @@ static int visit_slot(void *ctx, const uint8_t *key, size_t key_bytes, struct er
 
 	if (code == ERR_NONE)
 		code = parse_slot(reader_of(w->body.data, w->body.len_bytes), &slot, &present, err);
-	if (code != ERR_NONE || present)
-		return code;
-	return w->each(w->ctx, &slot, err);
+	return code == ERR_NONE ? w->each(w->ctx, &slot, present, err) : code;
 }
 
-int table_removed_slots(struct table *t, table_id_fn *each, void *ctx, struct error *err)
+int table_slots(struct table *t, table_slot_fn *each, void *ctx, struct error *err)
 {
 	struct slot_walk w = { .t = t, .each = each, .ctx = ctx };
 	int code = fact_keys(t, RECORD_SLOT, NULL, 0, visit_slot, &w, err);
