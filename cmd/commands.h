@@ -15,6 +15,11 @@ int cmd_cat(struct invocation *inv, struct error *err);
 int cmd_ls(struct invocation *inv, struct error *err);
 int cmd_snapshots(struct invocation *inv, struct error *err);
 int cmd_whereis(struct invocation *inv, struct error *err);
+int cmd_key_list(struct invocation *inv, struct error *err);
+int cmd_key_add(struct invocation *inv, struct error *err);
+int cmd_key_remove(struct invocation *inv, struct error *err);
+int cmd_key_passwd(struct invocation *inv, struct error *err);
+int cmd_key_recovery(struct invocation *inv, struct error *err);
 int cmd_help(struct invocation *inv, struct error *err);
 int cmd_version(struct invocation *inv, struct error *err);
 

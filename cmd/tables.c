@@ -99,6 +99,63 @@ static const struct command scrub = {
 	.run = cmd_scrub,
 };
 
+static const struct command key_list = {
+	.name = "key list",
+	.args = "",
+	.summary = "list the key slots",
+	.needs = NEED_ARRAY,
+	.run = cmd_key_list,
+};
+
+static const struct option_row key_add_options[] = {
+	{ 0, "key-file", OPTION_FILE, "F", "make a key file instead of a passphrase" },
+	{ 0, "kdf", OPTION_CHOICE, "default|sensitive", "cost of guessing the passphrase" },
+	{ .name = NULL },
+};
+
+static const struct command key_add = {
+	.name = "key add",
+	.args = "",
+	.summary = "add a passphrase or a key file",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.options = { key_add_options, dry_run },
+	.run = cmd_key_add,
+};
+
+static const struct command key_remove = {
+	.name = "key remove",
+	.args = "SLOT",
+	.summary = "remove a key slot",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.args_min = 1,
+	.args_max = 1,
+	.options = { dry_run },
+	.run = cmd_key_remove,
+};
+
+static const struct option_row key_passwd_options[] = {
+	{ 0, "kdf", OPTION_CHOICE, "default|sensitive", "cost of guessing the passphrase" },
+	{ .name = NULL },
+};
+
+static const struct command key_passwd = {
+	.name = "key passwd",
+	.args = "",
+	.summary = "change the passphrase",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.options = { key_passwd_options, dry_run },
+	.run = cmd_key_passwd,
+};
+
+static const struct command key_recovery = {
+	.name = "key recovery",
+	.args = "",
+	.summary = "make a new recovery key and print it once",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.options = { dry_run },
+	.run = cmd_key_recovery,
+};
+
 /* Archive */
 
 static const struct option_row put_options[] = {
@@ -222,7 +279,9 @@ static const struct command version = {
 };
 
 const struct command *const commands[] = {
-	&init, &status, &drives, &rebuild, &scrub, &put, &get, &cat, &ls, &snapshots, &whereis, &help, &version, NULL,
+	&init, &status, &drives, &rebuild, &scrub, &put, &get, &cat, &ls, &snapshots, &whereis,
+	&key_list, &key_add, &key_remove, &key_passwd, &key_recovery,
+	&help, &version, NULL,
 };
 
 const struct option_row global_options[] = {
