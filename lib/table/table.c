@@ -134,10 +134,11 @@ static int configure(struct table *t, struct error *err)
 	sqlite3_db_config(t->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
 	sqlite3_limit(t->db, SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX);
 	sqlite3_limit(t->db, SQLITE_LIMIT_ATTACHED, 0);
+	/* The page size first: SQLite turns the size of its cache into a number of pages. */
 	return table_exec(t,
 			  "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;"
-			  "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768;"
-			  "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL;"
+			  "PRAGMA temp_store = MEMORY; PRAGMA page_size = 8192;"
+			  "PRAGMA journal_mode = WAL; PRAGMA cache_size = -32768;"
 			  "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864;",
 			  err);
 }
