@@ -3,6 +3,7 @@
 #include "tests/support/temp.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,8 +61,10 @@ void scribe_apply(struct scribe *s, struct table *t)
 	struct error err = { .message = "" };
 	int code = table_apply(t, &made, &err);
 
-	if (code != ERR_NONE)
+	if (code != ERR_NONE) {
+		fprintf(stderr, "%s\n", err.message);
 		abort();
+	}
 	segment_release(&made);
 }
 
