@@ -100,7 +100,9 @@ static void give_xattr(const struct target_of_set *t, const char *name, const vo
 		lose(t->loss, kind);
 }
 
-static void give_xattrs(const struct target_of_set *t, const struct node *n, bool privileged)
+/* Those that are ACLs, or those that are not. */
+static void give_xattrs(const struct target_of_set *t, const struct node *n, bool privileged,
+			bool acls)
 {
 	struct reader r = reader_of(n->xattrs, n->xattrs_bytes);
 
@@ -117,7 +119,8 @@ static void give_xattrs(const struct target_of_set *t, const struct node *n, boo
 		}
 		memcpy(name, raw, name_bytes);
 		name[name_bytes] = '\0';
-		give_xattr(t, name, value, value_bytes, privileged);
+		if (meta_is_acl(name) == acls)
+			give_xattr(t, name, value, value_bytes, privileged);
 	}
 }
 
@@ -178,8 +181,11 @@ void meta_set(int fd, bool path_only, const struct node *n, unsigned flags, stru
 	/* A symbolic link has neither ACL nor mode. */
 	if (flags & META_INHERITED && n->type != NODE_SYMLINK)
 		take_inherited_off(&t, n);
-	if (n->xattrs_bytes > 0)
-		give_xattrs(&t, n, owned.uid && !unprivileged);
+	/* An ACL may take from the owner the write permission that other attributes ask for. */
+	if (n->xattrs_bytes > 0) {
+		give_xattrs(&t, n, owned.uid && !unprivileged, false);
+		give_xattrs(&t, n, owned.uid && !unprivileged, true);
+	}
 	if (n->type != NODE_SYMLINK)
 		give_mode(&t, n, owned, unprivileged);
 	give_time(&t, n);

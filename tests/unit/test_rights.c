@@ -120,6 +120,39 @@ static void nobody_gets_no_device_no_foreign_setuid_and_a_count_of_them(void **s
 	assert_int_equal(tree_as_nobody(restore_as_nobody, *state), 0);
 }
 
+static int restore_shut_by_acl(void *ctx)
+{
+	static const uint8_t acl_version[] = {2, 0, 0, 0};
+	/* user::r-x group::r-x other::--- */
+	static const uint8_t acl[] = {1,   0,	5,   0,	  255, 255, 255, 255, 4,   0,	5,   0,
+				      255, 255, 255, 255, 32,  0,   0,	 0,   255, 255, 255, 255};
+	struct restore *r = ctx;
+	struct node folder = node_folder(0550);
+	struct target_folder *sub;
+	struct buf xattrs = {0};
+
+	buf_add_string(&xattrs, "system.posix_acl_access");
+	buf_add_varint(&xattrs, sizeof(acl_version) + sizeof(acl));
+	buf_add(&xattrs, acl_version, sizeof(acl_version));
+	buf_add(&xattrs, acl, sizeof(acl));
+	buf_add_string(&xattrs, "user.x");
+	buf_add_string(&xattrs, "1");
+	folder.xattrs = xattrs.data;
+	folder.xattrs_bytes = xattrs.len_bytes;
+	restore_open(r);
+	if (restore_enter(r, r->root, "sub", &folder, &sub) != ERR_NONE)
+		return 1;
+	target_leave(sub, true);
+	restore_close(r, true);
+	buf_release(&xattrs);
+	return r->counts.refused[META_XATTR] == 0 && r->counts.failed[META_XATTR] == 0 ? 0 : 2;
+}
+
+static void an_acl_without_write_keeps_no_other_attribute_away(void **state)
+{
+	assert_int_equal(tree_as_nobody(restore_shut_by_acl, *state), 0);
+}
+
 static int restore_twice_read_only(void *ctx)
 {
 	struct restore *r = ctx;
@@ -217,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(root_gets_setuid_and_capabilities_back_unless_it_said_no),
 		T(nobody_gets_no_device_no_foreign_setuid_and_a_count_of_them),
+		T(an_acl_without_write_keeps_no_other_attribute_away),
 		T(a_folder_that_its_owner_may_not_write_is_restored_again),
 		T(owners_of_all_ones_are_never_taken_for_leave_as_it_is),
 		T(a_default_acl_of_the_target_is_not_inherited),
