@@ -144,8 +144,6 @@ struct opening {
 	struct array *a;
 	struct array_drive *d;
 	const struct config_drive *entry;
-	struct marker marker;
-	bool has_marker;
 };
 
 static void leave_out(struct array_drive *d, enum drive_presence p, const char *fmt, ...)
@@ -170,6 +168,7 @@ static void read_marker(struct opening *o)
 	int code = handle->driver->stat(handle, MARKER_NAME, &st, &err);
 
 	if (code == ERR_NOT_FOUND) {
+		o->d->marker_state = MARKER_MISSING;
 		leave_out(o->d, DRIVE_ABSENT, "no marker at %s (not mounted?)", o->entry->url);
 		return;
 	}
@@ -178,13 +177,19 @@ static void read_marker(struct opening *o)
 	if (code == ERR_NONE)
 		code = handle->driver->get(handle, MARKER_NAME, 0, bytes, (size_t)st.len_bytes, &err);
 	if (code == ERR_NONE)
-		code = marker_parse(bytes, (size_t)st.len_bytes, &o->marker, &err);
-	if (code == ERR_CORRUPT || code == ERR_UNSUPPORTED)
+		code = marker_parse(bytes, (size_t)st.len_bytes, &o->d->marker, &err);
+	if (code == ERR_NONE) {
+		o->d->marker_state = MARKER_GOOD;
+	} else if (code == ERR_CORRUPT) {
+		o->d->marker_state = MARKER_DAMAGED;
+		leave_out(o->d, DRIVE_FOREIGN, "its marker is damaged (scrub can mend it): %s",
+			  err.message);
+	} else if (code == ERR_UNSUPPORTED) {
+		o->d->marker_state = MARKER_OTHER;
 		leave_out(o->d, DRIVE_FOREIGN, "%s", err.message);
-	else if (code != ERR_NONE)
+	} else {
 		leave_out(o->d, DRIVE_UNREACHABLE, "%s", err.message);
-	else
-		o->has_marker = true;
+	}
 }
 
 /* Runs on a thread of its own per drive: a slow one delays nobody. */
@@ -213,26 +218,36 @@ static void open_one(void *arg)
 		leave_out(o->d, DRIVE_UNREACHABLE, "%s", err.message);
 }
 
-static void check_marker(struct opening *all, size_t i)
+bool array_is_marked(const struct array *a, const struct array_drive *d, const struct id *id)
 {
-	struct opening *o = &all[i];
+	return (d->marker_state == MARKER_GOOD || d->marker_state == MARKER_OTHER) &&
+	       id_equal(&d->marker.array_id, &a->config.array_id) &&
+	       id_equal(&d->marker.drive_id, id);
+}
 
-	if (!o->has_marker)
+static void check_marker(struct array *a, unsigned i)
+{
+	const struct config_drive *entry = &a->config.drives[i];
+	struct array_drive *d = &a->drives[i];
+
+	if (d->marker_state != MARKER_GOOD)
 		return;
-	if (!id_equal(&o->marker.array_id, &o->a->config.array_id)) {
-		leave_out(o->d, DRIVE_FOREIGN, "%s belongs to another array", o->entry->url);
+	if (!id_equal(&d->marker.array_id, &a->config.array_id)) {
+		d->marker_state = MARKER_OTHER;
+		leave_out(d, DRIVE_FOREIGN, "%s belongs to another array", entry->url);
 		return;
 	}
-	for (size_t n = 0; n < i; n++) {
-		if (all[n].has_marker && id_equal(&all[n].marker.drive_id, &o->marker.drive_id)) {
-			leave_out(o->d, DRIVE_DUPLICATE, "%s and %s are the same drive",
-				  all[n].entry->url, o->entry->url);
+	for (unsigned n = 0; n < i; n++) {
+		if (array_is_marked(a, &a->drives[n], &d->marker.drive_id)) {
+			leave_out(d, DRIVE_DUPLICATE, "%s and %s are the same drive",
+				  a->config.drives[n].url, entry->url);
 			return;
 		}
 	}
-	if (!id_equal(&o->marker.drive_id, &o->entry->id))
-		leave_out(o->d, DRIVE_FOREIGN, "%s holds another drive of this array",
-			  o->entry->url);
+	if (!id_equal(&d->marker.drive_id, &entry->id)) {
+		d->marker_state = MARKER_OTHER;
+		leave_out(d, DRIVE_FOREIGN, "%s holds another drive of this array", entry->url);
+	}
 }
 
 static int open_drives(struct array *a, struct error *err)
@@ -271,25 +286,30 @@ static int open_drives(struct array *a, struct error *err)
 	}
 	pool_wait(pool);
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++)
-		check_marker(all, i);
+		check_marker(a, i);
 out:
 	pool_free(pool);
 	free(all);
 	return code;
 }
 
-/* After unlocking: a marker that nobody with the keys made is no drive of ours. */
+/* After unlocking: a marker that nobody with the keys made is no drive of ours. But where either the
+ * ids or the mac are those of the drive that belongs here, it is ours and damaged. */
 static void check_macs(struct array *a)
 {
-	for (unsigned i = 0; i < a->count; i++) {
+	for (unsigned i = 0; i < a->config.count; i++) {
+		const struct config_drive *entry = &a->config.drives[i];
 		struct array_drive *d = &a->drives[i];
-		struct opening o = { .a = a, .d = d, .entry = &a->config.drives[i] };
+		struct marker right = { a->config.array_id, entry->id, d->marker.mac };
 
-		if (d->presence != DRIVE_PRESENT)
-			continue;
-		read_marker(&o);
-		if (o.has_marker && !marker_genuine(a->keys, &o.marker))
-			leave_out(d, DRIVE_FOREIGN, "%s has a forged marker", o.entry->url);
+		if (d->marker_state == MARKER_GOOD && d->presence == DRIVE_PRESENT &&
+		    !marker_genuine(a->keys, &d->marker)) {
+			d->marker_state = MARKER_DAMAGED;
+			leave_out(d, DRIVE_FOREIGN, "%s has a forged or damaged marker", entry->url);
+		} else if (d->marker_state == MARKER_OTHER && marker_genuine(a->keys, &right)) {
+			d->marker_state = MARKER_DAMAGED;
+			leave_out(d, DRIVE_FOREIGN, "%s has a damaged marker", entry->url);
+		}
 	}
 }
 
@@ -380,7 +400,9 @@ static int brake(struct array *a, struct error *err)
 			       "FORK: two histories of one writer are in the journals");
 	for (unsigned i = 0; i < a->count; i++) {
 		const struct array_drive *d = &a->drives[i];
-		bool mends = a->options.tolerate_rollback && d->presence == DRIVE_ROLLED_BACK;
+		bool mends = a->options.tolerate_rollback &&
+			     (d->presence == DRIVE_ROLLED_BACK ||
+			      d->marker_state == MARKER_DAMAGED);
 
 		if (d->presence != DRIVE_PRESENT && d->presence != DRIVE_ABSENT &&
 		    d->presence != DRIVE_UNREACHABLE && !mends)
@@ -476,6 +498,20 @@ out:
 	else
 		*out = a;
 	return code;
+}
+
+int array_take_back(struct array *a, struct array_drive *d, struct error *err)
+{
+	struct error why;
+	int code;
+
+	d->presence = DRIVE_PRESENT;
+	d->marker_state = MARKER_GOOD;
+	d->why[0] = '\0';
+	if (d->handle->driver->about(d->handle, &d->about, &why) != ERR_NONE)
+		leave_out(d, DRIVE_UNREACHABLE, "%s", why.message);
+	code = array_pull(a, err);
+	return code == ERR_NONE ? array_refresh(a, err) : code;
 }
 
 int array_expect_head(struct array *a, const char *hex, struct error *err)

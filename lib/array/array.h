@@ -32,6 +32,15 @@ enum drive_presence {
 	DRIVE_UNREACHABLE, /* its driver failed: no permission, kind not built, ... */
 };
 
+/* What the marker at a place says. Only DAMAGED and MISSING may be mended (care/readmit.h). */
+enum marker_state {
+	MARKER_UNREAD,
+	MARKER_GOOD,
+	MARKER_OTHER, /* another array's or drive's, or of a newer format */
+	MARKER_MISSING,
+	MARKER_DAMAGED, /* not readable as one, or only in part what it must be */
+};
+
 struct array_drive {
 	struct drive_record record; /* as the journals have it */
 	struct id id;
@@ -39,7 +48,9 @@ struct array_drive {
 	char *url, *options_json; /* this host's way to it; NULL when it has none */
 	enum drive_presence presence;
 	char why[ERR_MESSAGE_BYTES]; /* when not present: for people */
-	struct drive *handle;	   /* open when present (and when rolled back); owned */
+	enum marker_state marker_state;
+	struct marker marker;	   /* when it could be read */
+	struct drive *handle;	   /* NULL: there was nothing to open; owned */
 	struct drive_about about;  /* when open */
 	struct clock holds;	   /* of every writer: how far it has the journal without a gap */
 	bool behind;		   /* it lacks segments that others hold */
@@ -73,7 +84,8 @@ struct array_options {
 	void *tell_ctx;
 	bool writing;		   /* the command will write: safety brakes stop it */
 	bool locked; /* without keys: only array_slots() and what the table knew can be asked */
-	bool tolerate_rollback;	   /* scrub, rebuild: they mend what a rolled-back drive lacks */
+	bool tolerate_rollback;	   /* scrub, rebuild: they mend what a rolled-back drive lacks, and
+				    * damaged markers */
 	const char *machine_id;	   /* NULL: of this host */
 	/* Opens a drive from its entry; the state folder's own store too (name "", url its path).
 	 * temp_tag: for drive_options. make_root: create the place when it is missing. */
@@ -146,6 +158,12 @@ bool drive_counts(const struct array_drive *d); /* a member, wherever it is: not
 unsigned array_usable_count(const struct array *a);
 unsigned array_member_count(const struct array *a);
 const char *presence_word(enum drive_presence p);
+
+/* Whether the place of d has a marker of this array that names drive id. */
+bool array_is_marked(const struct array *a, const struct array_drive *d, const struct id *id);
+/* A drive whose marker was mended: opens it as array_open() would have, so that it is present, or
+ * rolled back. */
+int array_take_back(struct array *a, struct array_drive *d, struct error *err);
 
 /* Reads drives and policy from the table again, after a commit that changed them. */
 int array_refresh(struct array *a, struct error *err);

@@ -86,7 +86,8 @@ int journals_read(struct array *a, struct journals *out, struct error *err)
 	for (unsigned i = 0; i < a->count; i++) {
 		struct array_drive *d = &a->drives[i];
 
-		if (d->presence != DRIVE_PRESENT)
+		/* What a rolled-back drive still has is listed too: scrub puts back the rest. */
+		if (d->presence != DRIVE_PRESENT && d->presence != DRIVE_ROLLED_BACK)
 			continue;
 		code = list_place(a, i, out, err);
 		if (code == ERR_NOMEM)

@@ -23,7 +23,7 @@ struct journals {
 	size_t count, cap;
 };
 void journals_release(struct journals *l);
-/* Lists the journals of the mirror and of every open drive; a drive whose listing fails becomes
+/* Lists the journals of the mirror and of every drive that is present or rolled back; one whose listing fails becomes
  * unreachable. */
 int journals_read(struct array *a, struct journals *out, struct error *err);
 /* Fills clock with how far the journals in this place go without a gap (heads are not known from

@@ -6,6 +6,7 @@
 #include "care/idlist.h"
 #include "care/inspect.h"
 #include "care/mend.h"
+#include "care/readmit.h"
 #include "care/sweep.h"
 
 #include <stdlib.h>
@@ -22,7 +23,7 @@ struct scrubbing {
 	struct buf records;
 };
 
-static bool is_chosen(const struct scrub_options *o, const struct array_drive *d)
+bool scrub_chooses(const struct scrub_options *o, const struct array_drive *d)
 {
 	if (!o->drives)
 		return true;
@@ -186,13 +187,12 @@ static void add_scrub_records(struct scrubbing *s)
 					       .repaired = d->repaired,
 					       .complete = true };
 
-		if (!d->scrubbed)
-			continue;
-		record_scrub(&s->records, &record);
 		s->r->objects += d->objects;
 		s->r->bytes += d->bytes;
 		s->r->damaged += d->damaged;
 		s->r->repaired += d->repaired;
+		if (d->scrubbed)
+			record_scrub(&s->records, &record);
 	}
 }
 
@@ -219,8 +219,10 @@ int scrub(struct array *a, const struct scrub_options *o, struct scrub_result *r
 	s.pool = pool_new(a->options.threads, err);
 	if (!s.pool)
 		code = (int)err->code;
+	if (code == ERR_NONE)
+		code = readmit_drives(a, o, r, err);
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
-		if (is_chosen(o, &a->drives[i]) && can_scrub(&a->drives[i]))
+		if (scrub_chooses(o, &a->drives[i]) && can_scrub(&a->drives[i]))
 			code = scrub_drive_objects(&s, i, err);
 	}
 	if (code == ERR_NONE && o->repair)

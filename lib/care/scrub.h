@@ -29,6 +29,9 @@ struct scrub_result {
 	uint64_t orphans, orphan_bytes, swept; /* objects that no journal names; deleted of them */
 };
 
+/* Whether o asks for this drive. */
+bool scrub_chooses(const struct scrub_options *o, const struct array_drive *d);
+
 /* The array is open for writing, rollback tolerated. Repairs are durable and read back. */
 int scrub(struct array *a, const struct scrub_options *o, struct scrub_result *r,
 	  struct error *err);
