@@ -25,6 +25,7 @@ core := $(sources:%.c=$B/%.o)
 command := $(patsubst %.c,$B/%.o,$(filter-out cmd/main.c,$(wildcard cmd/*.c)))
 support := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 tests := $(patsubst %.c,$B/%,$(wildcard tests/unit/test_*.c))
+sweeps := $(patsubst %.c,$B/%,$(wildcard tests/sweeps/sweep_*.c))
 fuzzers := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 benches := $(patsubst %.c,$B/%,$(wildcard tests/bench/bench_*.c))
 shells := $(patsubst %,$B/completion/%,mrmr.bash _mrmr mrmr.fish)
@@ -34,7 +35,7 @@ all: $B/mrmr
 $B/mrmr: $B/cmd/main.o $B/libcmd.a $B/libmrmr.a
 	$(call say,LD)$(CC) $(ldflags) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs)
 
-$(tests) $(benches): %: %.o $(support) $B/libcmd.a $B/libmrmr.a
+$(tests) $(sweeps) $(benches): %: %.o $(support) $B/libcmd.a $B/libmrmr.a
 	$(call say,LD)$(CC) $(ldflags) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs) -lcmocka
 
 # libFuzzer calls the target by its name; no header declares it.
@@ -75,8 +76,8 @@ demo:
 	@MRMR=$(abspath $B)/mrmr tests/demo
 
 # Everything the runner executes, so that it starts with nothing left to compile.
-check-build: all $(tests) $(shells)
-sanitized-build: all $(tests) $(fuzzers)
+check-build: all $(tests) $(sweeps) $(shells)
+sanitized-build: all $(tests) $(sweeps) $(fuzzers)
 sanitized := B=$B/asan CC=clang CFLAGS='-O1 -g' SANITIZE=address,undefined,fuzzer-no-link CI=1
 asan-build:
 	@$(MAKE) $(sanitized) sanitized-build
