@@ -76,7 +76,7 @@ enum target_outcome {
 	TARGET_SAME,	 /* what is there is this; its metadata was set */
 	TARGET_MADE,	 /* done: a hard link to a name restored before, or a special file */
 	TARGET_LEFT_OUT, /* a device that the caller may not make: counted */
-	TARGET_WAIT,	 /* the first of its names is being written: finish that, then call again */
+	TARGET_WAIT,	 /* its first name is being written: finish that, then call again */
 };
 
 struct target;
