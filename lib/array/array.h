@@ -143,6 +143,10 @@ int array_create(const struct array_options *o, struct new_array *n, struct erro
 /* Takes a drive into an open array. state: DRIVE_MEMBER, or DRIVE_JOINING while rebuild fills it. */
 int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state,
 		    struct error *err);
+/* Whether that would do so far: the place is there (or will be made) and unmarked. Writes nothing. */
+int array_probe_drive(struct array *a, const struct new_drive *n, struct error *err);
+/* This host's config as a->config is now. */
+int array_store_config(const struct array *a, struct error *err);
 /* Takes a drive that is gone for good out of this host's config. */
 int array_forget_way(struct array *a, const struct array_drive *d, struct error *err);
 void array_close(struct array *a); /* NULL is allowed */

@@ -47,6 +47,24 @@ static int open_new(struct array *a, const struct new_drive *n, struct array_dri
 	return code == ERR_NONE ? code : err_wrap(err, "drive %s", d->name);
 }
 
+int array_probe_drive(struct array *a, const struct new_drive *n, struct error *err)
+{
+	struct new_drive as_it_is = *n;
+	struct array_drive d = { .handle = NULL };
+	int code;
+
+	as_it_is.make_root = false;
+	code = open_new(a, &as_it_is, &d, err);
+	/* Missing, and to be made. */
+	if (code == ERR_USAGE && n->make_root && !d.handle)
+		code = ERR_NONE;
+	if (d.handle)
+		d.handle->driver->close(d.handle);
+	free(d.url);
+	free(d.options_json);
+	return code;
+}
+
 static int write_marker(struct array *a, struct array_drive *d, struct error *err)
 {
 	struct buf json = { 0 };
@@ -139,7 +157,7 @@ static int open_all_new(struct array *a, struct new_array *n, struct error *err)
 	return code;
 }
 
-static int store_config(const struct array *a, struct error *err)
+int array_store_config(const struct array *a, struct error *err)
 {
 	char *slash, *folder = strdup(a->options.config_path);
 	int code = ERR_NONE;
@@ -183,7 +201,7 @@ int array_create(const struct array_options *o, struct new_array *n, struct erro
 		add_drive_records(&records, &a->drives[i]);
 	if ((code = array_commit(a, &records, NULL, err)) != ERR_NONE)
 		goto out;
-	code = store_config(a, err);
+	code = array_store_config(a, err);
 out:
 	if (code != ERR_NONE)
 		unmark(a, marked);
@@ -231,7 +249,7 @@ int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state
 		    ERR_NONE &&
 	    (code = array_spread_keys(a, err)) == ERR_NONE &&
 	    (code = array_push(a, &sent, err)) == ERR_NONE &&
-	    (code = store_config(a, err)) == ERR_NONE)
+	    (code = array_store_config(a, err)) == ERR_NONE)
 		code = array_commit(a, &records, NULL, err);
 	if (code == ERR_NONE)
 		code = array_refresh(a, err);
@@ -242,5 +260,5 @@ int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state
 int array_forget_way(struct array *a, const struct array_drive *d, struct error *err)
 {
 	config_remove(&a->config, &d->id);
-	return store_config(a, err);
+	return array_store_config(a, err);
 }

@@ -1,0 +1,165 @@
+#include "array/settings_inner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- checks ---- */
+
+int policy_check(const struct policy *p, const struct drive_record *drives, unsigned count,
+		 struct error *err)
+{
+	unsigned data = 0, rows = 0, journals = 0;
+
+	if (p->parity >= count)
+		return err_set(err, ERR_USAGE, "%u drive%s cannot carry parity %u: at most %u", count,
+			       count == 1 ? "" : "s", p->parity, count ? count - 1 : 0);
+	if (p->width > 0 && p->width <= p->parity)
+		return err_set(err, ERR_USAGE, "a width of %u leaves no room for data beside %u rows",
+			       p->width, p->parity);
+	for (unsigned i = 0; i < count; i++) {
+		data += drives[i].role != ROLE_PARITY;
+		rows += drives[i].role != ROLE_DATA && !drives[i].removable;
+		journals += drives[i].journal;
+	}
+	if (data == 0)
+		return err_set(err, ERR_USAGE, "no drive would be left that may hold data");
+	if (rows < p->parity)
+		return err_set(err, ERR_USAGE, "parity %u needs as many drives that may hold rows: %u "
+					       "would be left (neither for data only nor removable)",
+			       p->parity, rows);
+	if (journals <= p->parity)
+		return err_set(err, ERR_USAGE, "parity %u needs %u drives that keep the journal: %u "
+					       "would be left", p->parity, p->parity + 1, journals);
+	return geometry_check(&p->geometry, err);
+}
+
+static int stop_at_first(void *ctx, const struct id *id, struct error *err)
+{
+	(void)id;
+	(void)err;
+	*(bool *)ctx = true;
+	return 1;
+}
+
+static int holds_blocks(struct array *a, bool *yes, struct error *err)
+{
+	int code;
+
+	*yes = false;
+	code = table_groups(a->table, stop_at_first, yes, err);
+	if (code == ERR_NONE)
+		code = table_ungrouped(a->table, stop_at_first, yes, err);
+	return *yes ? ERR_NONE : code;
+}
+
+int settings_check(struct settings *s, struct error *err)
+{
+	const struct policy *was = &s->a->policy;
+	struct drive_record counting[DRIVES_MAX];
+	bool holds = false;
+	unsigned count = 0;
+	int code = ERR_NONE;
+
+	for (unsigned i = 0; i < s->a->count; i++) {
+		if (drive_counts(&s->a->drives[i]))
+			counting[count++] = s->records[i];
+	}
+	code = policy_check(&s->policy, counting, count, err);
+	if (code == ERR_NONE)
+		code = holds_blocks(s->a, &holds, err);
+	if (code != ERR_NONE || !holds)
+		return code;
+	if (s->policy.parity != was->parity || s->policy.copies != was->copies)
+		return err_set(err, ERR_USAGE,
+			       "this build cannot change parity of an array that already holds data");
+	if (s->policy.width != was->width)
+		return err_set(err, ERR_USAGE,
+			       "this build cannot change the width of an array that already holds data");
+	return ERR_NONE;
+}
+
+/* ---- applying ---- */
+
+static bool policy_differs(const struct policy *x, const struct policy *y)
+{
+	return x->parity != y->parity || x->copies != y->copies || x->width != y->width ||
+	       memcmp(&x->geometry, &y->geometry, sizeof(x->geometry)) != 0;
+}
+
+static bool record_differs(const struct drive_record *x, const struct drive_record *y)
+{
+	return x->role != y->role || x->removable != y->removable || x->journal != y->journal ||
+	       x->reserve_bytes != y->reserve_bytes || x->max_bytes != y->max_bytes ||
+	       strcmp(x->domain, y->domain) != 0;
+}
+
+/* The options of drive i, in this host's config, in the array, and as a record. */
+static int replace_options(struct settings *s, unsigned i, struct buf *records, struct error *err)
+{
+	struct array_drive *d = &s->a->drives[i];
+	char *json = json_dumps(s->options[i], JSON_COMPACT | JSON_SORT_KEYS);
+
+	for (size_t n = 0; n < s->a->config.count && json; n++) {
+		struct config_drive *entry = &s->a->config.drives[n];
+
+		if (!id_equal(&entry->id, &d->id))
+			continue;
+		free(entry->options_json);
+		entry->options_json = strdup(json);
+		if (!entry->options_json) {
+			free(json);
+			json = NULL;
+		}
+	}
+	if (!json)
+		return err_nomem(err);
+	free(d->options_json);
+	d->options_json = json;
+	record_access(records, &d->id, d->url, json);
+	return ERR_NONE;
+}
+
+/* A drive that is to keep the journal again gets all that it missed, and then this change. */
+static int resume_journals(struct settings *s, struct error *err)
+{
+	bool any = false;
+	unsigned sent;
+
+	for (unsigned i = 0; i < s->a->count; i++) {
+		struct drive_record *now = &s->a->drives[i].record;
+
+		if (now->journal || !s->records[i].journal)
+			continue;
+		now->journal = true;
+		any = true;
+	}
+	return any ? array_push(s->a, &sent, err) : ERR_NONE;
+}
+
+int settings_apply(struct settings *s, struct error *err)
+{
+	struct buf records = { 0 };
+	bool options = false;
+	int code = ERR_NONE;
+
+	if (policy_differs(&s->policy, &s->a->policy))
+		record_policy(&records, &s->policy);
+	for (unsigned i = 0; i < s->a->count && code == ERR_NONE; i++) {
+		if (record_differs(&s->records[i], &s->a->drives[i].record))
+			record_drive(&records, &s->records[i]);
+		if (s->options[i]) {
+			code = replace_options(s, i, &records, err);
+			options = true;
+		}
+	}
+	if (code == ERR_NONE)
+		code = resume_journals(s, err);
+	if (code == ERR_NONE && records.len_bytes > 0)
+		code = array_commit(s->a, &records, NULL, err);
+	if (code == ERR_NONE && options)
+		code = array_store_config(s->a, err);
+	if (code == ERR_NONE)
+		code = array_refresh(s->a, err);
+	buf_release(&records);
+	return code;
+}
