@@ -5,6 +5,8 @@
 #include "cmd/options.h"
 
 int cmd_init(struct invocation *inv, struct error *err);
+int cmd_add(struct invocation *inv, struct error *err);
+int cmd_set(struct invocation *inv, struct error *err);
 int cmd_status(struct invocation *inv, struct error *err);
 int cmd_drives(struct invocation *inv, struct error *err);
 int cmd_rebuild(struct invocation *inv, struct error *err);

@@ -51,6 +51,38 @@ static const struct command init = {
 	.run = cmd_init,
 };
 
+static const struct option_row add_options[] = {
+	{ 0, "role", OPTION_CHOICE, "both|data|parity", "what the drive may hold" },
+	{ 0, "layout", OPTION_CHOICE, "packed", "how it holds it" },
+	{ 0, "removable", OPTION_FLAG, NULL, "absent is normal: never put rows there" },
+	{ 0, "domain", OPTION_TEXT, "D", "what fails together with it" },
+	{ 0, "reserve", OPTION_SIZE, "SIZE", "space to leave free there" },
+	{ 0, "max", OPTION_SIZE, "SIZE", "most bytes to store there" },
+	{ .name = NULL },
+};
+
+static const struct command add = {
+	.name = "add",
+	.args = "[NAME=]URL",
+	.summary = "add a drive to the array",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.args_min = 1,
+	.args_max = 1,
+	.options = { add_options, new_drive, dry_run },
+	.run = cmd_add,
+};
+
+static const struct command set = {
+	.name = "set",
+	.args = "NAME=VALUE...",
+	.summary = "change a property of the array or of a drive",
+	.needs = NEED_ARRAY | NEED_KEY,
+	.args_min = 1,
+	.args_max = ARGS_ANY,
+	.options = { dry_run },
+	.run = cmd_set,
+};
+
 static const struct command status = {
 	.name = "status",
 	.args = "",
@@ -279,7 +311,7 @@ static const struct command version = {
 };
 
 const struct command *const commands[] = {
-	&init, &status, &drives, &rebuild, &scrub, &put, &get, &cat, &ls, &snapshots, &whereis,
+	&init, &add, &set, &status, &drives, &rebuild, &scrub, &put, &get, &cat, &ls, &snapshots, &whereis,
 	&key_list, &key_add, &key_remove, &key_passwd, &key_recovery,
 	&help, &version, NULL,
 };
