@@ -9,41 +9,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The marks as they are now, in memory of their own: the writer's may move while it signs. */
-static int copy_have(struct writer *w, struct have **out, size_t *count, struct error *err)
-{
-	const struct have *have = writer_have(w, count);
-	struct buf encoded = { 0 };
-	struct reader r;
-	int code;
-
-	haves_encode(have, *count, &encoded);
-	r = reader_of(encoded.data, encoded.len_bytes);
-	code = encoded.failed ? err_nomem(err) : haves_decode(&r, out, count, err);
-	buf_release(&encoded);
-	return code;
-}
-
 static int sign_all(struct sender *c, const struct buf *records, struct error *err)
 {
 	size_t max_bytes = c->a->policy.geometry.segment_bytes;
 	struct clock seen = { 0 };
-	struct have *have = NULL;
-	size_t have_count = 0;
 	int code = table_clock(c->a->table, &seen, err);
 
-	if (code == ERR_NONE)
-		code = copy_have(c->writer, &have, &have_count, err);
 
 	for (size_t at = 0; at < records->len_bytes && code == ERR_NONE;) {
 		size_t left = records->len_bytes - at;
 		size_t len = records_split(records->data + at, left, max_bytes);
 		const struct buf *bytes;
+		const struct have *have;
 		const char *name;
+		size_t have_count;
 
 		/* A single record may be longer than that: up to what a segment can hold at all. */
 		if (len == 0)
 			len = records_split(records->data + at, left, SEGMENT_BODY_MAX);
+		if (len == 0) {
+			code = err_set(err, ERR_CORRUPT, "commit: a record is malformed or too long");
+			break;
+		}
+		have = writer_have(c->writer, &have_count);
 		code = writer_sign(c->writer, &seen, have, have_count, records->data + at, len,
 				   &name, &bytes, err);
 		if (code == ERR_NONE)
@@ -51,7 +39,6 @@ static int sign_all(struct sender *c, const struct buf *records, struct error *e
 		at += len;
 	}
 	clock_release(&seen);
-	haves_release(have, have_count);
 	return code;
 }
 
