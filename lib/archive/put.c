@@ -22,8 +22,8 @@
 #define COMMIT_BYTES ((uint64_t)1 << 30) /* a large put commits its groups this often, ... */
 #define COMPACT_BYTES ((uint64_t)64 << 10) /* a put that stored so much may compact journals */
 #define COMMIT_SECONDS 60		 /* ... or after this time, */
-#define COMMIT_CHUNKS ((size_t)400000)	 /* ... or when this many chunks wait for it, */
-#define COMMIT_RECORD_BYTES ((size_t)16 << 20) /* ... or this much metadata */
+#define COMMIT_CHUNKS ((size_t)150000)	 /* ... or when this many chunks wait for it, */
+#define COMMIT_RECORD_BYTES ((size_t)8 << 20) /* ... or this much metadata */
 
 struct putting {
 	struct array *a;
