@@ -10,6 +10,7 @@ int cmd_set(struct invocation *inv, struct error *err);
 int cmd_status(struct invocation *inv, struct error *err);
 int cmd_drives(struct invocation *inv, struct error *err);
 int cmd_rebuild(struct invocation *inv, struct error *err);
+int cmd_recover(struct invocation *inv, struct error *err);
 int cmd_scrub(struct invocation *inv, struct error *err);
 int cmd_put(struct invocation *inv, struct error *err);
 int cmd_get(struct invocation *inv, struct error *err);

@@ -44,6 +44,19 @@ static int absolute_url(const char *url, char **out, struct error *err)
 	return *out ? ERR_NONE : err_nomem(err);
 }
 
+int place_parse(const struct invocation *inv, const char *given_url, char **url,
+		char **options_json, struct error *err)
+{
+	int code = absolute_url(given_url, url, err);
+
+	if (code != ERR_NONE)
+		return code;
+	code = parse_options(inv, options_json, err);
+	if (code != ERR_NONE)
+		free(*url);
+	return code;
+}
+
 int new_drive_parse(const struct invocation *inv, const char *arg, name_taken_fn *taken, void *ctx,
 		    struct new_drive *d, struct error *err)
 {
@@ -53,13 +66,9 @@ int new_drive_parse(const struct invocation *inv, const char *arg, name_taken_fn
 
 	memset(d, 0, sizeof(*d));
 	drive_name_split(arg, name, &given_url);
-	code = absolute_url(given_url, &url, err);
-	if (code == ERR_NONE)
-		code = parse_options(inv, &options, err);
-	if (code != ERR_NONE) {
-		free(url);
+	code = place_parse(inv, given_url, &url, &options, err);
+	if (code != ERR_NONE)
 		return code;
-	}
 	if (name[0] && taken(ctx, name))
 		code = err_set(err, ERR_USAGE, "two drives named %s", name);
 	for (unsigned attempt = 0; !name[0] || (code == ERR_NONE && taken(ctx, name)); attempt++)

@@ -14,4 +14,8 @@ int new_drive_parse(const struct invocation *inv, const char *arg, name_taken_fn
 		    struct new_drive *d, struct error *err);
 void new_drive_release(struct new_drive *d);
 
+/* URL made absolute when it is a path, and -o K=V as JSON. Both are the caller's to free. */
+int place_parse(const struct invocation *inv, const char *given_url, char **url,
+		char **options_json, struct error *err);
+
 #endif

@@ -188,6 +188,22 @@ static const struct command key_recovery = {
 	.run = cmd_key_recovery,
 };
 
+static const struct option_row recover_options[] = {
+	{ 'o', "option", OPTION_PAIR, "KEY=VALUE", "set an option of the drivers",
+	  .flags = OPTION_MANY },
+	{ .name = NULL },
+};
+
+static const struct command recover = {
+	.name = "recover",
+	.args = "URL...",
+	.summary = "make config and table anew from surviving drives",
+	.args_min = 1,
+	.args_max = ARGS_ANY,
+	.options = { recover_options, dry_run },
+	.run = cmd_recover,
+};
+
 /* Archive */
 
 static const struct option_row put_options[] = {
@@ -311,7 +327,8 @@ static const struct command version = {
 };
 
 const struct command *const commands[] = {
-	&init, &add, &set, &status, &drives, &rebuild, &scrub, &put, &get, &cat, &ls, &snapshots, &whereis,
+	&init,	   &add,      &set,	   &status,	 &drives, &rebuild, &recover,
+	&scrub,	   &put,      &get,	   &cat,	 &ls,	  &snapshots, &whereis,
 	&key_list, &key_add, &key_remove, &key_passwd, &key_recovery,
 	&help, &version, NULL,
 };

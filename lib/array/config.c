@@ -158,6 +158,22 @@ static json_t *drive_to_json(const struct config_drive *d)
 	return o;
 }
 
+int config_make_folder(const char *path, struct error *err)
+{
+	char *slash, *folder = strdup(path);
+	int code = ERR_NONE;
+
+	if (!folder)
+		return err_nomem(err);
+	slash = strrchr(folder, '/');
+	if (slash && slash != folder) {
+		*slash = '\0';
+		code = folder_make(folder, err);
+	}
+	free(folder);
+	return code;
+}
+
 int config_store(const char *path, const struct config *c, struct error *err)
 {
 	json_t *root = json_object(), *drives = json_array();

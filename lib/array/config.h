@@ -38,6 +38,8 @@ struct config {
 void config_release(struct config *c);
 /* ERR_NO_ARRAY when the file is not there. */
 int config_load(const char *path, struct config *out, struct error *err);
+/* The folder that the config at path lies in, made when missing. */
+int config_make_folder(const char *path, struct error *err);
 int config_store(const char *path, const struct config *c, struct error *err);
 /* Copies its arguments. options_json NULL: none. */
 int config_add(struct config *c, const char *name, const struct id *id, const char *url,

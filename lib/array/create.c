@@ -159,17 +159,8 @@ static int open_all_new(struct array *a, struct new_array *n, struct error *err)
 
 int array_store_config(const struct array *a, struct error *err)
 {
-	char *slash, *folder = strdup(a->options.config_path);
-	int code = ERR_NONE;
+	int code = config_make_folder(a->options.config_path, err);
 
-	if (!folder)
-		return err_nomem(err);
-	slash = strrchr(folder, '/');
-	if (slash && slash != folder) {
-		*slash = '\0';
-		code = folder_make(folder, err);
-	}
-	free(folder);
 	return code == ERR_NONE ? config_store(a->options.config_path, &a->config, err) : code;
 }
 

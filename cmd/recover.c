@@ -1,0 +1,73 @@
+#include "array/recover.h"
+
+#include "array/health.h"
+#include "cmd/commands.h"
+#include "cmd/newdrive.h"
+#include "cmd/open.h"
+#include "cmd/out.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static void report(struct invocation *inv, struct array *a, const struct health *h,
+		   const char *config_path)
+{
+	const char *verb = option_given(inv, "dry-run") ? "would be" : "is";
+	json_t *drives = json_array();
+
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct array_drive *d = &a->drives[i];
+
+		if (!drive_counts(d))
+			continue;
+		out_report(inv->out, "drive %s: %s", d->name, presence_word(d->presence));
+		json_array_append_new(drives, json_pack("{s:s, s:s}", "name", d->name, "presence",
+							presence_word(d->presence)));
+	}
+	out_report(inv->out, "array found again: %u drives, %u of them here; the config %s %s",
+		   h->members, h->members - h->absent, verb, config_path);
+	if (h->lost > 0)
+		out_warn(inv->out, "%" PRIu64 " groups cannot be read with the drives at hand", h->lost);
+	out_json(inv->out, json_pack("{s:s, s:s, s:o, s:I}", "message_type", "summary", "config",
+				     config_path, "drives", drives, "groups_unreadable",
+				     (json_int_t)h->lost));
+}
+
+static int collect(struct invocation *inv, struct recovery_place *places, struct error *err)
+{
+	int code = ERR_NONE;
+
+	for (size_t i = 0; i < inv->args_count && code == ERR_NONE; i++) {
+		code = place_parse(inv, inv->args[i], &places[i].url, &places[i].options_json, err);
+		if (code != ERR_NONE)
+			places[i] = (struct recovery_place){ .url = NULL };
+	}
+	return code;
+}
+
+int cmd_recover(struct invocation *inv, struct error *err)
+{
+	struct recovery_place *places = calloc(inv->args_count, sizeof(*places));
+	struct opened opened;
+	struct array *a = NULL;
+	struct health health;
+	int code = open_prepare(inv, &opened, err);
+
+	if (code == ERR_NONE)
+		code = places ? collect(inv, places, err) : err_nomem(err);
+	if (code == ERR_NONE)
+		code = array_recover(&opened.options, places, (unsigned)inv->args_count,
+				     !option_given(inv, "dry-run"), &a, err);
+	if (code == ERR_NONE)
+		code = health_check(a, &health, err);
+	if (code == ERR_NONE)
+		report(inv, a, &health, opened.config_path);
+	array_close(a);
+	opened_release(&opened);
+	for (size_t i = 0; places && i < inv->args_count; i++) {
+		free(places[i].url);
+		free(places[i].options_json);
+	}
+	free(places);
+	return code;
+}

@@ -1,0 +1,128 @@
+#include "array/recover.h"
+
+#include "base/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Whose drive lies at the place. */
+static int read_place(const struct array_options *o, const struct recovery_place *place,
+		      struct marker *marker, struct error *err)
+{
+	struct config_drive entry = { .name = "",
+				      .url = place->url,
+				      .options_json = place->options_json };
+	struct drive_options options = { .temp_tag = "recover" };
+	uint8_t bytes[MARKER_BYTES_MAX];
+	struct object_stat st;
+	struct drive *d;
+	int code = o->open_drive(o->open_drive_ctx, &entry, &options, &d, err);
+
+	if (code != ERR_NONE)
+		return err_wrap(err, "%s", place->url);
+	code = d->driver->stat(d, MARKER_NAME, &st, err);
+	if (code == ERR_NOT_FOUND)
+		code = err_set(err, ERR_NOT_FOUND, "there is no drive (no marker)");
+	if (code == ERR_NONE && st.len_bytes > sizeof(bytes))
+		code = err_set(err, ERR_CORRUPT, "its marker is too long");
+	if (code == ERR_NONE)
+		code = d->driver->get(d, MARKER_NAME, 0, bytes, (size_t)st.len_bytes, err);
+	if (code == ERR_NONE)
+		code = marker_parse(bytes, (size_t)st.len_bytes, marker, err);
+	d->driver->close(d);
+	return code == ERR_NONE ? code : err_wrap(err, "%s", place->url);
+}
+
+static int collect_places(const struct array_options *o, const struct recovery_place *places,
+			  unsigned count, struct config *c, struct error *err)
+{
+	int code = ERR_NONE;
+
+	for (unsigned i = 0; i < count && code == ERR_NONE; i++) {
+		char name[DRIVE_NAME_MAX + 1];
+		struct marker m;
+
+		code = read_place(o, &places[i], &m, err);
+		if (code != ERR_NONE)
+			break;
+		if (i == 0)
+			c->array_id = m.array_id;
+		if (!id_equal(&c->array_id, &m.array_id))
+			return err_set(err, ERR_UNSAFE, "%s and %s belong to different arrays",
+				       places[0].url, places[i].url);
+		/* The true names are in the journals, which are not open yet. */
+		snprintf(name, sizeof(name), "given-%u", i + 1);
+		code = config_add(c, name, &m.drive_id, places[i].url, places[i].options_json, err);
+	}
+	return code;
+}
+
+/* The config as it should be: the names of the journals, and the drives that were not given. */
+static int complete_config(struct array *a, struct error *err)
+{
+	struct table_drive *rows = NULL;
+	size_t count = 0;
+	int code = table_drives(a->table, &rows, &count, err);
+
+	for (size_t i = 0; i < count && code == ERR_NONE; i++) {
+		const struct table_drive *row = &rows[i];
+		bool known = false;
+
+		if (row->record.state == DRIVE_LOST || row->record.state == DRIVE_REMOVED) {
+			config_remove(&a->config, &row->record.id);
+			continue;
+		}
+		for (size_t n = 0; n < a->config.count; n++) {
+			struct config_drive *d = &a->config.drives[n];
+
+			if (!id_equal(&d->id, &row->record.id))
+				continue;
+			known = true;
+			memcpy(d->name, row->record.name, sizeof(d->name));
+		}
+		if (!known && row->url[0])
+			code = config_add(&a->config, row->record.name, &row->record.id, row->url,
+					  row->options_json[0] ? row->options_json : NULL, err);
+	}
+	table_drives_free(rows, count);
+	return code;
+}
+
+int array_recover(const struct array_options *o, const struct recovery_place *places,
+		  unsigned count, bool store, struct array **out, struct error *err)
+{
+	struct array_options options = *o;
+	struct config c = { .count = 0 };
+	char *temp = NULL;
+	int code;
+
+	*out = NULL;
+	if (file_exists(o->config_path))
+		return err_set(err, ERR_EXISTS, "%s exists already", o->config_path);
+	if (asprintf(&temp, "%s.recover", o->config_path) < 0)
+		return err_nomem(err);
+	options.config_path = temp;
+	code = collect_places(o, places, count, &c, err);
+	if (code == ERR_NONE)
+		code = config_make_folder(temp, err);
+	if (code == ERR_NONE)
+		code = config_store(temp, &c, err);
+	if (code == ERR_NONE)
+		code = array_open(&options, out, err);
+	unlink(temp);
+	if (code == ERR_NONE)
+		code = complete_config(*out, err);
+	if (code == ERR_NONE && store)
+		code = config_store(o->config_path, &(*out)->config, err);
+	if (code == ERR_NONE) {
+		(*out)->options.config_path = o->config_path;
+	} else {
+		array_close(*out);
+		*out = NULL;
+	}
+	config_release(&c);
+	free(temp);
+	return code;
+}
