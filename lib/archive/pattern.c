@@ -292,6 +292,8 @@ static bool copy_base(struct rule *r, const char *base)
 {
 	size_t len_bytes;
 
+	if (!base)
+		return true;
 	while (*base == '/')
 		base++;
 	len_bytes = strlen(base);

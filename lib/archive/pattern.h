@@ -34,9 +34,9 @@ struct patterns *patterns_new(void);	/* NULL: out of memory */
 void patterns_free(struct patterns *p); /* NULL is allowed */
 
 /*
- * Appends one rule. It speaks of paths below base only (an absolute path; "" or "/" is the root
- * of all), and a slash at its beginning or in its middle anchors it there. The same rule may be
- * added for several bases. ERR_USAGE: empty, "[" without "]", a lone "\" at the end.
+ * Appends one rule. It speaks of paths below base only (an absolute path; NULL, "" and "/" are the
+ * root of all), and a slash at its beginning or in its middle anchors it there. The same rule may
+ * be added for several bases. ERR_USAGE: empty, "[" without "]", a lone "\" at the end.
  */
 int patterns_add(struct patterns *p, const char *base, const char *rule, bool ignore_case,
 		 struct error *err);

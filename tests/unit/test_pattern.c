@@ -81,6 +81,7 @@ static void a_slash_anchors_at_the_base(void **state)
 	assert_false(fits_below("/home/me", "*", "/home/meme", false));
 	assert_true(fits_below("", "/a", "/a", false));
 	assert_true(fits_below("//", "/a", "/a", false));
+	assert_true(fits_below(NULL, "/a", "/a", false));
 }
 
 static void two_stars_cross_folders(void **state)
