@@ -104,7 +104,8 @@ int table_policy(struct table *t, struct policy *out, struct error *err)
 	int code = fact_best(t, RECORD_POLICY, "", 0, larger_parity, &body, err);
 
 	if (code == ERR_NONE)
-		code = parse_policy(reader_of(body.data, body.len_bytes), out, err);
+		code = table_stored(t, parse_policy(reader_of(body.data, body.len_bytes), out, err),
+				    err);
 	buf_release(&body);
 	return code;
 }
@@ -137,7 +138,10 @@ static int visit_slot(void *ctx, const uint8_t *key, size_t key_bytes, struct er
 	int code = fact_best(w->t, RECORD_SLOT, key, key_bytes, removed_first, &w->body, err);
 
 	if (code == ERR_NONE)
-		code = parse_slot(reader_of(w->body.data, w->body.len_bytes), &slot, &present, err);
+		code = table_stored(w->t,
+				    parse_slot(reader_of(w->body.data, w->body.len_bytes), &slot,
+					       &present, err),
+				    err);
 	return code == ERR_NONE ? w->each(w->ctx, &slot, present, err) : code;
 }
 
@@ -180,8 +184,10 @@ static int load_access(struct table *t, struct table_drive *d, struct error *err
 	int code = fact_best(t, RECORD_ACCESS, d->record.id.b, ID_BYTES, NULL, &body, err);
 
 	if (code == ERR_NONE) {
-		code = parse_access(reader_of(body.data, body.len_bytes), &id, &d->url,
-				    &d->options_json, err);
+		code = table_stored(t,
+				    parse_access(reader_of(body.data, body.len_bytes), &id, &d->url,
+						 &d->options_json, err),
+				    err);
 	} else if (code == ERR_NOT_FOUND) {
 		d->url = strdup("");
 		d->options_json = strdup("");
@@ -251,7 +257,10 @@ static int add_drive(void *ctx, const uint8_t *key, size_t key_bytes, struct err
 		return err_nomem(err);
 	d = &list->drives[list->count++];
 	memset(d, 0, sizeof(*d));
-	code = parse_drive(reader_of(list->body.data, list->body.len_bytes), &d->record, err);
+	code = table_stored(list->t,
+			    parse_drive(reader_of(list->body.data, list->body.len_bytes),
+					&d->record, err),
+			    err);
 	if (code == ERR_NONE)
 		code = load_access(list->t, d, err);
 	if (code != ERR_NONE)

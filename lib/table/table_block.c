@@ -156,7 +156,10 @@ static int settle_place(struct table *t, const struct id *uid, int64_t id, struc
 	int code = fact_best(t, RECORD_MOVE, uid->b, ID_BYTES, NULL, &body, err);
 
 	if (code == ERR_NONE)
-		code = parse_move(reader_of(body.data, body.len_bytes), &found, &drive_id, err);
+		code = table_stored(t,
+				    parse_move(reader_of(body.data, body.len_bytes), &found,
+					       &drive_id, err),
+				    err);
 	buf_release(&body);
 	if (code != ERR_NONE)
 		return code == ERR_NOT_FOUND ? ERR_NONE : code;
@@ -515,7 +518,7 @@ int table_block_contents(struct table *t, int64_t id, struct contents *out, stru
 		const void *list = column_blob(&q, 0, &list_bytes);
 		const void *data = column_blob(&q, 1, &data_bytes);
 
-		code = contents_decode(list, list_bytes, out, err);
+		code = table_stored(t, contents_decode(list, list_bytes, out, err), err);
 		if (code == ERR_NONE && inline_data)
 			buf_add(inline_data, data, data_bytes);
 		if (code == ERR_NONE && inline_data && inline_data->failed)

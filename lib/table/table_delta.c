@@ -225,8 +225,6 @@ int delta_content(struct delta *d, struct reader body, struct error *err)
 
 	if (code == ERR_NONE)
 		code = path_number(d->t, c.path, c.path_bytes, true, &folder, err);
-	if (code == ERR_NONE && c.part > INT64_MAX)
-		code = err_set(err, ERR_CORRUPT, "content record: a number is too large");
 	if (code != ERR_NONE)
 		return code;
 	q = query_of(d->t, "INSERT OR REPLACE INTO content(line, folder, name, first, part, pieces)"

@@ -214,7 +214,7 @@ static int at_segment(struct dump *d, struct query *q, int first, struct error *
 		   (uint64_t)column_int(q, first + 2));
 	if (d->told)
 		return ERR_NONE;
-	return marks_decode(clock, len, &d->known, err);
+	return table_stored(d->t, marks_decode(clock, len, &d->known, err), err);
 }
 
 static int dump_facts(struct dump *d, struct error *err)

@@ -101,7 +101,7 @@ static int dump_change(struct change_walk *w, struct query *q, struct error *err
 		buf_add(&w->gone, name, name_bytes);
 		return w->gone.failed ? err_nomem(err) : ERR_NONE;
 	}
-	code = node_decode(&r, NULL, &n, err);
+	code = table_stored(w->d->t, node_decode(&r, NULL, &n, err), err);
 	if (code == ERR_NONE)
 		folder_writer_add(&w->writer, name, name_bytes, &n);
 	if (code == ERR_NONE && n.content_parts > 0)
@@ -161,7 +161,8 @@ static int dump_head(struct dump *d, const struct id *uid, const struct line_pla
 		size_t len;
 		const void *body = column_blob(&q, 0, &len);
 
-		code = parse_snapshot(reader_of(body, len), &s, &scratch, err);
+		code = table_stored(d->t, parse_snapshot(reader_of(body, len), &s, &scratch, err),
+				    err);
 		if (code == ERR_NONE) {
 			*settled = at->ordinal == 1 && !id_is_zero(&s.base);
 			buf_add(&copy, body, len);

@@ -40,7 +40,7 @@ int marks_decode(const void *bytes, size_t len_bytes, struct clock *out, struct 
 			return err_nomem(err);
 	}
 	if (!reader_done(&r))
-		return err_set(err, ERR_CORRUPT, "the table holds a malformed clock");
+		return err_set(err, ERR_CORRUPT, "a clock is malformed");
 	return ERR_NONE;
 }
 
@@ -78,8 +78,10 @@ static int store_segment(struct replay *r, struct error *err)
 	if (code != ERR_NONE || found)
 		return code;
 	marks_encode(r->at.clock, &clock);
-	if (clock.failed)
+	if (clock.failed) {
+		buf_release(&clock);
 		return err_nomem(err);
+	}
 	q = query_of(t, "INSERT INTO seg(writer, seq, rank, clock) VALUES(?, ?, ?, ?)");
 	query_int(&q, r->at.writer_id);
 	query_int(&q, (int64_t)r->at.seq);

@@ -80,7 +80,10 @@ static int settle_row(void *ctx, const uint8_t *key, size_t key_bytes, struct er
 	int code = fact_best(w->t, RECORD_ROWS, key, key_bytes, present_first, &body, err);
 
 	if (code == ERR_NONE)
-		code = parse_rows(reader_of(body.data, body.len_bytes), &group, &row, &present, err);
+		code = table_stored(w->t,
+				    parse_rows(reader_of(body.data, body.len_bytes), &group, &row,
+					       &present, err),
+				    err);
 	if (code == ERR_NONE)
 		code = put_row(w->t, w->group, &row, false, present, err);
 	buf_release(&body);

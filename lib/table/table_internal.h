@@ -73,6 +73,9 @@ void column_exact(struct query *q, int i, void *out, size_t len_bytes);
 /* For a query of at most one integer; *found false and *value 0 without a row. Ends it. */
 int query_value(struct query *q, int64_t *value, bool *found, struct error *err);
 
+/* For what the table itself holds: that it does not parse means that it was damaged. Returns code. */
+int table_stored(struct table *t, int code, struct error *err);
+
 int table_error(struct table *t, int rc, const char *step, struct error *err);
 int table_exec(struct table *t, const char *sql, struct error *err);
 

@@ -63,10 +63,7 @@ static int decode_stored(struct table *t, const void *body, size_t body_bytes, s
 
 	if (code == ERR_NONE && !reader_done(&r))
 		code = err_set(err, ERR_CORRUPT, "bytes beyond the end of a node");
-	if (code == ERR_NONE)
-		return code;
-	t->damaged = true;
-	return err_wrap(err, "table %s", t->path);
+	return table_stored(t, code, err);
 }
 
 bool table_children_next(struct table_children *c, const uint8_t **name, size_t *name_bytes,

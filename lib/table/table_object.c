@@ -249,7 +249,7 @@ static int visit_garbage(void *ctx, const uint8_t *key, size_t key_bytes, struct
 	int code;
 
 	if (key_bytes <= ID_BYTES || key_bytes - ID_BYTES >= sizeof(name))
-		return err_set(err, ERR_CORRUPT, "the table holds a malformed name");
+		return table_stored(w->t, err_set(err, ERR_CORRUPT, "a name is malformed"), err);
 	memcpy(name, key + ID_BYTES, key_bytes - ID_BYTES);
 	name[key_bytes - ID_BYTES] = '\0';
 	code = in_use(w, name, &yes, err);

@@ -5,6 +5,8 @@
 
 static enum err_code code_of(int rc)
 {
+	if (rc == SQLITE_IOERR_NOMEM)
+		return ERR_NOMEM;
 	switch (rc & 0xff) {
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
@@ -34,6 +36,14 @@ int table_error(struct table *t, int rc, const char *step, struct error *err)
 		t->damaged = true;
 	return err_set(err, code, "table %s: %s: %s", t->path, step,
 		       t->db ? sqlite3_errmsg(t->db) : sqlite3_errstr(rc));
+}
+
+int table_stored(struct table *t, int code, struct error *err)
+{
+	if (code != ERR_CORRUPT)
+		return code;
+	t->damaged = true;
+	return err_wrap(err, "table %s", t->path);
 }
 
 int table_exec(struct table *t, const char *sql, struct error *err)
@@ -123,8 +133,7 @@ int query_end(struct query *q, int code, struct error *err)
 	}
 	if (code != ERR_NONE || !q->malformed)
 		return code;
-	q->t->damaged = true;
-	return err_set(err, ERR_CORRUPT, "table %s: a row is malformed", q->t->path);
+	return table_stored(q->t, err_set(err, ERR_CORRUPT, "a row is malformed"), err);
 }
 
 int query_run(struct query *q, struct error *err)

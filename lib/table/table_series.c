@@ -23,7 +23,8 @@ static int load_series(struct table *t, const void *key, size_t key_bytes, struc
 
 	if (code != ERR_NONE)
 		return code;
-	return parse_series(reader_of(body->data, body->len_bytes), s, scratch, err);
+	return table_stored(t, parse_series(reader_of(body->data, body->len_bytes), s, scratch, err),
+			    err);
 }
 
 /* By rising id: should two writers have made one series twice, all take the same one. */
@@ -103,7 +104,7 @@ static int load_snapshot(struct query *q, struct table_snapshot *out, struct err
 	struct buf scratch = { 0 };
 	size_t len;
 	const void *body = column_blob(q, 0, &len);
-	int code = parse_snapshot(reader_of(body, len), &s, &scratch, err);
+	int code = table_stored(q->t, parse_snapshot(reader_of(body, len), &s, &scratch, err), err);
 
 	memset(out, 0, sizeof(*out));
 	if (code != ERR_NONE)
@@ -223,6 +224,7 @@ int table_latest(struct table *t, const struct id *series, struct table_snapshot
 /* ---- intents ---- */
 
 struct intent_walk {
+	struct table *t;
 	table_id_fn *each;
 	void *ctx;
 };
@@ -233,14 +235,14 @@ static int visit_intent(void *ctx, const uint8_t *key, size_t key_bytes, struct 
 	struct id put_id;
 
 	if (key_bytes != ID_BYTES)
-		return err_set(err, ERR_CORRUPT, "the table holds a malformed id");
+		return table_stored(w->t, err_set(err, ERR_CORRUPT, "an id is malformed"), err);
 	memcpy(put_id.b, key, ID_BYTES);
 	return w->each(w->ctx, &put_id, err);
 }
 
 int table_open_intents(struct table *t, table_id_fn *each, void *ctx, struct error *err)
 {
-	struct intent_walk w = { .each = each, .ctx = ctx };
+	struct intent_walk w = { .t = t, .each = each, .ctx = ctx };
 
 	return fact_keys(t, RECORD_INTENT, NULL, 0, visit_intent, &w, err);
 }

@@ -87,14 +87,30 @@ int replay_snapshot(struct replay *r, const struct record *rec, struct error *er
 	return code == ERR_NONE ? put_pending(r, rec, &s.id, &s.put_id, err) : code;
 }
 
+static int any_removed(void *ctx, const uint8_t *name, size_t name_bytes, struct error *err)
+{
+	(void)ctx, (void)name, (void)name_bytes, (void)err;
+	return ERR_NONE;
+}
+
+static int any_entry(void *ctx, const uint8_t *name, size_t name_bytes, const struct node *n,
+		     struct error *err)
+{
+	(void)ctx, (void)name, (void)name_bytes, (void)n, (void)err;
+	return ERR_NONE;
+}
+
 int replay_folder(struct replay *r, const struct record *rec, struct error *err)
 {
+	const struct folder_reader check = { .removed = any_removed, .entry = any_entry };
 	struct reader body = rec->body;
 	const uint8_t *path;
 	size_t path_bytes;
 	struct id uid;
 	int code = parse_folder_head(&body, &uid, &path, &path_bytes, err);
 
+	if (code == ERR_NONE)
+		code = parse_folder_changes(&body, &check, err);
 	return code == ERR_NONE ? put_pending(r, rec, &uid, NULL, err) : code;
 }
 
@@ -103,6 +119,8 @@ int replay_content(struct replay *r, const struct record *rec, struct error *err
 	struct content_record c;
 	int code = parse_content(rec->body, &c, err);
 
+	if (code == ERR_NONE && c.part > INT64_MAX)
+		code = err_set(err, ERR_CORRUPT, "content record: a number is too large");
 	return code == ERR_NONE ? put_pending(r, rec, &c.snapshot, NULL, err) : code;
 }
 
@@ -148,8 +166,10 @@ static int load_commit(struct table *t, const struct id *uid, struct commit *c, 
 	}
 	code = query_end(&q, code, err);
 	if (code == ERR_NONE && c->complete)
-		code = parse_snapshot(reader_of(c->body.data, c->body.len_bytes), &c->head,
-				      &c->scratch, err);
+		code = table_stored(t,
+				    parse_snapshot(reader_of(c->body.data, c->body.len_bytes),
+						   &c->head, &c->scratch, err),
+				    err);
 	return code;
 }
 
@@ -236,6 +256,7 @@ static int apply_changes(struct delta *d, const struct id *uid, struct error *er
 			code = delta_folder(d, reader_of(body, len), err);
 		else
 			code = delta_content(d, reader_of(body, len), err);
+		code = table_stored(d->t, code, err); /* it was checked when it came */
 		if (code != ERR_NONE)
 			break;
 	}

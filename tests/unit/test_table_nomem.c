@@ -14,75 +14,8 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <dlfcn.h>
-#include <errno.h>
 
-#if defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
-
-static bool counting;	   /* allocations count, and one of them fails */
-static long until_failure; /* how many succeed before it */
-static bool failed;	   /* it was reached */
-static long live;	   /* blocks not freed, of those counted */
-
-#if !SANITIZED
-extern void *__libc_malloc(size_t bytes);
-extern void *__libc_calloc(size_t count, size_t bytes);
-extern void *__libc_realloc(void *p, size_t bytes);
-extern void __libc_free(void *p);
-
-/* libcrypto's own failures abort (base/hash.c says why): they are not what is tested. */
-static bool of_libcrypto(void *caller)
-{
-	Dl_info info;
-
-	return dladdr(caller, &info) && info.dli_fname && strstr(info.dli_fname, "libcrypto");
-}
-
-static bool refused(void *caller)
-{
-	if (!counting || of_libcrypto(caller) || until_failure-- != 0)
-		return false;
-	failed = true;
-	errno = ENOMEM;
-	return true;
-}
-
-void *malloc(size_t bytes)
-{
-	if (refused(__builtin_return_address(0)))
-		return NULL;
-	live += counting;
-	return __libc_malloc(bytes);
-}
-
-void *calloc(size_t count, size_t bytes)
-{
-	if (refused(__builtin_return_address(0)))
-		return NULL;
-	live += counting;
-	return __libc_calloc(count, bytes);
-}
-
-void *realloc(void *p, size_t bytes)
-{
-	if (refused(__builtin_return_address(0)))
-		return NULL;
-	live += counting && !p;
-	return __libc_realloc(p, bytes);
-}
-
-void free(void *p)
-{
-	live -= counting && p;
-	__libc_free(p);
-}
-#endif
+#include "tests/support/scarce.h"
 
 static struct keys *keys;
 
@@ -103,32 +36,6 @@ static int finish(void **state)
 	(void)state;
 	keys_free(keys);
 	return 0;
-}
-
-/* what() cleans up after itself, and gives ERR_NOMEM or ERR_NONE. */
-static void fail_everywhere(int (*what)(void *ctx), void *ctx, long allocations_at_least)
-{
-	long refusals = 0;
-
-	assert_int_equal(what(ctx), ERR_NONE); /* libraries set themselves up */
-	failed = true;
-	for (long n = 0; failed; n++) {
-		int code;
-
-		failed = false;
-		live = 0;
-		until_failure = n;
-		counting = true;
-		code = what(ctx);
-		counting = false;
-		/* Sweeping leftovers is only tried, and asprintf() has a second way: without that
-		 * memory all is well. */
-		if (!failed || code != ERR_NOMEM)
-			assert_int_equal(code, ERR_NONE);
-		refusals += code == ERR_NOMEM;
-		assert_int_equal(live, 0);
-	}
-	assert_true(refusals >= allocations_at_least);
 }
 
 static void add_array_records(struct buf *out)
