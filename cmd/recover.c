@@ -1,10 +1,12 @@
 #include "array/recover.h"
 
+#include "archive/scan.h"
 #include "array/health.h"
 #include "cmd/commands.h"
 #include "cmd/newdrive.h"
 #include "cmd/open.h"
 #include "cmd/out.h"
+#include "cmd/progress.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -33,6 +35,27 @@ static void report(struct invocation *inv, struct array *a, const struct health 
 				     (json_int_t)h->lost));
 }
 
+static int scan_now(struct invocation *inv, struct array *a, struct error *err)
+{
+	struct progress *progress = progress_start(inv->out, "scan", err);
+	struct scan_result r;
+	int code = scan(a, progress_counters(progress), &r, err);
+
+	progress_stop(progress);
+	if (code != ERR_NONE)
+		return code;
+	out_report(inv->out,
+		   "found %" PRIu64 " blocks in %" PRIu64 " groups, %" PRIu64
+		   " of them reconstructed, and %" PRIu64 " snapshots",
+		   r.blocks, r.groups, r.reconstructed, r.snapshots);
+	if (r.unreadable > 0)
+		out_warn(inv->out, "%" PRIu64 " objects are damaged", r.unreadable);
+	if (r.snapshots_cut_off > 0)
+		out_warn(inv->out, "%" PRIu64 " snapshots were cut off or are not whole: left out",
+			 r.snapshots_cut_off);
+	return ERR_NONE;
+}
+
 static int collect(struct invocation *inv, struct recovery_place *places, struct error *err)
 {
 	int code = ERR_NONE;
@@ -55,9 +78,12 @@ int cmd_recover(struct invocation *inv, struct error *err)
 
 	if (code == ERR_NONE)
 		code = places ? collect(inv, places, err) : err_nomem(err);
+	opened.options.without_journal = option_given(inv, "scan");
 	if (code == ERR_NONE)
 		code = array_recover(&opened.options, places, (unsigned)inv->args_count,
 				     !option_given(inv, "dry-run"), &a, err);
+	if (code == ERR_NONE && option_given(inv, "scan") && !option_given(inv, "dry-run"))
+		code = scan_now(inv, a, err);
 	if (code == ERR_NONE)
 		code = health_check(a, &health, err);
 	if (code == ERR_NONE)

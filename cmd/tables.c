@@ -189,6 +189,7 @@ static const struct command key_recovery = {
 };
 
 static const struct option_row recover_options[] = {
+	{ 0, "scan", OPTION_FLAG, NULL, "rebuild the table from the blocks alone" },
 	{ 'o', "option", OPTION_PAIR, "KEY=VALUE", "set an option of the drivers",
 	  .flags = OPTION_MANY },
 	{ .name = NULL },

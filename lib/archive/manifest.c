@@ -9,6 +9,12 @@ void manifest_init(struct manifest *m, struct array *a, const struct id *put_id)
 	*m = (struct manifest){ .a = a, .put_id = *put_id };
 }
 
+/* Where the lists of waiting inline blocks go. */
+struct dictionaries {
+	struct manifest *m;
+	struct buf *records;
+};
+
 static int add_part(struct manifest *m, struct packer *p, const uint8_t *bytes, size_t len_bytes,
 		    bool last, struct error *err)
 {
@@ -49,15 +55,36 @@ static int add_parts(struct manifest *m, struct packer *p, const struct buf *rec
 	return code;
 }
 
+/* The list of an inline block: nodes go on referring to it when its chunks lie elsewhere. */
+static int add_dictionary(void *ctx, const struct id *uid, struct error *err)
+{
+	struct dictionaries *d = ctx;
+	struct contents c = { 0 };
+	struct table_block b;
+	int code = table_block_by_uid(d->m->a->table, uid, &b, err);
+
+	if (code == ERR_NONE)
+		code = table_block_contents(d->m->a->table, b.id, &c, NULL, err);
+	if (code == ERR_NONE)
+		record_dictionary(d->records, uid, &c);
+	contents_release(&c);
+	return code;
+}
+
 /* What earlier puts of this host that made no blocks left in the journal only. */
 static int add_unmanifested(struct manifest *m, struct packer *p, struct error *err)
 {
 	struct buf records = { 0 };
+	struct dictionaries d = { m, &records };
+	uint64_t bytes;
 	int code = table_unmanifested(m->a->table, &m->a->writer_id, &records,
 							 err);
 
 	if (code == ERR_NONE)
-		code = add_parts(m, p, &records, false, err);
+		code = table_pending_inline(m->a->table, &m->a->writer_id, add_dictionary, &d, &bytes,
+					    err);
+	if (code == ERR_NONE)
+		code = records.failed ? err_nomem(err) : add_parts(m, p, &records, false, err);
 	buf_release(&records);
 	return code;
 }

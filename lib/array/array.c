@@ -465,6 +465,28 @@ static bool any_behind(const struct array *a)
 	return any;
 }
 
+/* There is no journal to say what the array is: what the config names are its drives. */
+static int begin_journal(struct array *a, struct error *err)
+{
+	int code = table_policy(a->table, &a->policy, err);
+
+	if (code != ERR_NOT_FOUND)
+		return code != ERR_NONE
+			       ? code
+			       : err_set(err, ERR_EXISTS, "the drives have journals: nothing to scan for");
+	memset(&a->policy, 0, sizeof(a->policy));
+	a->policy.geometry = geometry_default();
+	for (unsigned i = 0; i < a->count; i++) {
+		struct array_drive *d = &a->drives[i];
+
+		d->record = (struct drive_record){ .id = d->id,
+						   .state = DRIVE_MEMBER,
+						   .journal = true };
+		memcpy(d->record.name, d->name, sizeof(d->record.name));
+	}
+	return ERR_NONE;
+}
+
 int array_open(const struct array_options *o, struct array **out, struct error *err)
 {
 	struct array *a = array_new(o, err);
@@ -480,7 +502,8 @@ int array_open(const struct array_options *o, struct array **out, struct error *
 	    (code = array_unlock(a, err)) != ERR_NONE)
 		goto out;
 	check_macs(a);
-	if ((code = array_pull(a, err)) != ERR_NONE || (code = array_refresh(a, err)) != ERR_NONE)
+	if ((code = array_pull(a, err)) != ERR_NONE ||
+	    (code = o->without_journal ? begin_journal(a, err) : array_refresh(a, err)) != ERR_NONE)
 		goto out;
 	tell_left_out(a);
 	if (!o->writing)

@@ -86,6 +86,7 @@ struct array_options {
 	bool locked; /* without keys: only array_slots() and what the table knew can be asked */
 	bool tolerate_rollback;	   /* scrub, rebuild: they mend what a rolled-back drive lacks, and
 				    * damaged markers */
+	bool without_journal;	   /* scan: the drives have no journal; it is made anew */
 	const char *machine_id;	   /* NULL: of this host */
 	/* Opens a drive from its entry; the state folder's own store too (name "", url its path).
 	 * temp_tag: for drive_options. make_root: create the place when it is missing. */

@@ -7,6 +7,7 @@ struct checking {
 	struct array *a;
 	struct health *h;
 	struct table_group *group;
+	unsigned need; /* drives more that may be lost, absent ones being counted */
 };
 
 static bool at_hand(struct array *a, const struct id *drive_id)
@@ -39,6 +40,39 @@ static unsigned bits(uint32_t v)
 	return (unsigned)__builtin_popcount(v);
 }
 
+static void count_on(struct checking *c, const struct id *drive_id, unsigned *per_drive)
+{
+	const struct array_drive *d = array_drive_by_id(c->a, drive_id);
+
+	if (at_hand(c->a, drive_id))
+		per_drive[d - c->a->drives]++;
+}
+
+/* Objects that the loss of the worst `need` drives would take: two of a group on one drive, as a
+ * recovery without enough drives leaves them, go together. */
+static unsigned worst_loss(struct checking *c, const struct table_group *g)
+{
+	unsigned per_drive[DRIVES_MAX] = { 0 }, lost = 0;
+
+	for (unsigned i = 0; i < g->member_count; i++) {
+		if (!g->members[i].lost)
+			count_on(c, &g->members[i].drive_id, per_drive);
+	}
+	for (unsigned i = 0; i < g->row_count; i++)
+		count_on(c, &g->rows[i].drive_id, per_drive);
+	for (unsigned n = 0; n < c->need; n++) {
+		unsigned worst = 0;
+
+		for (unsigned i = 1; i < c->a->count; i++) {
+			if (per_drive[i] > per_drive[worst])
+				worst = i;
+		}
+		lost += per_drive[worst];
+		per_drive[worst] = 0;
+	}
+	return lost;
+}
+
 static int check_group(void *ctx, const struct id *id, struct error *err)
 {
 	struct checking *c = ctx;
@@ -47,7 +81,7 @@ static int check_group(void *ctx, const struct id *id, struct error *err)
 	uint64_t away_bytes = 0;
 	uint32_t rows = 0;
 	unsigned members = 0, promised, have_rows;
-	int code = table_group(c->a->table, id, g, err);
+	int spare, code = table_group(c->a->table, id, g, err);
 
 	if (code != ERR_NONE)
 		return code;
@@ -72,8 +106,11 @@ static int check_group(void *ctx, const struct id *id, struct error *err)
 		h->lost++;
 		h->bytes_lost += away_bytes;
 	}
-	if ((int)(members + bits(rows)) - (int)g->member_count < h->least_spare)
-		h->least_spare = (int)(members + bits(rows)) - (int)g->member_count;
+	spare = (int)(members + bits(rows)) - (int)g->member_count;
+	if (spare < h->least_spare)
+		h->least_spare = spare;
+	if (spare < (int)worst_loss(c, g))
+		h->weak++;
 	return ERR_NONE;
 }
 
@@ -91,6 +128,7 @@ static int check_alone(void *ctx, const struct id *uid, struct error *err)
 	c->h->owed_rows += c->a->policy.parity;
 	if (c->h->least_spare > 0)
 		c->h->least_spare = 0;
+	c->h->weak += c->need > 0;
 	if (!at_hand(c->a, &b.drive_id)) {
 		c->h->degraded++;
 		c->h->lost++;
@@ -103,7 +141,7 @@ static int check_alone(void *ctx, const struct id *uid, struct error *err)
 int health_check(struct array *a, struct health *out, struct error *err)
 {
 	struct checking c = { .a = a, .h = out };
-	int code, need;
+	int code;
 
 	memset(out, 0, sizeof(*out));
 	out->least_spare = (int)a->policy.parity;
@@ -114,12 +152,13 @@ int health_check(struct array *a, struct health *out, struct error *err)
 		if (!at_hand(a, &a->drives[i].id))
 			out->absent++;
 	}
+	c.need = a->policy.parity > out->absent ? a->policy.parity - out->absent : 0;
 	c.group = malloc(sizeof(*c.group));
 	code = c.group ? table_groups(a->table, check_group, &c, err) : err_nomem(err);
 	if (code == ERR_NONE)
 		code = table_ungrouped(a->table, check_alone, &c, err);
 	free(c.group);
-	need = (int)a->policy.parity - (int)out->absent;
-	out->promise_kept = need >= 0 && out->least_spare >= need && !a->short_commit;
+	out->promise_kept = out->absent <= a->policy.parity && out->weak == 0 && out->lost == 0 &&
+			    !a->short_commit;
 	return code;
 }

@@ -13,6 +13,7 @@ struct health {
 	uint64_t owed_rows; /* rows that the policy asks for and no counting drive has */
 	uint64_t lost;	    /* groups with fewer objects at hand than members, lone blocks away */
 	uint64_t bytes_lost; /* of the blocks in these that are not at hand */
+	uint64_t weak;	    /* groups and lone blocks that the promise does not hold for */
 	int least_spare;    /* of all groups: objects at hand minus members; parity when there are none */
 	/* All that is stored survives the loss of any `parity` drives, absent ones counted in. */
 	bool promise_kept;

@@ -1,6 +1,7 @@
 #include "array/recover.h"
 
 #include "base/file.h"
+#include "base/units.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,13 +36,23 @@ static int read_place(const struct array_options *o, const struct recovery_place
 	return code == ERR_NONE ? code : err_wrap(err, "%s", place->url);
 }
 
+/* The last part of the place, made unique. */
+static void choose_name(struct config *c, const char *url, char name[DRIVE_NAME_BYTES])
+{
+	unsigned attempt = 0;
+
+	do
+		drive_name_derive(url, attempt++, name);
+	while (config_find(c, name));
+}
+
 static int collect_places(const struct array_options *o, const struct recovery_place *places,
 			  unsigned count, struct config *c, struct error *err)
 {
 	int code = ERR_NONE;
 
 	for (unsigned i = 0; i < count && code == ERR_NONE; i++) {
-		char name[DRIVE_NAME_MAX + 1];
+		char name[DRIVE_NAME_BYTES];
 		struct marker m;
 
 		code = read_place(o, &places[i], &m, err);
@@ -52,8 +63,8 @@ static int collect_places(const struct array_options *o, const struct recovery_p
 		if (!id_equal(&c->array_id, &m.array_id))
 			return err_set(err, ERR_UNSAFE, "%s and %s belong to different arrays",
 				       places[0].url, places[i].url);
-		/* The true names are in the journals, which are not open yet. */
-		snprintf(name, sizeof(name), "given-%u", i + 1);
+		/* The true names are in the journals, which are not open yet (or are gone). */
+		choose_name(c, places[i].url, name);
 		code = config_add(c, name, &m.drive_id, places[i].url, places[i].options_json, err);
 	}
 	return code;
