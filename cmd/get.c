@@ -1,24 +1,20 @@
 #include "archive/get.h"
 
 #include "archive/roots.h"
-#include "archive/select.h"
 #include "base/units.h"
 #include "cmd/commands.h"
 #include "cmd/notes.h"
 #include "cmd/open.h"
 #include "cmd/out.h"
 #include "cmd/progress.h"
+#include "cmd/select.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct asked {
-	struct select_filter filter;
-	char host[256];
-	const char **tags;
+	struct selecting selecting;
 	struct selection selection;
 	struct roots paths;
 	struct patterns *includes, *excludes;
@@ -30,27 +26,7 @@ static void asked_release(struct asked *q)
 	roots_release(&q->paths);
 	patterns_free(q->includes);
 	patterns_free(q->excludes);
-	free(q->tags);
-}
-
-static int fill_filter(struct invocation *inv, struct asked *q, struct error *err)
-{
-	const char *tag;
-
-	q->tags = calloc(inv->options_count + 1, sizeof(*q->tags));
-	if (!q->tags)
-		return err_nomem(err);
-	while ((tag = option_nth(inv, "tag", q->filter.tag_count)))
-		q->tags[q->filter.tag_count++] = tag;
-	if (gethostname(q->host, sizeof(q->host)) < 0)
-		q->host[0] = '\0';
-	q->host[sizeof(q->host) - 1] = '\0';
-	q->filter.tags = q->tags;
-	q->filter.host = option_text(inv, "host", NULL);
-	q->filter.series = option_text(inv, "series", NULL);
-	q->filter.before_ns = option_time(inv, "before", 0) * 1000000000;
-	q->filter.this_host = q->host;
-	return ERR_NONE;
+	selecting_release(&q->selecting);
 }
 
 static int fill_patterns(struct invocation *inv, const char *option, struct patterns **out,
@@ -76,10 +52,10 @@ static int fill_patterns(struct invocation *inv, const char *option, struct patt
 static int choose(struct invocation *inv, struct array *a, struct asked *q, struct error *err)
 {
 	const char *word = inv->args_count > 0 ? inv->args[0] : "latest";
-	int code = fill_filter(inv, q, err);
+	int code = selecting_init(inv, &q->selecting, err);
 
 	if (code == ERR_NONE)
-		code = select_target(a->table, &q->filter, word, &q->selection, err);
+		code = select_target(a->table, &q->selecting.filter, word, &q->selection, err);
 	if (code == ERR_NONE && inv->args_count > 1)
 		code = roots_make(inv->args + 1, inv->args_count - 1, &q->paths, err);
 	for (size_t i = 0; i < q->paths.count && code == ERR_NONE; i++) {
@@ -187,7 +163,7 @@ static int get_now(struct invocation *inv, struct array *a, struct asked *q, str
 
 int cmd_get(struct invocation *inv, struct error *err)
 {
-	struct asked q = { .host = "" };
+	struct asked q = { .includes = NULL };
 	struct opened opened;
 	struct array *a;
 	int code = open_array(inv, OPEN_READ, &opened, &a, err);

@@ -8,14 +8,12 @@
 #include "cmd/open.h"
 #include "cmd/out.h"
 #include "cmd/progress.h"
+#include "cmd/select.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#define HOST_BYTES 256
 #define LEVEL_DEFAULT 3
 
 static int collect_excludes(struct invocation *inv, struct patterns **out, struct error *err)
@@ -97,9 +95,7 @@ static int fill_options(struct invocation *inv, struct put_options *o, char host
 		code = collect_tags(inv, tags, err);
 	if (code != ERR_NONE)
 		return code;
-	if (gethostname(host, HOST_BYTES) < 0)
-		snprintf(host, HOST_BYTES, "localhost");
-	host[HOST_BYTES - 1] = '\0';
+	host_name(host);
 	clock_gettime(CLOCK_REALTIME, &now);
 	*o = (struct put_options){ .paths = inv->args,
 				   .path_count = inv->args_count,
