@@ -1,0 +1,267 @@
+/* How drives are called, and what an array of them can hold. */
+#include "array/standing.h"
+
+#include "tests/support/scribe.h"
+#include "tests/support/temp.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define GB ((uint64_t)1000 * 1000 * 1000)
+
+/* An array as array_open() leaves it, without anything behind its drives. */
+struct fixture {
+	struct array a;
+	char *folder;
+	struct error err;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	f->folder = temp_folder_in_memory();
+	f->a.table = test_table(f->folder, "table");
+	f->a.drives = calloc(DRIVES_MAX, sizeof(*f->a.drives));
+	assert_non_null(f->a.drives);
+	f->a.policy = (struct policy){ .parity = 1, .geometry = geometry_default() };
+	pthread_mutex_init(&f->a.place_lock, NULL);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	pthread_mutex_destroy(&f->a.place_lock);
+	table_close(f->a.table);
+	free(f->a.drives);
+	temp_folder_remove(f->folder);
+	free(f);
+	return 0;
+}
+
+static struct array_drive *add_drive(struct fixture *f, uint64_t size_bytes)
+{
+	struct array_drive *d = &f->a.drives[f->a.count++];
+
+	d->id = test_id('d', f->a.count);
+	d->record = (struct drive_record){ .id = d->id, .state = DRIVE_MEMBER, .journal = true };
+	d->presence = DRIVE_PRESENT;
+	d->about.total_bytes = size_bytes;
+	d->about.free_bytes = size_bytes;
+	snprintf(d->about.domain, sizeof(d->about.domain), "disk %u", f->a.count);
+	return d;
+}
+
+static void set_domain(struct array_drive *d, const char *domain)
+{
+	snprintf(d->record.domain, sizeof(d->record.domain), "%s", domain);
+}
+
+static enum standing standing(struct fixture *f, const struct array_drive *d)
+{
+	struct drive_standing s;
+
+	assert_int_equal(standing_of(&f->a, (unsigned)(d - f->a.drives), &s, &f->err), ERR_NONE);
+	return s.standing;
+}
+
+static void presence_decides_before_anything_else(void **state)
+{
+	static const enum standing want[] = {
+		[DRIVE_PRESENT] = STANDING_DEGRADED,  [DRIVE_ABSENT] = STANDING_ABSENT,
+		[DRIVE_FOREIGN] = STANDING_FAILED,    [DRIVE_DUPLICATE] = STANDING_FAILED,
+		[DRIVE_REFUSED] = STANDING_FAILED,    [DRIVE_ROLLED_BACK] = STANDING_FAILED,
+		[DRIVE_UNREACHABLE] = STANDING_ABSENT,
+	};
+	struct fixture *f = *state;
+	struct array_drive *d = add_drive(f, GB);
+
+	d->unrepaired = 1;
+	for (unsigned p = 0; p < sizeof(want) / sizeof(want[0]); p++) {
+		d->presence = (enum drive_presence)p;
+		assert_int_equal(standing(f, d), want[p]);
+	}
+}
+
+static void a_present_drive_is_called_by_its_state(void **state)
+{
+	struct fixture *f = *state;
+	struct array_drive *d = add_drive(f, GB);
+
+	assert_int_equal(standing(f, d), STANDING_OPTIMAL);
+	d->behind = true;
+	assert_int_equal(standing(f, d), STANDING_STALE);
+	d->record.journal = false; /* it is not to have them */
+	assert_int_equal(standing(f, d), STANDING_OPTIMAL);
+	d->record.state = DRIVE_JOINING;
+	assert_int_equal(standing(f, d), STANDING_RECOVERING);
+	d->record.state = DRIVE_DISABLED;
+	assert_int_equal(standing(f, d), STANDING_DISABLED);
+	d->record.state = DRIVE_DRAINING;
+	assert_int_equal(standing(f, d), STANDING_DRAINING);
+	d->record.state = DRIVE_LOST;
+	assert_int_equal(standing(f, d), STANDING_FAILED);
+}
+
+static void a_lost_drive_is_listed_until_nothing_is_left_of_it(void **state)
+{
+	struct fixture *f = *state;
+	struct array_drive *d = add_drive(f, GB);
+	struct drive_standing s;
+
+	d->record.state = DRIVE_LOST;
+	d->presence = DRIVE_ABSENT;
+	d->used_bytes = 1;
+	assert_int_equal(standing_of(&f->a, 0, &s, &f->err), ERR_NONE);
+	assert_true(s.listed);
+	d->used_bytes = 0;
+	assert_int_equal(standing_of(&f->a, 0, &s, &f->err), ERR_NONE);
+	assert_false(s.listed);
+}
+
+static struct capacity capacity(struct fixture *f)
+{
+	struct capacity c;
+
+	assert_int_equal(capacity_of(&f->a, &c, &f->err), ERR_NONE);
+	return c;
+}
+
+/* The reserve of a drive is 1 %. */
+static void assert_about(uint64_t bytes, uint64_t want)
+{
+	assert_in_range(bytes, want / 100 * 98, want);
+}
+
+static void what_no_other_drive_can_protect_is_idle(void **state)
+{
+	struct fixture *f = *state;
+	struct capacity c;
+
+	for (unsigned i = 0; i < 5; i++)
+		add_drive(f, 100 * GB);
+	c = capacity(f);
+	assert_true(c.known);
+	assert_about(c.usable_bytes, 400 * GB);
+	assert_true(c.idle_bytes < GB);
+	add_drive(f, 4000 * GB);
+	c = capacity(f);
+	assert_about(c.usable_bytes, 500 * GB);
+	assert_about(c.idle_bytes, 3900 * GB);
+}
+
+static void what_is_used_is_not_free(void **state)
+{
+	struct fixture *f = *state;
+	struct capacity c;
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct array_drive *d = add_drive(f, 100 * GB);
+
+		d->used_bytes = 40 * GB;
+		d->about.free_bytes = 60 * GB;
+	}
+	c = capacity(f);
+	assert_about(c.usable_bytes, 200 * GB);
+	assert_in_range(c.free_bytes, 116 * GB, 120 * GB);
+}
+
+static void absent_drives_hold_nothing_and_a_size_may_be_unknown(void **state)
+{
+	struct fixture *f = *state;
+
+	add_drive(f, 100 * GB);
+	add_drive(f, 100 * GB);
+	add_drive(f, 100 * GB)->presence = DRIVE_ABSENT;
+	assert_about(capacity(f).usable_bytes, 100 * GB);
+	add_drive(f, 0);
+	assert_false(capacity(f).known);
+	f->a.drives[3].record.max_bytes = 100 * GB;
+	assert_true(capacity(f).known);
+	assert_about(capacity(f).usable_bytes, 200 * GB);
+}
+
+/* A block per drive 1 and 2, a row on 3. */
+static void store_a_group(struct fixture *f)
+{
+	static const uint32_t chunks[] = { 1 }, blocks[] = { 1, 2 }, rows[] = { 3 };
+	struct scribe s;
+
+	scribe_init(&s, 1);
+	for (uint32_t i = 1; i <= 3; i++)
+		test_record_drive(&s.records, i, "drive");
+	test_record_block(&s.records, 1, 1, chunks, 1);
+	test_record_block(&s.records, 2, 2, chunks, 1);
+	test_record_group(&s.records, 1, blocks, 2, rows, 1, NULL, 0);
+	scribe_apply(&s, f->a.table);
+	scribe_release(&s);
+}
+
+static int keep_domain(void *ctx, const struct shared_domain *d, struct error *err)
+{
+	struct shared_domain *out = ctx;
+
+	(void)err;
+	assert_int_equal(out->count, 0);
+	*out = *d;
+	return ERR_NONE;
+}
+
+static struct shared_domain shared(struct fixture *f)
+{
+	struct shared_domain found = { .count = 0 };
+
+	assert_int_equal(shared_domains(&f->a, keep_domain, &found, &f->err), ERR_NONE);
+	return found;
+}
+
+static void drives_that_fail_together_are_told_with_what_that_destroys(void **state)
+{
+	struct fixture *f = *state;
+	struct shared_domain found;
+
+	for (unsigned i = 0; i < 4; i++)
+		add_drive(f, GB);
+	store_a_group(f);
+	assert_int_equal(shared(f).count, 0);
+	set_domain(&f->a.drives[3], "disk 3");
+	found = shared(f);
+	assert_int_equal(found.count, 2);
+	assert_int_equal(found.groups, 0); /* the row alone: the data are elsewhere */
+	set_domain(&f->a.drives[3], "disk 4");
+	set_domain(&f->a.drives[1], "disk 1");
+	found = shared(f);
+	assert_string_equal(found.domain, "disk 1");
+	assert_int_equal(found.drives[0], 0);
+	assert_int_equal(found.drives[1], 1);
+	assert_int_equal(found.groups, 1);
+	assert_true(found.bytes > 0);
+	f->a.drives[1].presence = DRIVE_ABSENT;
+	assert_int_equal(shared(f).count, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(presence_decides_before_anything_else),
+		TEST(a_present_drive_is_called_by_its_state),
+		TEST(a_lost_drive_is_listed_until_nothing_is_left_of_it),
+		TEST(what_no_other_drive_can_protect_is_idle),
+		TEST(what_is_used_is_not_free),
+		TEST(absent_drives_hold_nothing_and_a_size_may_be_unknown),
+		TEST(drives_that_fail_together_are_told_with_what_that_destroys),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
