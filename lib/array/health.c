@@ -35,6 +35,15 @@ uint32_t health_rows(struct array *a, const struct table_group *g)
 	return rows;
 }
 
+bool health_has_data(const struct table_group *g)
+{
+	for (unsigned i = 0; i < g->member_count; i++) {
+		if (!g->members[i].lost)
+			return true;
+	}
+	return false;
+}
+
 static unsigned bits(uint32_t v)
 {
 	return (unsigned)__builtin_popcount(v);
@@ -83,7 +92,7 @@ static int check_group(void *ctx, const struct id *id, struct error *err)
 	unsigned members = 0, promised, have_rows;
 	int spare, code = table_group(c->a->table, id, g, err);
 
-	if (code != ERR_NONE)
+	if (code != ERR_NONE || !health_has_data(g))
 		return code;
 	for (unsigned i = 0; i < g->member_count; i++) {
 		if (at_hand(c->a, &g->members[i].drive_id) && !g->members[i].lost)

@@ -22,6 +22,9 @@ struct health {
 /* O(groups). */
 int health_check(struct array *a, struct health *out, struct error *err);
 
+/* Whether some member of the group was not declared lost. One without protects nothing any more. */
+bool health_has_data(const struct table_group *g);
+
 /* Rows of a group that some counting drive has, as bits by row number. */
 uint32_t health_rows(struct array *a, const struct table_group *g);
 

@@ -2,6 +2,7 @@
 
 #include "array/health.h"
 #include "base/stop.h"
+#include "care/dissolve.h"
 #include "care/idlist.h"
 #include "care/mend.h"
 #include "care/target.h"
@@ -73,7 +74,7 @@ static int pay_group(struct paying *p, const struct id *id, struct error *err)
 	unsigned count;
 	int code = table_group(p->a->table, id, p->group, err);
 
-	if (code != ERR_NONE)
+	if (code != ERR_NONE || !health_has_data(p->group))
 		return code;
 	for (unsigned i = 0; i < p->group->member_count; i++) {
 		if (p->group->members[i].len_bytes > longest)
@@ -205,7 +206,11 @@ int debts_pay(struct array *a, struct debts_result *result, struct error *err)
 
 	memset(p.r, 0, sizeof(*p.r));
 	p.group = malloc(sizeof(*p.group));
-	code = p.group ? pay_rows(&p, err) : err_nomem(err);
+	code = p.group ? dissolve_broken(a, &p.records, err) : err_nomem(err);
+	if (code == ERR_NONE)
+		code = commit(&p, err);
+	if (code == ERR_NONE)
+		code = pay_rows(&p, err);
 	if (code == ERR_NONE)
 		code = commit(&p, err);
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++)
