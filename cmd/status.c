@@ -153,6 +153,9 @@ static void explain_spare(struct status *s)
 
 	if (spare >= (int)present)
 		spare = present > 0 ? (int)present - 1 : 0;
+	/* Some group has two objects on one drive: not even what is promised may be lost. */
+	if (s->health.weak > 0 && spare >= (int)s->a->policy.parity)
+		spare = (int)s->a->policy.parity - 1;
 	if (spare > 0)
 		say(s->meaning, "Everything can be read, and the loss of any %s would lose nothing.",
 		    count_text((uint64_t)spare, "drive", count));
@@ -251,6 +254,8 @@ static void advise(struct status *s)
 	if (s->health.owed_rows > 0)
 		say(s->action, "`mrmr rebuild` makes owed parity where drives have room; else `mrmr add` "
 			       "another drive.");
+	else if (s->health.weak > 0 && s->health.absent == 0)
+		say(s->action, "`mrmr rebuild` mends what can be mended with these drives.");
 	if (s->a->fork_found)
 		say(s->action, "Find out which state folder was copied before anything is written.");
 }

@@ -125,6 +125,51 @@ true
 	[ "$(state_of "$damaged")" = optimal ]
 }
 
+@test "damage beyond repair: failed until a put heals it, then all is well again" {
+	block=$("$MRMR" --json whereis latest:in/noise | jq -r 'select(.block) | .drive' | head -n 1)
+	row=$("$MRMR" --json whereis latest:in/noise | jq -r '.groups[]?.rows[].drive' | head -n 1)
+	damage_a_block "$block"
+	rm "$row"/.mrmr/parity/*/*.blob
+	run "$MRMR" scrub
+	[ "$status" -eq 22 ]
+	run "$MRMR" status
+	[ "$status" -eq 20 ]
+	[[ "$output" == *"state:    failed"*"of data are beyond repair"*"mrmr put"* ]]
+	run "$MRMR" put in
+	[ "$status" -eq 0 ]
+	"$MRMR" cat latest:in/noise | cmp - in/noise
+	run "$MRMR" scrub
+	[ "$status" -eq 0 ]
+	rm state/*/table.sqlite
+	run "$MRMR" status
+	[ "$status" -eq 0 ]
+	for d in d1 d2 d3; do
+		mv $d away
+		"$MRMR" cat latest:in/noise | cmp - in/noise
+		mv away $d
+	done
+}
+
+@test "a small array whose every block is beyond repair is healed by a put too" {
+	rm -r d1 d2 d3 config state key
+	mkdir d1 d2
+	"$MRMR" init --key-file key d1 d2
+	"$MRMR" put in
+	for object in $(find d1 d2 -name '*.blob'); do
+		printf '\377\376' | dd of="$object" bs=1 seek=1000 conv=notrunc status=none
+	done
+	run "$MRMR" scrub
+	[ "$status" -eq 22 ]
+	run "$MRMR" put in
+	[ "$status" -eq 0 ]
+	run "$MRMR" scrub
+	[ "$status" -eq 0 ]
+	run "$MRMR" status
+	[ "$status" -eq 0 ]
+	mv d1 away
+	"$MRMR" cat latest:in/noise | cmp - in/noise
+}
+
 @test "the wrong drive at a place is failed, and named as foreign" {
 	mkdir other
 	(
