@@ -66,7 +66,9 @@ int cmd_key_list(struct invocation *inv, struct error *err)
 	struct slot_list list = { .count = 0 };
 	struct opened opened;
 	struct array *a;
-	int code = open_array(inv, OPEN_LOCKED, &opened, &a, err);
+	/* Whether the array has a head only somebody with a key can tell. */
+	unsigned flags = inv->globals.expect_head ? OPEN_READ : OPEN_LOCKED;
+	int code = open_array(inv, flags, &opened, &a, err);
 
 	if (code == ERR_NONE)
 		code = slot_list_load(a, &list, err);

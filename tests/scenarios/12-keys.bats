@@ -40,6 +40,16 @@ opens_with_passphrase() {
 	[ "$(jq -r '.created | fromdate | type' <<<"$output" | sort -u)" = number ]
 }
 
+@test "key list --expect-head asks for the key after all" {
+	run "$MRMR" --expect-head "$(printf '%064d' 0)" key list
+	[ "$status" -eq 26 ]
+	head=$("$MRMR" put letter | sed -n 's/^head //p')
+	run "$MRMR" --expect-head "$head" key list
+	[ "$status" -eq 0 ]
+	MRMR_KEY_FILE= MRMR_PASSPHRASE=wrong run "$MRMR" --expect-head "$head" key list
+	[ "$status" -eq 12 ]
+}
+
 @test "key add: a new passphrase opens the array beside the old key" {
 	MRMR_NEW_PASSPHRASE='a second way in' run "$MRMR" key add
 	[ "$status" -eq 0 ]
