@@ -10,6 +10,74 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- a place that is marked already ---- */
+
+static int is_marker(void *ctx, const char *name, uint64_t len_bytes)
+{
+	bool *only_marker = ctx;
+
+	(void)len_bytes;
+	*only_marker = strcmp(name, MARKER_NAME) == 0;
+	return *only_marker ? 0 : 1;
+}
+
+/* A marker that cannot be read, and nothing else there: what a power cut makes of an add. */
+static int set_aside(struct array_drive *d, const struct error *why, struct error *err)
+{
+	struct drive *h = d->handle;
+	bool only_marker = false;
+	int code = h->driver->list(h, "", is_marker, &only_marker, err);
+
+	if (code != ERR_NONE && code != 1)
+		return code;
+	if (!only_marker)
+		return err_set(err, ERR_EXISTS, "it has a damaged marker: %s", why->message);
+	return object_quarantine(h, MARKER_NAME, err);
+}
+
+static int knows(struct array *a, const struct id *id, bool *yes, struct error *err)
+{
+	struct table_drive *rows = NULL;
+	size_t count = 0;
+	int code = table_drives(a->table, &rows, &count, err);
+
+	*yes = false;
+	for (size_t i = 0; i < count; i++)
+		*yes = *yes || id_equal(&rows[i].record.id, id);
+	table_drives_free(rows, count);
+	return code;
+}
+
+/* An add that was cut off marked the place with an id that no journal knows: the drive keeps it. Any
+ * other marker is somebody's. */
+static int take_mark(struct array *a, struct array_drive *d, uint64_t len_bytes, struct error *err)
+{
+	uint8_t bytes[MARKER_BYTES_MAX];
+	struct drive *h = d->handle;
+	struct error why;
+	bool known = true;
+	int code = ERR_NONE;
+
+	if (!a->table || len_bytes > sizeof(bytes))
+		return err_set(err, ERR_EXISTS, "it is already marked as a drive");
+	code = h->driver->get(h, MARKER_NAME, 0, bytes, (size_t)len_bytes, err);
+	if (code != ERR_NONE)
+		return code;
+	if (marker_parse(bytes, (size_t)len_bytes, &d->marker, &why) == ERR_CORRUPT)
+		return set_aside(d, &why, err);
+	if (id_equal(&d->marker.array_id, &a->config.array_id) && marker_genuine(a->keys, &d->marker))
+		code = knows(a, &d->marker.drive_id, &known, err);
+	if (code != ERR_NONE)
+		return code;
+	if (known)
+		return err_set(err, ERR_EXISTS, "it is already marked as a drive");
+	d->id = d->record.id = d->marker.drive_id;
+	d->marker_state = MARKER_GOOD;
+	return ERR_NONE;
+}
+
+/* ---- opening ---- */
+
 /* Opens the place of a new drive and sees that it is nobody's yet. */
 static int open_new(struct array *a, const struct new_drive *n, struct array_drive *d,
 		    struct error *err)
@@ -38,10 +106,9 @@ static int open_new(struct array *a, const struct new_drive *n, struct array_dri
 					     : err_wrap(err, "drive %s", d->name);
 	}
 	code = d->handle->driver->stat(d->handle, MARKER_NAME, &st, err);
-	if (code == ERR_NONE)
-		return err_set(err, ERR_EXISTS, "drive %s: %s is already marked as a drive", d->name,
-			       n->url);
-	if (code != ERR_NOT_FOUND)
+	if (code == ERR_NONE && (code = take_mark(a, d, st.len_bytes, err)) != ERR_NONE)
+		return err_wrap(err, "drive %s: %s", d->name, n->url);
+	if (code != ERR_NONE && code != ERR_NOT_FOUND)
 		return err_wrap(err, "drive %s", d->name);
 	code = d->handle->driver->about(d->handle, &d->about, err);
 	return code == ERR_NONE ? code : err_wrap(err, "drive %s", d->name);
@@ -203,35 +270,68 @@ out:
 
 /* ---- add ---- */
 
+static void release_drive(struct array_drive *d)
+{
+	if (d->handle)
+		d->handle->driver->close(d->handle);
+	clock_release(&d->holds);
+	free(d->url);
+	free(d->options_json);
+	memset(d, 0, sizeof(*d));
+	/* Of no state: it counts for nothing. */
+	d->presence = DRIVE_ABSENT;
+}
+
+/* A drive that this host's config knows and no journal does, by its name or address: of an add that
+ * was cut off. It is taken out of the config. */
+static int take_unfinished(struct array *a, const struct new_drive *n, struct array_drive **out,
+			   struct error *err)
+{
+	for (unsigned i = 0; i < a->count; i++) {
+		struct array_drive *d = &a->drives[i];
+		bool same_name = strcmp(d->name, n->record.name) == 0;
+		bool same_url = d->url && strcmp(d->url, n->url) == 0;
+
+		if (same_name && (d->record.state != 0 || !same_url))
+			return err_set(err, ERR_USAGE, "there is a drive named %s already",
+				       n->record.name);
+		if (same_url && d->record.state == 0) {
+			config_remove(&a->config, &d->id);
+			release_drive(d);
+			*out = d;
+			return ERR_NONE;
+		}
+	}
+	*out = NULL;
+	return ERR_NONE;
+}
+
 int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state,
 		    struct error *err)
 {
 	struct buf records = { 0 };
-	struct array_drive *d;
+	struct array_drive *d, *unfinished;
 	unsigned sent;
-	int code;
+	int code = take_unfinished(a, n, &unfinished, err);
 
-	if (a->count == DRIVES_MAX)
+	if (code != ERR_NONE)
+		return code;
+	if (!unfinished && a->count == DRIVES_MAX)
 		return err_set(err, ERR_USAGE, "an array has at most %d drives", DRIVES_MAX);
-	if (array_drive_by_name(a, n->record.name))
-		return err_set(err, ERR_USAGE, "there is a drive named %s already", n->record.name);
 	n->record.id = id_random();
 	n->record.state = state;
 	n->record.journal = true;
-	d = &a->drives[a->count++];
+	d = unfinished ? unfinished : &a->drives[a->count++];
 	code = open_new(a, n, d, err);
-	if (code == ERR_NONE)
+	if (code == ERR_NONE && d->marker_state != MARKER_GOOD)
 		code = write_marker(a, d, err);
 	if (code != ERR_NONE) {
 		/* Never seen by anybody: it is not in the list for the rest of this run either. */
-		if (d->handle)
-			d->handle->driver->close(d->handle);
-		free(d->url);
-		free(d->options_json);
-		memset(d, 0, sizeof(*d));
-		a->count--;
+		release_drive(d);
+		a->count -= !unfinished;
 		return code;
 	}
+	n->record.id = d->id;
 	d->presence = DRIVE_PRESENT;
 	d->behind = true;
 	add_drive_records(&records, d);
