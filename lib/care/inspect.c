@@ -110,7 +110,11 @@ static int note_damage(struct inspection *in, const struct checked_object *c,
 	result->damaged++;
 	if (!grow(&damage->items, &damage->cap, damage->count + 1, sizeof(*damage->items)))
 		return err_nomem(err);
-	damage->items[damage->count++] = (struct damage){ .drive = in->d, .object = c->object };
+	damage->items[damage->count++] = (struct damage){
+		.drive = in->d,
+		.object = c->object,
+		.sure = c->code == ERR_CORRUPT || c->code == ERR_NOT_FOUND,
+	};
 	return ERR_NONE;
 }
 

@@ -14,6 +14,7 @@
 struct damage {
 	struct array_drive *drive;
 	struct table_object object;
+	bool sure; /* it was read and is wrong, or is missing: not only unreadable now */
 	bool repaired;
 };
 

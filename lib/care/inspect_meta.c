@@ -64,32 +64,64 @@ static bool is_covered(const struct journals *l, size_t item, unsigned place)
 	return upto >= s->last;
 }
 
+/* A segment that is whole nowhere and that the table never saw is of a commit that was cut off (or
+ * all copies of it are damaged, and this is the only time to say so): what is left of it goes to
+ * quarantine/, or every drive would be said to lack it for ever. */
+static int set_aside(struct array *a, struct array_drive *d, const struct listed_segment *s,
+		     struct error *err)
+{
+	struct clock applied = { 0 };
+	struct drive *h = d->handle;
+	int code = table_clock(a->table, &applied, err);
+	bool seen = clock_seq(&applied, &s->parts.writer) >= s->parts.last;
+
+	clock_release(&applied);
+	if (code != ERR_NONE || seen)
+		return code;
+	code = object_quarantine(h, s->name, err);
+	if (code == ERR_NONE)
+		code = h->driver->sync(h, err);
+	if (code == ERR_NONE)
+		tell_damage(a, d, "no other copy of this journal segment is whole: it was set aside");
+	return code;
+}
+
 static int inspect_segment(struct array *a, struct array_drive *d, const struct journals *l,
 			   size_t item, bool repair, struct scrub_drive *result, struct error *err)
 {
 	unsigned place = (unsigned)(d - a->drives), from;
 	const struct listed_segment *s = &l->items[item];
+	bool listed = is_listed(l, item, place), elsewhere;
 	struct buf bytes = { 0 };
-	int code = ERR_NOT_FOUND;
+	struct error why;
+	int code;
 
-	if (is_listed(l, item, place)) {
-		code = object_get(d->handle, s->name, SEGMENT_STORED_MAX, &bytes, err);
+	if (!listed && is_covered(l, item, place))
+		return ERR_NONE;
+	if (listed) {
+		code = object_get(d->handle, s->name, SEGMENT_STORED_MAX, &bytes, &why);
 		result->objects++;
 		result->bytes += bytes.len_bytes;
-	} else if (is_covered(l, item, place)) {
-		goto out;
 	} else {
-		err_set(err, ERR_NOT_FOUND, "%s: missing", s->name);
+		code = err_set(&why, ERR_NOT_FOUND, "%s: missing", s->name);
 	}
+	if (code == ERR_NOMEM)
+		*err = why;
 	if (code == ERR_NONE || code == ERR_NOMEM)
 		goto out;
-	tell_damage(a, d, err->message);
+	elsewhere = journals_load(a, l, item, &bytes, &from, err) == ERR_NONE;
+	if (!listed && !elsewhere) {
+		code = ERR_NONE;
+		goto out;
+	}
+	tell_damage(a, d, why.message);
 	result->damaged++;
-	/* Whole nowhere, or not to be written: it stays damaged. */
-	code = ERR_NONE;
-	if (repair && journals_load(a, l, item, &bytes, &from, err) == ERR_NONE &&
-	    put_back(d, s->name, &bytes, result, err) != ERR_NONE)
+	/* What cannot be written stays damaged. */
+	if (repair && elsewhere && put_back(d, s->name, &bytes, result, err) != ERR_NONE)
 		tell_damage(a, d, err->message);
+	else if (repair && !elsewhere && code == ERR_CORRUPT && set_aside(a, d, s, err) != ERR_NONE)
+		tell_damage(a, d, err->message);
+	code = ERR_NONE;
 out:
 	buf_release(&bytes);
 	return code;

@@ -58,14 +58,19 @@ static int read_inputs(struct mending *m, const struct mend_want *wants, unsigne
 			return code;
 		if (code == ERR_NONE && bytes->len_bytes != s->object_bytes)
 			code = ERR_CORRUPT;
-		if (code != ERR_NONE) {
+		if (code == ERR_CORRUPT || code == ERR_NOT_FOUND)
 			result->bad_inputs++;
+		else if (code != ERR_NONE)
+			result->unread_inputs++;
+		if (code != ERR_NONE)
 			continue;
-		}
 		result->read_bytes += bytes->len_bytes;
 		m->have[m->have_count++] =
 			(struct code_input){ o->ref, bytes->data, (size_t)o->len_bytes };
 	}
+	if (m->have_count < k && result->unread_inputs > 0)
+		return err_set(err, ERR_ABSENT, "only %u of the %u objects that it takes can be read now",
+			       m->have_count, k);
 	if (m->have_count < k)
 		return err_set(err, ERR_LOST, "only %u of the %u objects that it takes are whole",
 			       m->have_count, k);
@@ -219,6 +224,25 @@ static int store(struct mending *m, const struct mend_want *w, const struct buf 
 	return ERR_NONE;
 }
 
+/* A drive that fails does not keep the others from getting theirs. */
+static int store_all(struct mending *m, struct mend_want *wants, unsigned want_count,
+		     struct buf *records, struct mend_result *result, struct error *err)
+{
+	int first = ERR_NONE;
+
+	for (unsigned i = 0; i < want_count; i++) {
+		struct error why;
+		int code = store(m, &wants[i], &m->outs[i], records, result, &why);
+
+		wants[i].done = code == ERR_NONE;
+		if (code != ERR_NONE && first == ERR_NONE) {
+			first = code;
+			*err = why;
+		}
+	}
+	return first;
+}
+
 static void mending_free(struct mending *m)
 {
 	live_group_release(&m->group);
@@ -229,7 +253,7 @@ static void mending_free(struct mending *m)
 	free(m);
 }
 
-int mend_group(struct array *a, const struct id *group_id, const struct mend_want *wants,
+int mend_group(struct array *a, const struct id *group_id, struct mend_want *wants,
 	       unsigned want_count, struct buf *records, struct mend_result *result,
 	       struct error *err)
 {
@@ -245,8 +269,8 @@ int mend_group(struct array *a, const struct id *group_id, const struct mend_wan
 		code = read_inputs(m, wants, want_count, result, err);
 	if (code == ERR_NONE)
 		code = compute(m, wants, want_count, err);
-	for (unsigned i = 0; i < want_count && code == ERR_NONE; i++)
-		code = store(m, &wants[i], &m->outs[i], records, result, err);
+	if (code == ERR_NONE)
+		code = store_all(m, wants, want_count, records, result, err);
 	mending_free(m);
 	return code;
 }

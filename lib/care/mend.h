@@ -15,18 +15,22 @@
 struct mend_want {
 	struct code_ref ref; /* of a group with one member: any row number is a copy */
 	struct array_drive *drive;
+	bool done; /* stored and read back */
 };
 
 struct mend_result {
 	uint64_t read_bytes, written_bytes;
 	unsigned bad_inputs; /* objects that were to be read and turned out damaged or missing */
+	unsigned unread_inputs; /* objects whose drive failed to read them: they may be whole */
 };
 
 /*
  * Makes the wanted objects of the group. Appends a record for each whose place is new. ERR_LOST:
- * fewer than k others are whole. Other errors are of the drive that was written.
+ * fewer than k others are whole, which is sure: each other one was read and is wrong, or is missing.
+ * ERR_ABSENT: fewer than k could be read now. Other errors are of a drive that was written, the
+ * first one; every object is tried, and wants[].done tells which are there.
  */
-int mend_group(struct array *a, const struct id *group_id, const struct mend_want *wants,
+int mend_group(struct array *a, const struct id *group_id, struct mend_want *wants,
 	       unsigned want_count, struct buf *records, struct mend_result *result,
 	       struct error *err);
 

@@ -194,7 +194,7 @@ static int rebuild_group(struct rebuilding *b, const struct id *id, struct table
 	}
 	if (code == ERR_FULL || code == ERR_ABSENT) {
 		buf_clear(records);
-		array_tell(b->a, TELL_WARNING, "a group waits for space: %s", err->message);
+		array_tell(b->a, TELL_WARNING, "a group waits: %s", err->message);
 		r->waiting++;
 		return ERR_NONE;
 	}
@@ -379,7 +379,9 @@ static int take_onto(struct rebuilding *b, struct error *err)
 	for (unsigned i = 0; i < b->a->count; i++) {
 		struct array_drive *d = &b->a->drives[i];
 
-		if (d->record.state == DRIVE_JOINING && d->url && strcmp(d->url, n->url) == 0)
+		/* A member already: some groups had to wait in the rebuild before. */
+		if ((d->record.state == DRIVE_JOINING || d->record.state == DRIVE_MEMBER) &&
+		    d->url && strcmp(d->url, n->url) == 0)
 			b->onto = d;
 	}
 	if (!b->onto) {

@@ -89,8 +89,10 @@ static bool belongs(const struct table_group *g, const struct damage *d, struct 
 	return slot >= 0;
 }
 
-static int mend_together(struct scrubbing *s, const struct id *group_id, struct table_group *g,
-			 struct error *err)
+/* sure: those of the group that are certainly bad; else those that could not be read, which are
+ * inputs to the others first. */
+static int mend_together(struct scrubbing *s, const struct id *group_id, bool sure,
+			 struct table_group *g, struct error *err)
 {
 	struct repair *r = calloc(1, sizeof(*r));
 	struct mend_result mended = { 0 };
@@ -100,14 +102,17 @@ static int mend_together(struct scrubbing *s, const struct id *group_id, struct 
 		struct damage *d = &s->damage.items[i];
 		struct code_ref ref;
 
-		if (d->repaired || r->count == GROUP_SLOTS_MAX || !belongs(g, d, &ref))
+		if (d->repaired || d->sure != sure || r->count == GROUP_SLOTS_MAX ||
+		    !belongs(g, d, &ref))
 			continue;
 		r->items[r->count] = d;
-		r->wants[r->count++] = (struct mend_want){ ref, d->drive };
+		r->wants[r->count++] = (struct mend_want){ .ref = ref, .drive = d->drive };
 	}
 	if (code == ERR_NONE && r->count > 0) {
 		code = mend_group(s->a, group_id, r->wants, r->count, &s->records, &mended, err);
-		for (unsigned i = 0; i < r->count && code == ERR_NONE; i++) {
+		for (unsigned i = 0; i < r->count; i++) {
+			if (!r->wants[i].done)
+				continue;
 			r->items[i]->repaired = true;
 			s->r->drives[r->items[i]->drive - s->a->drives].repaired++;
 		}
@@ -116,14 +121,15 @@ static int mend_together(struct scrubbing *s, const struct id *group_id, struct 
 	return code;
 }
 
-/* Tries every group that the object is in until one gives it back. */
-static int repair_one(struct scrubbing *s, struct damage *d, struct table_group *g,
+/* Tries every group that the object is in until one gives it back. *beyond: none ever will. */
+static int repair_one(struct scrubbing *s, struct damage *d, struct table_group *g, bool *beyond,
 		      struct error *err)
 {
 	struct id_list groups = { 0 };
 	struct table_block b;
 	int code;
 
+	*beyond = d->sure;
 	if (d->object.is_row) {
 		code = id_list_add(&groups, &d->object.owner, err);
 	} else {
@@ -132,7 +138,8 @@ static int repair_one(struct scrubbing *s, struct damage *d, struct table_group 
 			code = table_groups_of(s->a->table, b.id, id_list_add, &groups, err);
 	}
 	for (size_t i = 0; i < groups.count && code == ERR_NONE && !d->repaired; i++) {
-		code = mend_together(s, &groups.ids[i], g, err);
+		code = mend_together(s, &groups.ids[i], d->sure, g, err);
+		*beyond = *beyond && code == ERR_LOST;
 		if (code != ERR_NONE && code != ERR_NOMEM && code != ERR_INTERRUPTED) {
 			array_tell(s->a, TELL_WARNING, "repair %s on drive %s: %s", d->object.name,
 				   d->drive->name, err->message);
@@ -152,23 +159,36 @@ static bool all_at_hand(const struct array *a)
 	return true;
 }
 
-static int repair_all(struct scrubbing *s, struct error *err)
+static int repair_these(struct scrubbing *s, bool sure, struct table_group *g, struct error *err)
 {
-	struct table_group *g = malloc(sizeof(*g));
-	int code = g ? ERR_NONE : err_nomem(err);
+	int code = ERR_NONE;
 
 	for (size_t i = 0; i < s->damage.count && code == ERR_NONE; i++) {
 		struct damage *d = &s->damage.items[i];
+		bool beyond = false;
 
+		if (d->repaired || d->sure != sure)
+			continue;
 		code = stop_check(err);
-		if (code == ERR_NONE && !d->repaired)
-			code = repair_one(s, d, g, err);
+		if (code == ERR_NONE)
+			code = repair_one(s, d, g, &beyond, err);
 		/* No drive is away that could still have it: a later put may store it anew. */
-		if (code == ERR_NONE && !d->repaired && !d->object.is_row && all_at_hand(s->a)) {
+		if (code == ERR_NONE && beyond && !d->repaired && !d->object.is_row &&
+		    all_at_hand(s->a)) {
 			record_id(&s->records, RECORD_LOST, &d->object.owner);
 			s->r->lost_blocks++;
 		}
 	}
+	return code;
+}
+
+static int repair_all(struct scrubbing *s, struct error *err)
+{
+	struct table_group *g = malloc(sizeof(*g));
+	int code = g ? repair_these(s, true, g, err) : err_nomem(err);
+
+	if (code == ERR_NONE)
+		code = repair_these(s, false, g, err);
 	free(g);
 	return code;
 }
