@@ -113,10 +113,13 @@ void tiny_place_restore(struct drive *d, const struct tiny_place *p)
 static void copy_file(const char *from, const char *to, mode_t mode)
 {
 	struct buf bytes = { 0 };
-	struct error err;
+	struct error err = { .code = ERR_NONE };
 	FILE *f;
 
-	must(file_load(from, OBJECT_MAX, &bytes, &err) == ERR_NONE, from);
+	/* Temporary files come and go while another thread works. */
+	if (file_load(from, OBJECT_MAX, &bytes, &err) == ERR_NOT_FOUND)
+		return;
+	must(err.code == ERR_NONE || bytes.len_bytes > 0, from);
 	f = fopen(to, "wb");
 	must(f && fwrite(bytes.data, 1, bytes.len_bytes, f) == bytes.len_bytes && fclose(f) == 0,
 	     to);
@@ -157,7 +160,6 @@ static void copy_into(const char *from, const char *to, const char *except)
 			continue;
 		snprintf(a, sizeof(a), "%.700s/%s", from, e->d_name);
 		snprintf(b, sizeof(b), "%.700s/%s", to, e->d_name);
-		/* Temporary files come and go while another thread works. */
 		if (lstat(a, &st) != 0)
 			continue;
 		if (S_ISDIR(st.st_mode)) {
