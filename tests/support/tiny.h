@@ -34,6 +34,7 @@ struct tiny {
 	struct buf files[TINY_FILES]; /* as the next put finds them; empty: no file */
 	struct hash expected[TINY_SNAPSHOTS_MAX];
 	unsigned snapshots;	     /* acknowledged */
+	unsigned spare;		     /* any so many drives may be lost, by what a command said */
 	char why[TINY_WHY_BYTES];    /* of the last judgement that was false */
 	char warning[TINY_WHY_BYTES]; /* the last one the array told */
 };

@@ -90,11 +90,14 @@ static void put_without_a_drive(struct tiny *t)
 
 /* ---- what they do ---- */
 
-static int judge(struct array *a, bool *promise, struct error *err)
+static int judge(struct tiny *t, struct array *a, bool *promise, struct error *err)
 {
 	struct health h;
 	int code = health_check(a, &h, err);
 
+	t->spare = code == ERR_NONE && h.least_spare > 0 && !a->short_commit
+			   ? (unsigned)h.least_spare
+			   : 0;
 	*promise = code == ERR_NONE && h.promise_kept;
 	return code;
 }
@@ -105,7 +108,7 @@ static int run_put(struct tiny *t, struct array *a, bool *promise, struct error 
 
 	if (code == ERR_NONE)
 		code = tiny_put(t, a, NULL, err);
-	return code == ERR_NONE ? judge(a, promise, err) : code;
+	return code == ERR_NONE ? judge(t, a, promise, err) : code;
 }
 
 static int run_scrub(struct tiny *t, struct array *a, bool *promise, struct error *err)
@@ -123,6 +126,7 @@ static int run_scrub(struct tiny *t, struct array *a, bool *promise, struct erro
 			       (unsigned long long)r->lost_blocks);
 		tiny_says(t, "%s", err->message);
 	}
+	t->spare = *promise ? TINY_OP_PARITY : 0;
 	free(r);
 	return code;
 }
@@ -145,7 +149,7 @@ static int run_rebuild(struct tiny *t, struct array *a, bool *promise, struct er
 	if (code == ERR_NONE && (r.beyond > 0 || r.waiting > 0))
 		code = err_set(err, ERR_LOST, "%llu beyond, %llu waiting",
 			       (unsigned long long)r.beyond, (unsigned long long)r.waiting);
-	return code == ERR_NONE ? judge(a, promise, err) : code;
+	return code == ERR_NONE ? judge(t, a, promise, err) : code;
 }
 
 static int run_rebuild_free(struct tiny *t, struct array *a, bool *promise, struct error *err)
@@ -154,10 +158,10 @@ static int run_rebuild_free(struct tiny *t, struct array *a, bool *promise, stru
 	struct rebuild_result r;
 	int code = rebuild(a, &o, &r, err);
 
-	(void)t;
-	if (code == ERR_NONE && r.beyond > 0)
-		code = err_set(err, ERR_LOST, "%llu beyond", (unsigned long long)r.beyond);
-	return code == ERR_NONE ? judge(a, promise, err) : code;
+	if (code == ERR_NONE && (r.beyond > 0 || r.waiting > 0))
+		code = err_set(err, ERR_LOST, "%llu beyond, %llu waiting",
+			       (unsigned long long)r.beyond, (unsigned long long)r.waiting);
+	return code == ERR_NONE ? judge(t, a, promise, err) : code;
 }
 
 static int run_add(struct tiny *t, struct array *a, bool *promise, struct error *err)
@@ -169,15 +173,14 @@ static int run_add(struct tiny *t, struct array *a, bool *promise, struct error 
 	/* Cut off after its commit: there is nothing left to do. */
 	if (!there || there->record.state != DRIVE_MEMBER)
 		code = array_add_drive(a, &n, DRIVE_MEMBER, err);
-	return code == ERR_NONE ? judge(a, promise, err) : code;
+	return code == ERR_NONE ? judge(t, a, promise, err) : code;
 }
 
 static int run_debts(struct tiny *t, struct array *a, bool *promise, struct error *err)
 {
 	int code = debts_pay(a, NULL, err);
 
-	(void)t;
-	return code == ERR_NONE ? judge(a, promise, err) : code;
+	return code == ERR_NONE ? judge(t, a, promise, err) : code;
 }
 
 const struct tiny_op tiny_ops[] = {

@@ -14,7 +14,8 @@ struct tiny_op {
 	const char *name;
 	/* From a fresh array to where the command begins; the drives are as they are. */
 	void (*prepare)(struct tiny *t);
-	/* ERR_NONE: done; promise tells whether any 2 drives may be lost now (exit code 0). */
+	/* ERR_NONE: done; promise tells whether any 2 drives may be lost now, those that failed
+	 * meanwhile counted (exit code 0); t->spare how many whichever failed. */
 	int (*run)(struct tiny *t, struct array *a, bool *promise, struct error *err);
 	unsigned snapshots; /* that it adds */
 	unsigned absent; /* drives that are away while it runs, as bits; they count as lost */

@@ -111,41 +111,39 @@ static void count_calls(struct sweep *s)
 
 /* ---- judging ---- */
 
-/* Snapshots restore with any 2 drives gone. One pair per case: all pairs come over a sweep. */
-static bool bears_loss(struct sweep *s, unsigned from, unsigned spare, unsigned more)
+/* Snapshots restore with drives gone: so many, or two of which the failing ones are the first. One
+ * choice per case: all come over a sweep. */
+static bool bears_loss(struct sweep *s, unsigned spare, bool failing_first, unsigned more)
 {
-	unsigned was = s->t.absent;
-	uint8_t gone[TINY_OP_PARITY];
-	bool ok;
+	unsigned was = s->t.absent, gone = 0;
 
-	noise_pick(&s->noise, gone, TINY_OP_PARITY, TINY_OP_DRIVES);
-	for (unsigned i = 0; i < spare; i++)
-		s->t.absent |= 1u << (gone[i] + from);
-	ok = tiny_check_opened(&s->t, more);
-	if (!ok) {
+	if (failing_first)
+		gone = 1u << s->drive | (s->mode->two_drives ? 1u << s->other : 0);
+	while ((unsigned)__builtin_popcount(gone) < spare)
+		gone |= 1u << noise_below(&s->noise, TINY_OP_DRIVES);
+	s->t.absent |= gone;
+	if (!tiny_check_opened(&s->t, more)) {
 		char why[TINY_WHY_BYTES];
 
 		snprintf(why, sizeof(why), "%s", s->t.why);
-		tiny_says(&s->t, "without drives %x: %.900s", s->t.absent, why);
+		s->t.absent = was;
+		return tiny_says(&s->t, "without drives %x: %.900s", was | gone, why);
 	}
 	s->t.absent = was;
-	return ok;
+	return true;
 }
 
-static unsigned spare_now(const struct sweep *s, bool done, bool promise)
+static bool keeps_promise(struct sweep *s, bool done, bool promise, unsigned more)
 {
-	unsigned spare;
+	unsigned spare = done ? s->t.spare : s->op->whole ? TINY_OP_PARITY : 0;
 
-	if (done)
-		spare = promise ? TINY_OP_PARITY : 0;
-	else
-		spare = s->op->whole ? TINY_OP_PARITY : 0;
+	if (spare > TINY_OP_PARITY)
+		spare = TINY_OP_PARITY;
 	if (s->mode->silent && spare > 0)
 		spare--;
-	/* A drive that is away all the time counts as one of those lost. */
-	if (s->op->absent && spare > 0 && !done)
-		spare--;
-	return spare;
+	if (!bears_loss(s, spare, false, more))
+		return false;
+	return !done || !promise || bears_loss(s, TINY_OP_PARITY, true, more);
 }
 
 static bool runs_again(struct sweep *s, bool done)
@@ -213,7 +211,7 @@ static void try_case(struct sweep *s)
 		complain(s, "while running", code, &err);
 	else if (!tiny_check_opened(&s->t, more))
 		complain(s, "afterwards", code, &err);
-	else if (!bears_loss(s, 0, spare_now(s, done, promise), more))
+	else if (!keeps_promise(s, done, promise, more))
 		complain(s, "promise", code, &err);
 	else if (!runs_again(s, done))
 		complain(s, "run again", code, &err);
