@@ -40,7 +40,8 @@ $(tests) $(sweeps) $(benches): %: %.o $(support) $B/libcmd.a $B/libmrmr.a
 
 # libFuzzer calls the target by its name; no header declares it.
 $(fuzzers:=.o): private flags += -Wno-missing-prototypes
-$(fuzzers): %: %.o $B/libmrmr.a
+fuzz_support := $(patsubst %,$B/tests/support/%.o,scribe temp whole_table)
+$(fuzzers): %: %.o $(fuzz_support) $B/libmrmr.a
 	$(call say,LD)$(CC) $(ldflags) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs)
 
 $B/libmrmr.a: $(core)

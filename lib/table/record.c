@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-void record_add(struct buf *out, enum record_type type, bool mandatory, const struct buf *body)
+void record_add(struct buf *out, uint64_t type, bool mandatory, const struct buf *body)
 {
 	if (body->failed) {
 		out->failed = true;
 		return;
 	}
-	buf_add_varint(out, (uint64_t)type * 2 + (mandatory ? 1 : 0));
+	buf_add_varint(out, type * 2 + (mandatory ? 1 : 0));
 	buf_add_block(out, body->data, body->len_bytes);
 }
 

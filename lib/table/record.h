@@ -54,7 +54,7 @@ enum record_type {
 };
 
 /* Appends type, length and the body that is in body. mandatory: readers must know it. */
-void record_add(struct buf *out, enum record_type type, bool mandatory, const struct buf *body);
+void record_add(struct buf *out, uint64_t type, bool mandatory, const struct buf *body);
 
 /* Takes the next record off r: its body as a reader of its own. False at the end or failed.
  * Type 0 does not exist: it fails the reader. */

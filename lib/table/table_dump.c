@@ -52,7 +52,7 @@ static void dump_body(struct dump *d, uint64_t type, bool mandatory, const void 
 	struct buf body = { 0 };
 
 	buf_add(&body, bytes, len);
-	record_add(dump_out(d), (enum record_type)type, mandatory, &body);
+	record_add(dump_out(d), type, mandatory, &body);
 	buf_release(&body);
 }
 

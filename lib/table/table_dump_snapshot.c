@@ -102,11 +102,10 @@ static int dump_change(struct change_walk *w, struct query *q, struct error *err
 		return w->gone.failed ? err_nomem(err) : ERR_NONE;
 	}
 	code = table_stored(w->d->t, node_decode(&r, NULL, &n, err), err);
-	if (code == ERR_NONE)
-		folder_writer_add(&w->writer, name, name_bytes, &n);
-	if (code == ERR_NONE && n.content_parts > 0)
-		code = dump_parts(w, name, name_bytes, err);
-	return code;
+	if (code != ERR_NONE)
+		return code;
+	folder_writer_add(&w->writer, name, name_bytes, &n);
+	return dump_parts(w, name, name_bytes, err);
 }
 
 /* The indexes hold only what changed after a line's first snapshot: that one is found by going

@@ -103,6 +103,26 @@ static int run_on_group(struct table *t, const char *sql, int64_t group, struct 
 	return query_run(&q, err);
 }
 
+/* Unknown blocks that only this group named are forgotten, or (a later record spoke of them)
+ * what it said of them. */
+static int forget_unknown_members(struct table *t, int64_t group, struct error *err)
+{
+	int code = run_on_group(t,
+				"UPDATE block SET name = zeroblob(32), len = 0 WHERE state = 0 AND id IN"
+				" (SELECT block FROM member WHERE grp = ?1) AND NOT EXISTS"
+				" (SELECT 1 FROM member WHERE member.block = block.id AND grp <> ?1)",
+				group, err);
+
+	if (code != ERR_NONE)
+		return code;
+	return run_on_group(t,
+			    "DELETE FROM block WHERE state = 0 AND drive = 0 AND lost = 0"
+			    " AND fossil = 0 AND id IN"
+			    " (SELECT block FROM member WHERE grp = ?1) AND NOT EXISTS"
+			    " (SELECT 1 FROM member WHERE member.block = block.id AND grp <> ?1)",
+			    group, err);
+}
+
 /* Groups are immutable: one that has a successor is never live again. */
 static int supersede(struct table *t, const struct id *uid, struct error *err)
 {
@@ -119,7 +139,9 @@ static int supersede(struct table *t, const struct id *uid, struct error *err)
 		code = group_number(t, uid, &group, &found, err);
 	if (code != ERR_NONE || !found)
 		return code;
-	code = run_on_group(t, "DELETE FROM member WHERE grp = ?", group, err);
+	code = forget_unknown_members(t, group, err);
+	if (code == ERR_NONE)
+		code = run_on_group(t, "DELETE FROM member WHERE grp = ?", group, err);
 	if (code == ERR_NONE)
 		code = run_on_group(t, "DELETE FROM row WHERE grp = ?", group, err);
 	if (code == ERR_NONE)

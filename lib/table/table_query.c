@@ -5,8 +5,6 @@
 
 static enum err_code code_of(int rc)
 {
-	if (rc == SQLITE_IOERR_NOMEM)
-		return ERR_NOMEM;
 	switch (rc & 0xff) {
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:

@@ -247,6 +247,20 @@ static void inline_blocks_are_pending_until_their_writer_folds_all_their_chunks(
 	buf_release(&data);
 }
 
+/* It was stored for a reason, even if the table sees none by now. */
+static void a_home_from_before_is_none(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t chunk = 5;
+
+	add_block(f, 2, 1, 5);
+	apply(f);
+	test_record_inline(&f->s.records, 1, &chunk, 1);
+	add_block(f, 3, 1, 6);
+	apply(f);
+	assert_int_equal(pending_inline(f), 164);
+}
+
 static void an_inline_block_stays_while_its_writer_knows_the_home_to_be_lost(void **state)
 {
 	struct fixture *f = *state;
@@ -616,6 +630,7 @@ int main(void)
 		TEST(chunks_of_lost_and_condemned_blocks_are_not_present),
 		TEST(a_block_moves_and_of_two_moves_the_higher_writer_wins),
 		TEST(inline_blocks_are_pending_until_their_writer_folds_all_their_chunks),
+		TEST(a_home_from_before_is_none),
 		TEST(an_inline_block_stays_while_its_writer_knows_the_home_to_be_lost),
 		TEST(a_group_knows_its_members_and_rows),
 		TEST(a_superseded_group_is_never_live_again),

@@ -288,7 +288,7 @@ static void add_long_content(struct journals *j, unsigned w, const struct id *sn
 /* On any snapshot the writer has seen: forks and merges of lines come by themselves. */
 static void add_snapshot(struct journals *j, unsigned w)
 {
-	static const char *const folders[] = { "", "/a", "/b", "/a/a", "/a/b" };
+	static const char *const folders[] = { "", "/a", "/b", "/a/a", "", "/a/b", "/a" };
 	uint32_t base = below(j, 8) ? seen(j, w, 'n') : 0;
 	uint32_t put = j->any_order ? 0 : seen(j, w, 'p' + (char)w), number = make(j, w, 'n');
 	struct id id = test_id('n', number);
@@ -478,6 +478,67 @@ static void a_checkpoint_stands_for_any_beginning_of_a_replay(void **state)
 	free(j);
 }
 
+/* What the table holds and the checkpoint does not repeat is gone. */
+static void a_checkpoint_replaces_what_the_table_holds(void **state)
+{
+	struct fixture *f = *state;
+	struct table *other = test_table(f->folder, "other");
+	struct id drive = test_id('d', 1), put = test_id('p', 1);
+	struct segment first, second, checkpoint;
+	struct hash a, b;
+	struct scribe s;
+
+	scribe_init(&s, 1);
+	record_garbage(&s.records, &drive, "parity/one", false);
+	record_intent(&s.records, &put, 1);
+	first = scribe_write(&s);
+	record_garbage(&s.records, &drive, "parity/one", true);
+	record_intent_end(&s.records, &put);
+	second = scribe_write(&s);
+	assert_int_equal(table_apply(f->t, &first, &f->err), ERR_NONE);
+	assert_int_equal(table_apply(other, &first, &f->err), ERR_NONE);
+	assert_int_equal(table_apply(f->t, &second, &f->err), ERR_NONE);
+	checkpoint = checkpoint_of(f, f->t);
+	assert_int_equal(table_apply(other, &checkpoint, &f->err), ERR_NONE);
+	a = test_fingerprint(f->t);
+	b = test_fingerprint(other);
+	assert_memory_equal(a.b, b.b, HASH_BYTES);
+	segment_release(&first);
+	segment_release(&second);
+	segment_release(&checkpoint);
+	scribe_release(&s);
+	table_close(other);
+}
+
+/* A snapshot that stands without its base stands so in the checkpoint; one that still waits,
+ * waits. */
+static void a_checkpoint_keeps_what_was_settled_and_what_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct table *other = test_table(f->folder, "other");
+	struct id settled = test_id('n', 2), waiting = test_id('n', 4);
+	struct segment checkpoint;
+	struct hash a, b;
+	struct scribe s;
+
+	scribe_init(&s, 1);
+	test_record_snapshot(&s.records, 2, 1, 1, 0);
+	record_commit(&s.records, &settled);
+	scribe_apply(&s, f->t);
+	assert_int_equal(table_settle(f->t, &f->err), ERR_NONE);
+	test_record_snapshot(&s.records, 4, 1, 3, 0);
+	record_commit(&s.records, &waiting);
+	scribe_apply(&s, f->t);
+	checkpoint = checkpoint_of(f, f->t);
+	assert_int_equal(table_apply(other, &checkpoint, &f->err), ERR_NONE);
+	a = test_fingerprint(f->t);
+	b = test_fingerprint(other);
+	assert_memory_equal(a.b, b.b, HASH_BYTES);
+	segment_release(&checkpoint);
+	scribe_release(&s);
+	table_close(other);
+}
+
 struct batches {
 	struct buf all;
 	size_t count;
@@ -603,6 +664,8 @@ int main(void)
 		TEST(concurrent_segments_may_be_replayed_in_any_order),
 		TEST(most_records_may_even_come_before_what_their_writer_had_seen),
 		TEST(a_checkpoint_stands_for_any_beginning_of_a_replay),
+		TEST(a_checkpoint_replaces_what_the_table_holds),
+		TEST(a_checkpoint_keeps_what_was_settled_and_what_waits),
 		TEST(a_large_dump_comes_in_batches_of_whole_records),
 		TEST(a_checkpoint_that_lacks_what_the_table_holds_is_refused),
 		TEST(a_compacted_segment_adds_only_what_is_new),
