@@ -1,6 +1,7 @@
 #include "array/recover.h"
 
 #include "archive/scan.h"
+#include "array/config.h"
 #include "array/health.h"
 #include "cmd/commands.h"
 #include "cmd/newdrive.h"
@@ -74,16 +75,20 @@ int cmd_recover(struct invocation *inv, struct error *err)
 	struct opened opened;
 	struct array *a = NULL;
 	struct health health;
+	bool scanning = option_given(inv, "scan"), store = !option_given(inv, "dry-run");
 	int code = open_prepare(inv, &opened, err);
 
 	if (code == ERR_NONE)
 		code = places ? collect(inv, places, err) : err_nomem(err);
-	opened.options.without_journal = option_given(inv, "scan");
+	opened.options.without_journal = scanning;
 	if (code == ERR_NONE)
 		code = array_recover(&opened.options, places, (unsigned)inv->args_count,
-				     !option_given(inv, "dry-run"), &a, err);
-	if (code == ERR_NONE && option_given(inv, "scan") && !option_given(inv, "dry-run"))
+				     store && !scanning, &a, err);
+	/* A scan that is cut off leaves no config, so that the same command can begin again. */
+	if (code == ERR_NONE && scanning && store)
 		code = scan_now(inv, a, err);
+	if (code == ERR_NONE && scanning && store)
+		code = config_store(opened.config_path, &a->config, err);
 	if (code == ERR_NONE)
 		code = health_check(a, &health, err);
 	if (code == ERR_NONE)

@@ -290,6 +290,9 @@ int scan(struct array *a, struct counters *counters, struct scan_result *r, stru
 
 	memset(r, 0, sizeof(*r));
 	code = framer_new(0, &s.framer, err);
+	/* A scan that was cut off may have signed segments: ours follow them in the chain. */
+	if (code == ERR_NONE)
+		code = array_flush_outbox(a, err);
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
 		if (a->drives[i].presence != DRIVE_PRESENT)
 			continue;
