@@ -473,7 +473,8 @@ static int begin_journal(struct array *a, struct error *err)
 	if (code != ERR_NOT_FOUND)
 		return code != ERR_NONE
 			       ? code
-			       : err_set(err, ERR_EXISTS, "the drives have journals: nothing to scan for");
+			       : err_set(err, ERR_EXISTS,
+					 "the drives have a journal: recover without --scan");
 	memset(&a->policy, 0, sizeof(a->policy));
 	a->policy.geometry = geometry_default();
 	for (unsigned i = 0; i < a->count; i++) {

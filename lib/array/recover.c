@@ -70,6 +70,16 @@ static int collect_places(const struct array_options *o, const struct recovery_p
 	return code;
 }
 
+/* A drive given that is no member any more: named, and left out of the config. */
+static void refuse_gone(struct array *a, const struct id *id)
+{
+	const struct array_drive *d = array_drive_by_id(a, id);
+
+	if (d && d->presence == DRIVE_REFUSED)
+		array_tell(a, TELL_WARNING, "drive %s is left out: %s", d->name, d->why);
+	config_remove(&a->config, id);
+}
+
 /* The config as it should be: the names of the journals, and the drives that were not given. */
 static int complete_config(struct array *a, struct error *err)
 {
@@ -82,7 +92,7 @@ static int complete_config(struct array *a, struct error *err)
 		bool known = false;
 
 		if (row->record.state == DRIVE_LOST || row->record.state == DRIVE_REMOVED) {
-			config_remove(&a->config, &row->record.id);
+			refuse_gone(a, &row->record.id);
 			continue;
 		}
 		for (size_t n = 0; n < a->config.count; n++) {
