@@ -45,6 +45,77 @@ compare() {
 	[[ "$output" == *optimal* ]]
 }
 
+# Takes away every m of the drives in turn: every_loss 2 d1 d2 d3. Calls "check" with the rest here.
+every_loss() {
+	local m=$1 first
+	shift
+	if [ "$m" -eq 0 ]; then
+		check
+		return
+	fi
+	while [ $# -ge "$m" ]; do
+		first=$1
+		shift
+		mv "$first" "away-$first"
+		every_loss $((m - 1)) "$@"
+		mv "away-$first" "$first"
+	done
+}
+
+@test "every 5 of 7 drives bring back every file" {
+	mkdir d5 d6 d7
+	"$MRMR" init --key-file key --parity 2 --block-size 64K d1 d2 d3 d4 d5 d6 d7 >said
+	export MRMR_KEY_FILE=$PWD/key
+	"$MRMR" put in
+	check() {
+		forget_this_host
+		set -- d?
+		[ $# -eq 5 ]
+		"$MRMR" recover "$@"
+		compare
+		echo once >>losses
+	}
+	every_loss 2 d1 d2 d3 d4 d5 d6 d7
+	[ "$(wc -l <losses)" -eq 21 ]
+}
+
+@test "a drive that was declared lost is named and left out" {
+	make_array
+	"$MRMR" put in
+	mv d4 away
+	"$MRMR" rebuild d4
+	mv away d4
+	forget_this_host
+	run "$MRMR" recover d1 d2 d3 d4
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"d4 is left out"*lost* ]]
+	run grep -c "/d4\"" config/default.json
+	[ "$output" -eq 0 ]
+	compare
+}
+
+@test "with fewer drives than it takes, recover says so and works" {
+	make_array
+	"$MRMR" put in
+	forget_this_host
+	mv d3 d4 "$BATS_TEST_TMPDIR/home/"
+	run "$MRMR" recover d1 d2
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"cannot be read"* ]]
+	run "$MRMR" get latest --to out
+	[ "$status" -eq 21 ]
+	mv home/d3 home/d4 .
+	compare
+}
+
+@test "the passphrase opens a recovered array" {
+	"$MRMR" init --parity 1 d1 d2 d3 d4
+	"$MRMR" put in
+	forget_this_host
+	"$MRMR" recover d2 d3 d4
+	compare
+}
+
 @test "the recovery key opens a recovered array" {
 	"$MRMR" init --parity 1 d1 d2 d3 d4 >said
 	"$MRMR" put in
@@ -158,5 +229,73 @@ compare() {
 		compare
 		mv kept "$lost"
 		rm -rf "$lost/.mrmr/journal"
+	done
+}
+
+@test "--scan ends in an array that scrub finds whole and put adds to" {
+	make_array
+	"$MRMR" put in
+	rm -r in/folder
+	head -c 300000 /dev/urandom >in/fresh
+	"$MRMR" put in
+	forget_this_host
+	rm -rf d?/.mrmr/journal d2
+	"$MRMR" recover --scan d1 d3 d4
+	compare
+	run "$MRMR" scrub
+	[ "$status" -eq 0 ]
+	# Groups of four objects on the three drives that are left: put tells that this is too few.
+	head -c 300000 /dev/urandom >in/more
+	run "$MRMR" put in
+	[ "$status" -eq 20 ]
+	forget_this_host
+	"$MRMR" recover d1 d3 d4
+	compare
+}
+
+@test "--scan with parity 2 and two drives lost brings back every file" {
+	mkdir d5
+	"$MRMR" init --key-file key --parity 2 --block-size 64K d1 d2 d3 d4 d5 >said
+	export MRMR_KEY_FILE=$PWD/key
+	"$MRMR" put in
+	mv d? home
+	for pair in "d1 d2" "d1 d5" "d2 d4" "d3 d5"; do
+		cp -a home/d? .
+		for gone in $pair; do
+			rm -r "$gone"
+		done
+		forget_this_host
+		rm -rf d?/.mrmr/journal
+		set -- d?
+		"$MRMR" recover --scan "$@"
+		compare
+		rm -r d?
+	done
+}
+
+@test "--scan does without journals that are damaged beyond use" {
+	make_array
+	"$MRMR" put in
+	forget_this_host
+	find d?/.mrmr/journal -type f -exec truncate -s 100 {} +
+	"$MRMR" recover --scan d1 d2 d3 d4
+	compare
+}
+
+# Killed between its last commit and the config, it has made a journal: then recover is what is left.
+@test "--scan killed at any moment succeeds when run again" {
+	make_array
+	"$MRMR" put in
+	forget_this_host
+	rm -r d?/.mrmr/journal
+	mv d? home
+	for seconds in 0.005 0.010 0.014 0.016 0.018 0.020 0.023 0.026 0.030 0.040; do
+		forget_this_host
+		rm -rf d?
+		cp -a home/d? .
+		timeout -s KILL "$seconds" "$MRMR" recover --scan d1 d2 d3 d4 || true
+		[ -e config/default.json ] || "$MRMR" recover --scan d1 d2 d3 d4 ||
+			"$MRMR" recover d1 d2 d3 d4
+		compare
 	done
 }
