@@ -46,8 +46,8 @@ static bool is_listed(const struct journals *l, size_t from, unsigned place)
 	return false;
 }
 
-/* Whether other segments on this drive, a compacted one or those it was made of, say what the one
- * at item says. */
+/* Whether other segments on this drive have the numbers of the one at item: a compacted one, those
+ * it was made of, or what its writer signed instead after a cut. */
 static bool is_covered(const struct journals *l, size_t item, unsigned place)
 {
 	const struct segment_name *s = &l->items[item].parts;
@@ -58,7 +58,7 @@ static bool is_covered(const struct journals *l, size_t item, unsigned place)
 		const struct segment_name *o = &l->items[i].parts;
 
 		if (l->items[i].place == place && hash_equal(&o->writer, &s->writer) &&
-		    o->first <= upto + 1 && o->last > upto)
+		    !hash_equal(&o->sha256, &s->sha256) && o->first <= upto + 1 && o->last > upto)
 			upto = o->last;
 	}
 	return upto >= s->last;
@@ -68,7 +68,7 @@ static bool is_covered(const struct journals *l, size_t item, unsigned place)
  * all copies of it are damaged, and this is the only time to say so): what is left of it goes to
  * quarantine/, or every drive would be said to lack it for ever. */
 static int set_aside(struct array *a, struct array_drive *d, const struct listed_segment *s,
-		     struct error *err)
+		     bool covered, struct scrub_drive *result, struct error *err)
 {
 	struct clock applied = { 0 };
 	struct drive *h = d->handle;
@@ -76,14 +76,16 @@ static int set_aside(struct array *a, struct array_drive *d, const struct listed
 	bool seen = clock_seq(&applied, &s->parts.writer) >= s->parts.last;
 
 	clock_release(&applied);
-	if (code != ERR_NONE || seen)
+	if (code != ERR_NONE || (seen && !covered))
 		return code;
 	code = object_quarantine(h, s->name, err);
 	if (code == ERR_NONE)
 		code = h->driver->sync(h, err);
-	if (code == ERR_NONE)
-		tell_damage(a, d, "no other copy of this journal segment is whole: it was set aside");
-	return code;
+	if (code != ERR_NONE)
+		return code;
+	result->repaired += covered;
+	tell_damage(a, d, "no other copy of this journal segment is whole: it was set aside");
+	return ERR_NONE;
 }
 
 static int inspect_segment(struct array *a, struct array_drive *d, const struct journals *l,
@@ -91,12 +93,12 @@ static int inspect_segment(struct array *a, struct array_drive *d, const struct 
 {
 	unsigned place = (unsigned)(d - a->drives), from;
 	const struct listed_segment *s = &l->items[item];
-	bool listed = is_listed(l, item, place), elsewhere;
+	bool listed = is_listed(l, item, place), covered = is_covered(l, item, place), elsewhere;
 	struct buf bytes = { 0 };
 	struct error why;
 	int code;
 
-	if (!listed && is_covered(l, item, place))
+	if (!listed && covered)
 		return ERR_NONE;
 	if (listed) {
 		code = object_get(d->handle, s->name, SEGMENT_STORED_MAX, &bytes, &why);
@@ -119,7 +121,8 @@ static int inspect_segment(struct array *a, struct array_drive *d, const struct 
 	/* What cannot be written stays damaged. */
 	if (repair && elsewhere && put_back(d, s->name, &bytes, result, err) != ERR_NONE)
 		tell_damage(a, d, err->message);
-	else if (repair && !elsewhere && code == ERR_CORRUPT && set_aside(a, d, s, err) != ERR_NONE)
+	else if (repair && !elsewhere && code == ERR_CORRUPT &&
+		 set_aside(a, d, s, covered, result, err) != ERR_NONE)
 		tell_damage(a, d, err->message);
 	code = ERR_NONE;
 out:

@@ -396,7 +396,8 @@ static int take_onto(struct rebuilding *b, struct error *err)
 	}
 	b->lost = array_drive_by_id(b->a, &lost_id);
 	if (code == ERR_NONE && (!b->onto || b->onto->presence != DRIVE_PRESENT))
-		code = err_set(err, ERR_ABSENT, "the new drive is not there");
+		code = err_set(err, ERR_ABSENT, "the new drive is not there: %s",
+			       b->onto ? b->onto->why : "");
 	return code;
 }
 

@@ -34,10 +34,11 @@ bool scrub_chooses(const struct scrub_options *o, const struct array_drive *d)
 	return false;
 }
 
-/* A rolled-back drive is whole when all that it lacks was put back. */
+/* A rolled-back drive is whole when all that it lacks was put back. One that is joining counts for
+ * nothing yet, but has to be whole for its rebuild to go on. */
 static bool can_scrub(const struct array_drive *d)
 {
-	return d->handle && drive_counts(d) &&
+	return d->handle && (drive_counts(d) || d->record.state == DRIVE_JOINING) &&
 	       (d->presence == DRIVE_PRESENT || d->presence == DRIVE_ROLLED_BACK);
 }
 
