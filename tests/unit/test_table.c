@@ -297,6 +297,88 @@ static void a_segment_with_an_unknown_mandatory_record_leaves_no_trace(void **st
 	scribe_release(&s);
 }
 
+static void assert_refused(struct fixture *f, struct scribe *s)
+{
+	struct segment made = scribe_write(s);
+
+	assert_int_equal(table_apply(f->t, &made, &f->err), ERR_CORRUPT);
+	segment_release(&made);
+	s->seq--;
+}
+
+/* Sums over them must not overflow, and SQLite's numbers have a sign. */
+static void numbers_too_large_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct scrub_record scrub = { .bytes = UINT64_MAX };
+	struct group_row_record row = { .len_bytes = UINT64_MAX };
+	struct content_record c = { .part = UINT64_MAX };
+	struct group_record *g = calloc(1, sizeof(*g));
+	struct piece_state state_of_pieces = { 0 };
+	struct piece hole = { .hole = true, .hole_bytes = 1 };
+	struct buf pieces = { 0 };
+	struct id id = test_id('g', 1);
+	struct scribe s;
+
+	assert_non_null(g);
+	scribe_init(&s, 1);
+	record_scrub(&s.records, &scrub);
+	assert_refused(f, &s);
+	record_version(&s.records, &s.id, UINT64_MAX, 0, &s.seen);
+	assert_refused(f, &s);
+	piece_add(&state_of_pieces, &pieces, &hole);
+	c.path = c.name = (const uint8_t *)"n";
+	c.name_bytes = 1;
+	c.pieces = pieces.data;
+	c.pieces_bytes = pieces.len_bytes;
+	record_content(&s.records, &c);
+	assert_refused(f, &s);
+	g->id = id;
+	g->member_count = 1;
+	g->members[0].len_bytes = UINT64_MAX;
+	record_group(&s.records, g);
+	assert_refused(f, &s);
+	g->members[0].len_bytes = 1;
+	record_group(&s.records, g);
+	scribe_apply(&s, f->t);
+	record_rows(&s.records, &id, &row, true);
+	assert_refused(f, &s);
+	buf_release(&pieces);
+	free(g);
+	scribe_release(&s);
+}
+
+static void a_segment_without_numbers_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct segment none = { .kind = SEGMENT_PLAIN };
+	struct segment wrong = { .kind = SEGMENT_PLAIN, .first = 3, .last = 2 };
+
+	assert_int_equal(table_apply(f->t, &none, &f->err), ERR_CORRUPT);
+	assert_int_equal(table_apply(f->t, &wrong, &f->err), ERR_CORRUPT);
+}
+
+static void heads_of_compacted_segments_are_known_one_by_one(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t heads[3][16] = { { 1 }, { 2 }, { 3 } }, head[16];
+	struct segment s = { .kind = SEGMENT_COMPACTED, .first = 1, .last = 3, .heads = heads };
+	bool yes;
+
+	s.writer = test_hash('w', 1);
+	s.head.b[0] = 3;
+	assert_int_equal(table_apply(f->t, &s, &f->err), ERR_NONE);
+	for (uint8_t seq = 1; seq <= 3; seq++) {
+		assert_int_equal(table_head_at(f->t, &s.writer, seq, head, &f->err), ERR_NONE);
+		assert_int_equal(head[0], seq);
+		assert_int_equal(table_has_head(f->t, head, &yes, &f->err), ERR_NONE);
+		assert_true(yes);
+	}
+	head[0] = 4;
+	assert_int_equal(table_has_head(f->t, head, &yes, &f->err), ERR_NONE);
+	assert_false(yes);
+}
+
 static void a_failed_replay_spoils_the_callers_transaction(void **state)
 {
 	struct fixture *f = *state;
@@ -346,6 +428,9 @@ int main(void)
 		TEST(a_segment_is_applied_once),
 		TEST(only_what_the_last_scrub_of_a_drive_left_is_unrepaired),
 		TEST(a_segment_with_an_unknown_mandatory_record_leaves_no_trace),
+		TEST(numbers_too_large_are_refused),
+		TEST(a_segment_without_numbers_is_refused),
+		TEST(heads_of_compacted_segments_are_known_one_by_one),
 		TEST(a_failed_replay_spoils_the_callers_transaction),
 		TEST(a_rolled_back_transaction_leaves_no_trace),
 	};

@@ -339,6 +339,63 @@ static void damaged_bytes_never_crash_and_never_stay(void **state)
 	assert_true(errors > 5);
 }
 
+/* Rows that SQLite finds well formed and the table cannot: every length and number that is read
+ * back is checked. */
+static void malformed_rows_are_damage(void **state)
+{
+	static const char *const changes[] = {
+		"UPDATE writer SET key = x'01'",
+		"UPDATE writer SET head = x'01'",
+		"UPDATE head SET head = x'01'",
+		"UPDATE seg SET clock = x'ff'",
+		"UPDATE fact SET body = x'' WHERE type = 1",
+		"UPDATE fact SET body = x'' WHERE type = 2",
+		"UPDATE fact SET body = x'' WHERE type = 3",
+		"UPDATE fact SET body = x'' WHERE type = 4",
+		"UPDATE fact SET body = x'' WHERE type = 20",
+		"UPDATE fact SET key = x'01' WHERE type = 5",
+		"UPDATE fact SET key = substr(key, 1, 16) WHERE type = 21",
+		"UPDATE drive SET uid = x'01' WHERE id = 1",
+		"UPDATE block SET name = x'01' WHERE state = 1",
+		"UPDATE contents SET list = x'ff'",
+		"UPDATE member SET slot = 999 WHERE slot = 1",
+		"UPDATE row SET row = 99 WHERE row = 0",
+		"UPDATE grp SET uid = x'01'",
+		"UPDATE superseded SET uid = x'01'",
+		"UPDATE snapshot SET body = x'01' WHERE id = 1",
+		"UPDATE node SET body = x'01'",
+		"UPDATE node SET body = body || x'00'",
+		"UPDATE path SET name = x'2f'",
+		"UPDATE path SET parent = id",
+		"DELETE FROM path",
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		struct table *t = test_table(f->folder, "table");
+		sqlite3 *db;
+		bool fresh;
+
+		assert_applied(f, t, 0, WHOLE_SEGMENTS);
+		table_close(t);
+		assert_int_equal(sqlite3_open(temp_path(f->folder, "table"), &db), SQLITE_OK);
+		sqlite3_exec(db, "PRAGMA ignore_check_constraints = 1", NULL, NULL, NULL);
+		assert_int_equal(sqlite3_exec(db, changes[i], NULL, NULL, NULL), SQLITE_OK);
+		assert_true(sqlite3_changes(db) > 0);
+		sqlite3_close(db);
+		assert_int_equal(open_table(f, &t, &fresh), ERR_NONE);
+		assert_false(fresh);
+		if (whole_table_ask(t, &f->err) != ERR_CORRUPT)
+			fail_msg("not noticed: %s", changes[i]);
+		table_close(t);
+		assert_int_equal(open_table(f, &t, &fresh), ERR_NONE);
+		if (!fresh)
+			fail_msg("not made anew: %s", changes[i]);
+		table_close(t);
+		remove_table(f);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -350,6 +407,7 @@ int main(void)
 		TEST(a_failed_read_is_an_error),
 		TEST(without_memory_a_replay_fails_and_can_be_repeated),
 		TEST(without_memory_questions_and_opening_fail_and_nothing_is_lost),
+		TEST(malformed_rows_are_damage),
 		TEST(damaged_bytes_never_crash_and_never_stay),
 	};
 

@@ -60,6 +60,8 @@ static int replay_all(void *ctx)
 
 	for (size_t i = 0; code == ERR_NONE && i < WHOLE_SEGMENTS; i++)
 		code = table_apply(t, &f->segments[i], &f->err);
+	if (code == ERR_NONE)
+		code = table_settle(t, &f->err);
 	table_close(t);
 	unlink(temp_path(f->folder, "table"));
 	return code;
