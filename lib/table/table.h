@@ -9,7 +9,9 @@
  * was applied before); which writer comes first beyond that must not matter. A drive, policy,
  * series, row or place may have been set by several writers at once: all versions that no
  * other has seen are kept, and the winner is chosen among them by rule when read (larger parity
- * wins; a name clash gets a suffix; else the higher writer id wins).
+ * wins; a name clash gets a suffix; else the higher writer id wins). Compacted segments of two
+ * writers may each cover what the other had seen: applied one after the other, against causal
+ * order, they still give the same facts, and a snapshot waits for its base.
  */
 #ifndef MRMR_TABLE_TABLE_H
 #define MRMR_TABLE_TABLE_H
@@ -70,11 +72,11 @@ int table_policy(struct table *t, struct policy *out, struct error *err); /* ERR
 
 struct table_drive {
 	struct drive_record record;
-	char *url, *options_json; /* "" when no access record */
-	int64_t last_scrub_s;	  /* 0: never */
+	char *url, *options_json;   /* "" when no access record */
+	int64_t last_scrub_s;	    /* 0: never */
 	uint64_t damaged, repaired; /* sums over all scrub records */
-	uint64_t unrepaired;	  /* what the last one found and did not repair */
-	uint64_t used_bytes;	  /* blocks and rows the journals place there */
+	uint64_t unrepaired;	    /* what the last one found and did not repair */
+	uint64_t used_bytes;	    /* blocks and rows the journals place there */
 	uint64_t objects;
 };
 /* Every drive ever known, by name. Caller: table_drives_free(). */
@@ -97,11 +99,11 @@ struct table_block {
 	uint64_t len_bytes;
 	uint32_t epoch;
 	struct id drive_id;
-	bool known;	/* false: a group or a move names it, but its own record is not here */
-	bool is_inline; /* no name, no drive: the data are in the table */
+	bool known;	 /* false: a group or a move names it, but its own record is not here */
+	bool is_inline;	 /* no name, no drive: the data are in the table */
 	bool dictionary; /* its data are elsewhere by now: find its chunks one by one */
-	bool lost;	/* declared beyond repair */
-	bool fossil;	/* to be deleted */
+	bool lost;	 /* declared beyond repair */
+	bool fossil;	 /* to be deleted */
 };
 /* ERR_NOT_FOUND, also for one that is not known. */
 int table_block_by_uid(struct table *t, const struct id *uid, struct table_block *out,
@@ -124,10 +126,11 @@ struct chunk_place {
 	struct id block_uid;
 	uint32_t index; /* in the block's list */
 };
-int table_find_chunk(struct table *t, const struct hash *id, unsigned skip,
-		     struct chunk_place *out, struct error *err);
+int table_find_chunk(struct table *t, const struct hash *id, unsigned skip, struct chunk_place *out,
+		     struct error *err);
 
-#define GROUP_ROW_OBJECTS_MAX (GROUP_ROWS_MAX * 4) /* a row may be on several drives for a while */
+/* A row may be on several drives for a while. */
+#define GROUP_ROW_OBJECTS_MAX (GROUP_ROWS_MAX * 4)
 
 /* Live groups: named by some journal and superseded by none. */
 struct table_group {
@@ -222,8 +225,8 @@ bool table_children_next(struct table_children *c, const uint8_t **name, size_t 
 void table_children_close(struct table_children *c);
 
 /* One node by path. Its pointers are lent until the next call on t. ERR_NOT_FOUND. */
-int table_node(struct table *t, const struct table_snapshot *s, const void *path,
-	       size_t path_bytes, struct node *out, struct error *err);
+int table_node(struct table *t, const struct table_snapshot *s, const void *path, size_t path_bytes,
+	       struct node *out, struct error *err);
 
 /* Part of a long content (node.content_parts > 0), appended to out. */
 int table_content_part(struct table *t, const struct table_snapshot *s, const void *path,

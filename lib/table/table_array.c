@@ -69,11 +69,12 @@ int replay_scrub(struct replay *r, const struct record *rec, struct error *err)
 		code = drive_number(r->t, &s.drive_id, &drive, err);
 	if (code != ERR_NONE)
 		return code;
-	q = query_of(r->t, "INSERT INTO scrub VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"
-			   " ON CONFLICT(drive, writer, complete) DO UPDATE SET"
-			   " time = max(time, excluded.time), objects = objects + excluded.objects,"
-			   " bytes = bytes + excluded.bytes, damaged = damaged + excluded.damaged,"
-			   " repaired = repaired + excluded.repaired, remaining = excluded.remaining");
+	q = query_of(r->t,
+		     "INSERT INTO scrub VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+		     " ON CONFLICT(drive, writer, complete) DO UPDATE SET"
+		     " time = max(time, excluded.time), objects = objects + excluded.objects,"
+		     " bytes = bytes + excluded.bytes, damaged = damaged + excluded.damaged,"
+		     " repaired = repaired + excluded.repaired, remaining = excluded.remaining");
 	query_int(&q, drive);
 	query_int(&q, r->at.writer_id);
 	query_int(&q, s.complete);
@@ -93,7 +94,8 @@ static int larger_parity(struct reader a, struct reader b)
 	struct policy pa, pb;
 	struct error ignored;
 
-	if (parse_policy(a, &pa, &ignored) != ERR_NONE || parse_policy(b, &pb, &ignored) != ERR_NONE)
+	if (parse_policy(a, &pa, &ignored) != ERR_NONE ||
+	    parse_policy(b, &pb, &ignored) != ERR_NONE)
 		return 0;
 	return (pa.parity > pb.parity) - (pa.parity < pb.parity);
 }
@@ -219,10 +221,10 @@ static int load_scrubs(struct table *t, struct table_drive *d, int64_t number, s
 
 static int load_use(struct table *t, struct table_drive *d, int64_t number, struct error *err)
 {
-	struct query q = query_of(t,
-				  "SELECT sum(len), count(*) FROM"
-				  " (SELECT len FROM block WHERE drive = ?1 AND drive > 0"
-				  " UNION ALL SELECT len FROM row WHERE drive = ?1 AND present = 1)");
+	struct query q =
+		query_of(t, "SELECT sum(len), count(*) FROM"
+			    " (SELECT len FROM block WHERE drive = ?1 AND drive > 0"
+			    " UNION ALL SELECT len FROM row WHERE drive = ?1 AND present = 1)");
 	bool row;
 	int code;
 
@@ -257,10 +259,10 @@ static int add_drive(void *ctx, const uint8_t *key, size_t key_bytes, struct err
 		return err_nomem(err);
 	d = &list->drives[list->count++];
 	memset(d, 0, sizeof(*d));
-	code = table_stored(list->t,
-			    parse_drive(reader_of(list->body.data, list->body.len_bytes),
-					&d->record, err),
-			    err);
+	code = table_stored(
+		list->t,
+		parse_drive(reader_of(list->body.data, list->body.len_bytes), &d->record, err),
+		err);
 	if (code == ERR_NONE)
 		code = load_access(list->t, d, err);
 	if (code != ERR_NONE)

@@ -47,15 +47,15 @@ static int gather_chunks(struct replay *r, int64_t block, const struct contents 
 			continue;
 		if (!grow(&r->chunks, &r->chunk_cap, r->chunk_count + 1, sizeof(*r->chunks)))
 			return err_nomem(err);
-		r->chunks[r->chunk_count++] = (struct chunk_row){
-			.id = c->chunks[i].id, .block = block, .index = (uint32_t)i
-		};
+		r->chunks[r->chunk_count++] = (struct chunk_row){ .id = c->chunks[i].id,
+								  .block = block,
+								  .index = (uint32_t)i };
 	}
 	return r->chunk_count >= CHUNK_BATCH ? block_flush_chunks(r, err) : ERR_NONE;
 }
 
-int table_find_chunk(struct table *t, const struct hash *id, unsigned skip,
-		     struct chunk_place *out, struct error *err)
+int table_find_chunk(struct table *t, const struct hash *id, unsigned skip, struct chunk_place *out,
+		     struct error *err)
 {
 	struct query q = query_of(t, "SELECT chunk.block, block.uid, chunk.idx FROM chunk"
 				     " CROSS JOIN block ON block.id = chunk.block"
@@ -156,10 +156,9 @@ static int settle_place(struct table *t, const struct id *uid, int64_t id, struc
 	int code = fact_best(t, RECORD_MOVE, uid->b, ID_BYTES, NULL, &body, err);
 
 	if (code == ERR_NONE)
-		code = table_stored(t,
-				    parse_move(reader_of(body.data, body.len_bytes), &found,
-					       &drive_id, err),
-				    err);
+		code = table_stored(
+			t, parse_move(reader_of(body.data, body.len_bytes), &found, &drive_id, err),
+			err);
 	buf_release(&body);
 	if (code != ERR_NONE)
 		return code == ERR_NOT_FOUND ? ERR_NONE : code;
@@ -352,8 +351,8 @@ int table_block_by_uid(struct table *t, const struct id *uid, struct table_block
 
 int table_block_by_id(struct table *t, int64_t id, struct table_block *out, struct error *err)
 {
-	struct query q = query_of(t, "SELECT " BLOCK_COLUMNS " FROM block" BLOCK_JOIN
-				     "WHERE block.id = ?");
+	struct query q =
+		query_of(t, "SELECT " BLOCK_COLUMNS " FROM block" BLOCK_JOIN "WHERE block.id = ?");
 
 	query_int(&q, id);
 	return load_block(&q, out, err);

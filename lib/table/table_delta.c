@@ -10,9 +10,10 @@
 static int copy_folder(struct table *t, int64_t from, int64_t ordinal, int64_t folder, int64_t to,
 		       struct error *err)
 {
-	struct query q = query_of(t, "INSERT INTO node(line, folder, name, first, end, type, body)"
-				     " SELECT ?4, folder, name, 0, ?5, type, body FROM node"
-				     " WHERE line = ?1 AND folder = ?2 AND first <= ?3 AND end > ?3");
+	struct query q =
+		query_of(t, "INSERT INTO node(line, folder, name, first, end, type, body)"
+			    " SELECT ?4, folder, name, 0, ?5, type, body FROM node"
+			    " WHERE line = ?1 AND folder = ?2 AND first <= ?3 AND end > ?3");
 	int code;
 
 	query_int(&q, from);

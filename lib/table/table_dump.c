@@ -134,9 +134,10 @@ static int add_members(struct table *t, const struct id *group, struct group_rec
 static int add_own_rows(struct table *t, const struct id *group, struct group_record *g,
 			struct error *err)
 {
-	struct query q = query_of(t, "SELECT row.row, row.name, row.len, drive.uid FROM grp"
-				     " JOIN row ON row.grp = grp.id JOIN drive ON drive.id = row.drive"
-				     " WHERE grp.uid = ? AND row.own = 1 ORDER BY row.row");
+	struct query q =
+		query_of(t, "SELECT row.row, row.name, row.len, drive.uid FROM grp"
+			    " JOIN row ON row.grp = grp.id JOIN drive ON drive.id = row.drive"
+			    " WHERE grp.uid = ? AND row.own = 1 ORDER BY row.row");
 	bool row;
 	int code;
 
@@ -219,11 +220,12 @@ static int at_segment(struct dump *d, struct query *q, int first, struct error *
 
 static int dump_facts(struct dump *d, struct error *err)
 {
-	struct query q = query_of(d->t, "SELECT writer.key, seg.seq, seg.rank, seg.clock, fact.type,"
-					" fact.mandatory, fact.body FROM seg"
-					" CROSS JOIN fact ON fact.seg = seg.id"
-					" CROSS JOIN writer ON writer.id = seg.writer"
-					" ORDER BY seg.id");
+	struct query q =
+		query_of(d->t, "SELECT writer.key, seg.seq, seg.rank, seg.clock, fact.type,"
+			       " fact.mandatory, fact.body FROM seg"
+			       " CROSS JOIN fact ON fact.seg = seg.id"
+			       " CROSS JOIN writer ON writer.id = seg.writer"
+			       " ORDER BY seg.id");
 	bool row;
 	int code;
 
@@ -243,7 +245,7 @@ static int dump_facts(struct dump *d, struct error *err)
 	return query_end(&q, code, err);
 }
 
-/* The sums, and behind them what the last scrub did not repair, unless the sums say that already. */
+/* The sums, and behind them what the last scrub did not repair, unless the sums say that. */
 static void add_scrub(struct buf *out, struct scrub_record *s, uint64_t remaining)
 {
 	struct scrub_record last = { .drive_id = s->drive_id,
@@ -387,11 +389,12 @@ int table_dump(struct table *t, struct buf *records, struct error *err)
 int table_unmanifested(struct table *t, const struct hash *writer, struct buf *records,
 		       struct error *err)
 {
-	struct query q = query_of(t, "SELECT uid, line, ordinal FROM snapshot"
-				     " WHERE writer = (SELECT id FROM writer WHERE key = ?)"
-				     " AND seq > coalesce((SELECT max(seq) FROM snapshot AS stored"
-				     " WHERE stored.writer = snapshot.writer AND stored.stored = 1),"
-				     " 0) ORDER BY seq, line, ordinal");
+	struct query q =
+		query_of(t, "SELECT uid, line, ordinal FROM snapshot"
+			    " WHERE writer = (SELECT id FROM writer WHERE key = ?)"
+			    " AND seq > coalesce((SELECT max(seq) FROM snapshot AS stored"
+			    " WHERE stored.writer = snapshot.writer AND stored.stored = 1),"
+			    " 0) ORDER BY seq, line, ordinal");
 	struct dump d = { .t = t, .each = append, .ctx = records };
 	bool row;
 	int code;

@@ -264,7 +264,8 @@ int fact_keys(struct table *t, enum record_type type, const void *prefix, size_t
 		size_t len;
 		const uint8_t *key = column_blob(&q, 0, &len);
 
-		if (prefix_bytes > 0 && (len < prefix_bytes || memcmp(key, prefix, prefix_bytes) != 0))
+		if (prefix_bytes > 0 &&
+		    (len < prefix_bytes || memcmp(key, prefix, prefix_bytes) != 0))
 			break;
 		buf_add_block(&keys, key, len);
 	}

@@ -137,7 +137,8 @@ int table_fingerprint(struct table *t, struct hash *out, struct error *err)
 	uint8_t total[HASH_BYTES];
 	int code = ERR_NONE;
 
-	for (size_t i = 0; code == ERR_NONE && i < sizeof(row_queries) / sizeof(row_queries[0]); i++)
+	for (size_t i = 0; code == ERR_NONE && i < sizeof(row_queries) / sizeof(row_queries[0]);
+	     i++)
 		code = add_rows(&s, row_queries[i].kind, row_queries[i].sql, err);
 	for (size_t i = 0; code == ERR_NONE && i < sizeof(node_queries) / sizeof(node_queries[0]);
 	     i++)

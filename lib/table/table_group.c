@@ -107,11 +107,12 @@ static int run_on_group(struct table *t, const char *sql, int64_t group, struct 
  * what it said of them. */
 static int forget_unknown_members(struct table *t, int64_t group, struct error *err)
 {
-	int code = run_on_group(t,
-				"UPDATE block SET name = zeroblob(32), len = 0 WHERE state = 0 AND id IN"
-				" (SELECT block FROM member WHERE grp = ?1) AND NOT EXISTS"
-				" (SELECT 1 FROM member WHERE member.block = block.id AND grp <> ?1)",
-				group, err);
+	int code = run_on_group(
+		t,
+		"UPDATE block SET name = zeroblob(32), len = 0 WHERE state = 0 AND id IN"
+		" (SELECT block FROM member WHERE grp = ?1) AND NOT EXISTS"
+		" (SELECT 1 FROM member WHERE member.block = block.id AND grp <> ?1)",
+		group, err);
 
 	if (code != ERR_NONE)
 		return code;

@@ -10,9 +10,9 @@
 
 #define STATEMENTS_MAX 256 /* a power of two, well above the statements of all files */
 #define SPARE_CHILDREN_MAX 8
-#define ROOT_FOLDER 0	      /* path id of "" */
-#define NEVER INT64_MAX	      /* end of an interval that is still open */
-#define OBJECT_BYTES_MAX ((uint64_t)1 << 48) /* a longer object is no object: sums cannot overflow */
+#define ROOT_FOLDER 0			     /* path id of "" */
+#define NEVER INT64_MAX			     /* end of an interval that is still open */
+#define OBJECT_BYTES_MAX ((uint64_t)1 << 48) /* no object is longer: sums do not overflow */
 
 struct statement {
 	const char *sql; /* told apart by address: every text is a literal of its function */
@@ -73,7 +73,7 @@ void column_exact(struct query *q, int i, void *out, size_t len_bytes);
 /* For a query of at most one integer; *found false and *value 0 without a row. Ends it. */
 int query_value(struct query *q, int64_t *value, bool *found, struct error *err);
 
-/* For what the table itself holds: that it does not parse means that it was damaged. Returns code. */
+/* For what the table itself holds: when it does not parse, it was damaged. Returns code. */
 int table_stored(struct table *t, int code, struct error *err);
 
 int table_error(struct table *t, int rc, const char *step, struct error *err);
@@ -113,7 +113,7 @@ struct replay {
 	const struct segment *segment;
 	uint64_t known; /* last seq of the segment's writer applied before */
 	uint64_t record_index;
-	bool skip; /* records of a version that is known already */
+	bool skip;		  /* records of a version that is known already */
 	struct chunk_row *chunks; /* gathered, so that the index is filled in sorted batches */
 	size_t chunk_count, chunk_cap;
 	bool fold; /* blocks came: inline blocks may have found a home */
@@ -226,7 +226,7 @@ struct dump {
 	struct table *t;
 	table_dump_fn *each;
 	void *ctx;
-	struct buf out; /* of the batch at hand; owned */
+	struct buf out;		/* of the batch at hand; owned */
 	bool has_version, told; /* told: the batch has it already */
 	struct hash writer;
 	uint64_t seq, rank;

@@ -156,8 +156,8 @@ static int find_version(struct table *t, const struct table_snapshot *s, const v
 	return query_end(&q, code, err);
 }
 
-int table_node(struct table *t, const struct table_snapshot *s, const void *path,
-	       size_t path_bytes, struct node *out, struct error *err)
+int table_node(struct table *t, const struct table_snapshot *s, const void *path, size_t path_bytes,
+	       struct node *out, struct error *err)
 {
 	int64_t folder, first;
 	int code = find_version(t, s, path, path_bytes, &folder, &first, err);

@@ -74,7 +74,8 @@ struct query query_of(struct table *t, const char *sql)
 	struct statement *s = slot_of(t, sql);
 
 	if (!s->sql) {
-		q.rc = sqlite3_prepare_v3(t->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->stmt, NULL);
+		q.rc = sqlite3_prepare_v3(t->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->stmt,
+					  NULL);
 		if (q.rc != SQLITE_OK)
 			return q;
 		s->sql = sql;

@@ -122,7 +122,8 @@ static int store_marks(struct replay *r, struct error *err)
 
 int table_clock(struct table *t, struct clock *out, struct error *err)
 {
-	struct query q = query_of(t, "SELECT key, seq, head FROM writer WHERE seq > 0 ORDER BY key");
+	struct query q =
+		query_of(t, "SELECT key, seq, head FROM writer WHERE seq > 0 ORDER BY key");
 	bool row;
 	int code;
 
@@ -146,8 +147,9 @@ int table_clock(struct table *t, struct clock *out, struct error *err)
 int table_head_at(struct table *t, const struct hash *writer, uint64_t seq, uint8_t head[16],
 		  struct error *err)
 {
-	struct query q = query_of(t, "SELECT head.head FROM head JOIN writer ON"
-				     " writer.id = head.writer WHERE writer.key = ? AND head.seq = ?");
+	struct query q =
+		query_of(t, "SELECT head.head FROM head JOIN writer ON"
+			    " writer.id = head.writer WHERE writer.key = ? AND head.seq = ?");
 	bool row;
 	int code;
 
@@ -275,8 +277,7 @@ static int replay_records(struct replay *r, struct error *err)
 	struct record rec;
 	int code = ERR_NONE;
 
-	while (code == ERR_NONE &&
-	       record_next(&records, &rec.type, &rec.mandatory, &rec.body)) {
+	while (code == ERR_NONE && record_next(&records, &rec.type, &rec.mandatory, &rec.body)) {
 		code = replay_record(r, &rec, err);
 		r->record_index++;
 	}
@@ -294,7 +295,10 @@ static int replay_segment(struct table *t, const struct segment *s, struct error
 	struct replay r = {
 		.t = t,
 		.segment = s,
-		.at = { .writer = s->writer, .seq = s->last, .rank = rank_of(s), .clock = &s->clock },
+		.at = { .writer = s->writer,
+			.seq = s->last,
+			.rank = rank_of(s),
+			.clock = &s->clock },
 	};
 	bool covered;
 	int code = is_covered(&r, &covered, err);
@@ -331,6 +335,6 @@ int table_apply(struct table *t, const struct segment *s, struct error *err)
 	else
 		t->broken = true;
 	return err_wrap(err, "replay segment %llu of writer %02x%02x%02x%02x",
-			(unsigned long long)s->last, s->writer.b[0], s->writer.b[1],
-			s->writer.b[2], s->writer.b[3]);
+			(unsigned long long)s->last, s->writer.b[0], s->writer.b[1], s->writer.b[2],
+			s->writer.b[3]);
 }

@@ -23,8 +23,8 @@ static int load_series(struct table *t, const void *key, size_t key_bytes, struc
 
 	if (code != ERR_NONE)
 		return code;
-	return table_stored(t, parse_series(reader_of(body->data, body->len_bytes), s, scratch, err),
-			    err);
+	return table_stored(
+		t, parse_series(reader_of(body->data, body->len_bytes), s, scratch, err), err);
 }
 
 /* By rising id: should two writers have made one series twice, all take the same one. */

@@ -193,8 +193,8 @@ static int find_place(struct table *t, const struct id *uid, struct line_place *
 /* Where the snapshot goes: after its base if that is the tip of its line, else to a new line
  * that begins as a copy of the base (two writers went on from one base). *wait: the base is not
  * here yet; without_base: it will not come, and the snapshot is taken as it is. */
-static int choose_place(struct table *t, const struct commit *c, bool without_base,
-			struct delta *d, bool *wait, struct error *err)
+static int choose_place(struct table *t, const struct commit *c, bool without_base, struct delta *d,
+			bool *wait, struct error *err)
 {
 	struct line_place base;
 	struct query q;

@@ -61,7 +61,9 @@ static bool apply_all(struct table *t, const uint8_t *bytes, size_t len_bytes, u
 /* What one says as a checkpoint makes two the same. */
 static void check_dump(struct error *err)
 {
-	struct segment dump = { .kind = SEGMENT_CHECKPOINT, .writer = { { 9 } }, .first = 1, .last = 1 };
+	struct segment dump = {
+		.kind = SEGMENT_CHECKPOINT, .writer = { { 9 } }, .first = 1, .last = 1
+	};
 	struct hash a, b;
 
 	if (table_dump(one, &dump.records, err) != ERR_NONE ||

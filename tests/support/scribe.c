@@ -97,7 +97,6 @@ struct table *test_table(const char *folder, const char *name)
 	return t;
 }
 
-
 static void fill_contents(struct contents *c, const uint32_t *chunks, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -141,9 +140,9 @@ void test_record_inline(struct buf *out, uint32_t number, const uint32_t *chunks
 	contents_release(&c);
 }
 
-void test_record_group(struct buf *out, uint32_t number, const uint32_t *blocks,
-		       size_t block_count, const uint32_t *row_drives, size_t row_count,
-		       const uint32_t *supersedes, size_t supersedes_count)
+void test_record_group(struct buf *out, uint32_t number, const uint32_t *blocks, size_t block_count,
+		       const uint32_t *row_drives, size_t row_count, const uint32_t *supersedes,
+		       size_t supersedes_count)
 {
 	struct group_record *g = calloc(1, sizeof(*g));
 

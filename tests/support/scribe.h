@@ -10,7 +10,7 @@
 struct scribe {
 	struct hash id;
 	uint64_t seq;
-	struct clock seen; /* what it has pulled */
+	struct clock seen;  /* what it has pulled */
 	struct buf records; /* to be added to; the next segment takes them */
 };
 
@@ -38,9 +38,9 @@ void test_record_block(struct buf *out, uint32_t number, uint32_t drive, const u
 void test_record_inline(struct buf *out, uint32_t number, const uint32_t *chunks,
 			size_t chunk_count);
 /* A group ('g' number) of blocks on slots 0..., with one row on each drive given. */
-void test_record_group(struct buf *out, uint32_t number, const uint32_t *blocks,
-		       size_t block_count, const uint32_t *row_drives, size_t row_count,
-		       const uint32_t *supersedes, size_t supersedes_count);
+void test_record_group(struct buf *out, uint32_t number, const uint32_t *blocks, size_t block_count,
+		       const uint32_t *row_drives, size_t row_count, const uint32_t *supersedes,
+		       size_t supersedes_count);
 void test_record_drive(struct buf *out, uint32_t number, const char *name);
 /* The head of snapshot 'n' number of series 's' series on snapshot base (0: none). */
 void test_record_snapshot(struct buf *out, uint32_t number, uint32_t series, uint32_t base,

@@ -10,7 +10,9 @@ static void add_array(struct buf *out)
 	struct policy p = { .parity = 1, .geometry = geometry_default() };
 	struct id one = test_id('d', 1), slot = test_id('k', 1), put = test_id('p', 1);
 	struct series_record series = { .id = test_id('s', 1), .name = "series", .host = "host" };
-	struct scrub_record scrub = { .drive_id = one, .time_s = 9, .damaged = 2, .complete = true };
+	struct scrub_record scrub = {
+		.drive_id = one, .time_s = 9, .damaged = 2, .complete = true
+	};
 	struct hash writer = test_hash('w', 7);
 
 	record_policy(out, &p);
@@ -29,10 +31,9 @@ static void add_blocks(struct buf *out)
 	uint32_t chunks[3] = { 1, 2, 3 }, pair[2] = { 1, 2 }, rows[2] = { 3, 4 }, old = 1;
 	struct id one = test_id('b', 1), two = test_id('b', 2), drive = test_id('d', 2);
 	struct id group = test_id('g', 2);
-	struct group_row_record row = { .row = 1,
-					.name = test_hash('r', 1),
-					.len_bytes = 9,
-					.drive_id = test_id('d', 5) };
+	struct group_row_record row = {
+		.row = 1, .name = test_hash('r', 1), .len_bytes = 9, .drive_id = test_id('d', 5)
+	};
 
 	test_record_block(out, 1, 1, chunks, 3);
 	test_record_block(out, 2, 2, chunks + 1, 2);
@@ -97,8 +98,8 @@ void whole_table_segments(struct segment out[WHOLE_SEGMENTS])
 	add_snapshot(&s.records, 2, 1);
 	add_snapshot(&s.records, 3, 2);
 	out[2] = scribe_write(&s);
-	add_snapshot(&s.records, 4, 1);	 /* a fork */
-	add_snapshot(&s.records, 6, 5);	 /* waits for its base */
+	add_snapshot(&s.records, 4, 1); /* a fork */
+	add_snapshot(&s.records, 6, 5); /* waits for its base */
 	out[3] = scribe_write(&s);
 	buf_release(&unknown);
 	scribe_release(&s);

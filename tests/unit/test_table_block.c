@@ -136,10 +136,9 @@ static void chunks_of_manifests_are_not_found(void **state)
 {
 	struct fixture *f = *state;
 	struct block_record b = { .uid = test_id('b', 1), .len_bytes = 5000, .epoch = 1 };
-	struct contents_frame frame = { .offset_bytes = 64,
-					.box_bytes = 160,
-					.plain_bytes = 120,
-					.method = FRAME_RAW };
+	struct contents_frame frame = {
+		.offset_bytes = 64, .box_bytes = 160, .plain_bytes = 120, .method = FRAME_RAW
+	};
 	struct hash file = test_hash('c', 1), manifest = test_hash('c', 2);
 
 	assert_true(contents_add_frame(&b.contents, &frame));
@@ -372,10 +371,9 @@ static void a_superseded_group_is_never_live_again(void **state)
 {
 	struct fixture *f = *state;
 	uint32_t blocks[3] = { 1, 2, 3 }, row_drive = 4, old = 1;
-	struct group_row_record row = { .row = 0,
-					.name = test_hash('r', 77),
-					.len_bytes = 7,
-					.drive_id = test_id('d', 5) };
+	struct group_row_record row = {
+		.row = 0, .name = test_hash('r', 77), .len_bytes = 7, .drive_id = test_id('d', 5)
+	};
 	struct id old_id = test_id('g', 1);
 	struct id_list l;
 
@@ -398,10 +396,9 @@ static void a_superseded_group_is_never_live_again(void **state)
 static void rows_come_and_go_and_presence_wins(void **state)
 {
 	struct fixture *f = *state;
-	struct group_row_record row = { .row = 0,
-					.name = test_hash('r', 32),
-					.len_bytes = 5000,
-					.drive_id = test_id('d', 3) };
+	struct group_row_record row = {
+		.row = 0, .name = test_hash('r', 32), .len_bytes = 5000, .drive_id = test_id('d', 3)
+	};
 	struct id id = test_id('g', 1);
 
 	make_group(f);

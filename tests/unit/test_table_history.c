@@ -546,9 +546,8 @@ static void every_snapshot_of_a_random_history_shows_what_was_stored(void **stat
 			struct node n;
 			const char *path = m->nodes[k].path;
 
-			assert_int_equal(
-				table_node(f->t, &all[i], path, strlen(path), &n, &f->err),
-				ERR_NONE);
+			assert_int_equal(table_node(f->t, &all[i], path, strlen(path), &n, &f->err),
+					 ERR_NONE);
 			assert_int_equal(n.inode, m->nodes[k].value);
 		}
 		table_snapshot_release(&all[i]);

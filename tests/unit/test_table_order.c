@@ -63,7 +63,7 @@ struct journals {
 	size_t count;
 	struct thing things[THINGS_MAX];
 	size_t thing_count;
-	uint32_t next; /* number of the next thing */
+	uint32_t next;	/* number of the next thing */
 	bool any_order; /* only what may be replayed against causal order */
 };
 
@@ -97,7 +97,8 @@ static void add_array_record(struct journals *j, unsigned w)
 {
 	struct buf *out = &j->writers[w].records;
 	struct policy p = { .parity = below(j, 4), .geometry = geometry_default() };
-	struct scrub_record scrub = { .drive_id = test_id('d', below(j, 3)), .damaged = below(j, 9) };
+	struct scrub_record scrub = { .drive_id = test_id('d', below(j, 3)),
+				      .damaged = below(j, 9) };
 	struct series_record series = { .id = test_id('s', below(j, 3)), .name = "", .host = "h" };
 	struct id slot = test_id('k', below(j, 3)), drive = test_id('d', below(j, 3));
 	struct buf body = { 0 };
@@ -242,7 +243,8 @@ static void add_garbage_record(struct journals *j, unsigned w)
 	}
 }
 
-static void add_changes(struct journals *j, unsigned w, const struct id *snapshot, const char *folder)
+static void add_changes(struct journals *j, unsigned w, const struct id *snapshot,
+			const char *folder)
 {
 	struct buf *out = &j->writers[w].records;
 	struct folder_writer fw = { 0 };
@@ -426,7 +428,9 @@ static void most_records_may_even_come_before_what_their_writer_had_seen(void **
 
 static struct segment checkpoint_of(struct fixture *f, struct table *t)
 {
-	struct segment s = { .kind = SEGMENT_CHECKPOINT, .writer = { { 99 } }, .first = 1, .last = 1 };
+	struct segment s = {
+		.kind = SEGMENT_CHECKPOINT, .writer = { { 99 } }, .first = 1, .last = 1
+	};
 
 	assert_int_equal(table_clock(t, &s.clock, &f->err), ERR_NONE);
 	assert_int_equal(table_dump(t, &s.records, &f->err), ERR_NONE);
@@ -561,10 +565,9 @@ static int take_batch(void *ctx, const void *records, size_t len_bytes, struct e
 static void a_large_dump_comes_in_batches_of_whole_records(void **state)
 {
 	struct fixture *f = *state;
-	struct segment checkpoint = { .kind = SEGMENT_CHECKPOINT,
-				      .writer = { { 99 } },
-				      .first = 1,
-				      .last = 1 };
+	struct segment checkpoint = {
+		.kind = SEGMENT_CHECKPOINT, .writer = { { 99 } }, .first = 1, .last = 1
+	};
 	struct folder_writer w = { 0 };
 	struct id id = test_id('n', 1);
 	struct batches b = { 0 };

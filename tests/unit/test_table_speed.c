@@ -63,9 +63,10 @@ static void report(struct fixture *f, const char *what, uint32_t count, double s
 	struct stat st = { .st_size = 0 };
 
 	assert_int_equal(stat(temp_path(f->folder, "table"), &st), 0);
-	print_message("%-28s %8u in %7.3f s: %9.0f/s, %6.2f us each; file %.1f MB, SQLite %.1f MB\n",
-		      what, count, seconds, count / seconds, seconds * 1e6 / count,
-		      (double)st.st_size / 1e6, (double)sqlite3_memory_highwater(1) / 1e6);
+	print_message(
+		"%-28s %8u in %7.3f s: %9.0f/s, %6.2f us each; file %.1f MB, SQLite %.1f MB\n",
+		what, count, seconds, count / seconds, seconds * 1e6 / count,
+		(double)st.st_size / 1e6, (double)sqlite3_memory_highwater(1) / 1e6);
 }
 
 static void chunks_are_found_fast(void **state)
@@ -96,20 +97,21 @@ static void chunks_are_found_fast(void **state)
 		found = 0;
 		for (uint32_t i = 0; i < lookups; i++) {
 			struct chunk_place place;
-			struct hash id =
-				test_hash('c', (uint32_t)noise_below(&noise, 2 * (uint64_t)f->count));
+			struct hash id = test_hash(
+				'c', (uint32_t)noise_below(&noise, 2 * (uint64_t)f->count));
 
 			found += table_find_chunk(f->t, &id, 0, &place, &f->err) == ERR_NONE;
 		}
-		report(f, in_transaction ? "looked up in a transaction" : "chunks looked up", lookups,
-		       now_s() - start);
+		report(f, in_transaction ? "looked up in a transaction" : "chunks looked up",
+		       lookups, now_s() - start);
 		assert_true(found > lookups / 3 && found < lookups * 2 / 3);
 	}
 	table_rollback(f->t);
 	scribe_release(&s);
 }
 
-static void add_folder(struct scribe *s, const struct id *snapshot, const char *path, uint32_t first)
+static void add_folder(struct scribe *s, const struct id *snapshot, const char *path,
+		       uint32_t first)
 {
 	struct folder_writer w = { 0 };
 	struct piece p = { .block_uid = test_id('b', first), .first = first, .count = 1 };
@@ -152,8 +154,8 @@ static uint32_t list_all(struct fixture *f, const struct table_snapshot *s)
 		char path[64];
 
 		folder_path(path, at);
-		assert_int_equal(
-			table_children_open(f->t, s, path, strlen(path), &c, &f->err), ERR_NONE);
+		assert_int_equal(table_children_open(f->t, s, path, strlen(path), &c, &f->err),
+				 ERR_NONE);
 		while (table_children_next(c, &name, &name_bytes, &n, &f->err))
 			seen++;
 		assert_int_equal(f->err.code, ERR_NONE);
