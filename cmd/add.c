@@ -10,7 +10,10 @@
 
 static bool taken(void *ctx, const char *name)
 {
-	return array_drive_by_name(ctx, name) != NULL;
+	const struct array_drive *d = array_drive_by_name(ctx, name);
+
+	/* An add that was cut off left a name that no journal knows: the same words take it up. */
+	return d && d->record.state != 0;
 }
 
 static int fill_record(const struct invocation *inv, struct drive_record *r, struct error *err)

@@ -17,7 +17,7 @@ static bool taken(void *ctx, const char *name)
 	const struct array_drive *d = array_drive_by_name(a, name);
 
 	/* A rebuild that was cut off left its new drive joining: the same words find it again. */
-	return d && d->record.state != DRIVE_JOINING;
+	return d && d->record.state != DRIVE_JOINING && d->record.state != 0;
 }
 
 static void report(struct invocation *inv, const struct rebuild_result *r)

@@ -156,7 +156,10 @@ static void give_up(struct rebuilding *b, const struct table_group *g, struct bu
 		}
 	}
 	for (unsigned i = 0; i < g->member_count; i++) {
-		if (id_equal(&g->members[i].drive_id, &b->lost->id) && !g->members[i].lost) {
+		const struct array_drive *d = array_drive_by_id(b->a, &g->members[i].drive_id);
+
+		/* Also those of drives that were declared lost before this one. */
+		if ((!d || !drive_counts(d)) && !g->members[i].lost) {
 			record_id(records, RECORD_LOST, &g->members[i].uid);
 			r->beyond++;
 		}
@@ -461,6 +464,29 @@ static int rebuild_rest(struct rebuilding *b, struct error *err)
 	return code;
 }
 
+/* Drives that were declared lost before, whose groups waited for this one: now they can be done. */
+static int finish_others(struct rebuilding *b, struct error *err)
+{
+	int code = ERR_NONE;
+
+	b->onto = NULL;
+	for (unsigned i = 0; i < b->a->count && code == ERR_NONE; i++) {
+		struct array_drive *d = &b->a->drives[i];
+
+		if (d == b->lost || !d->url || d->record.state != DRIVE_LOST)
+			continue;
+		b->lost = d;
+		code = rebuild_groups(b, err);
+		if (code == ERR_NONE)
+			code = give_up_alone(b, err);
+		if (code == ERR_NONE)
+			code = commit(b, err);
+		if (code == ERR_NONE && b->r->waiting == 0)
+			code = array_forget_way(b->a, d, err);
+	}
+	return code;
+}
+
 int rebuild(struct array *a, const struct rebuild_options *o, struct rebuild_result *r,
 	    struct error *err)
 {
@@ -475,6 +501,8 @@ int rebuild(struct array *a, const struct rebuild_options *o, struct rebuild_res
 			code = rebuild_lost(&b, err);
 		if (code == ERR_NONE && r->waiting == 0)
 			code = array_forget_way(a, b.lost, err);
+		if (code == ERR_NONE && r->waiting == 0)
+			code = finish_others(&b, err);
 	} else {
 		code = rebuild_rest(&b, err);
 	}

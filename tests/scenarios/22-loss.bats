@@ -1,0 +1,109 @@
+# Drives lost (T-05): every set of at most m drives costs nothing, every set of m + 1 costs exactly
+# the files that are named, and when the drives are back everything is whole again.
+
+load common
+
+# An array of $1 drives with parity $2, two snapshots, and a copy of what the newest holds.
+make_array() {
+	fresh_home
+	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state
+	local i places=()
+	for ((i = 1; i <= $1; i++)); do
+		mkdir "d$i"
+		places+=("d$i")
+	done
+	"$MRMR" init --key-file key --parity "$2" --block-size 64K "${places[@]}"
+	export MRMR_KEY_FILE=$PWD/key
+	mkdir in away
+	for ((i = 0; i < 20; i++)); do
+		head -c $((i * 2500)) /dev/urandom >"in/$i"
+	done
+	"$MRMR" put in
+	rm in/3
+	head -c 5000 /dev/urandom >>in/7
+	"$MRMR" put in
+}
+
+# Every set of exactly $2 of $1 drives, as "d1 d4".
+sets() {
+	local mask i set
+	for ((mask = 1; mask < 1 << $1; mask++)); do
+		set=
+		for ((i = 0; i < $1; i++)); do
+			((mask >> i & 1)) && set+=" d$((i + 1))"
+		done
+		[ "$(wc -w <<<"$set")" -ne "$2" ] || echo "$set"
+	done
+}
+
+restore() {
+	rm -rf out state/*/table.sqlite*
+	code=0
+	"$MRMR" get latest --to out >said 2>errors || code=$?
+}
+
+# Any $2 of $1 drives may be lost; of sets of one more, at most every $3-th is tried.
+every_loss() {
+	local set lost cases=0
+	for ((lost = 1; lost <= $2; lost++)); do
+		while read -r set; do
+			mv $set away/
+			restore
+			[ "$code" -eq 0 ] || { echo "lost:$set"; cat errors; return 1; }
+			diff -r in "out$PWD/in" || { echo "lost:$set"; return 1; }
+			[ "$(grep -c 'reconstructed from parity' errors)" -le 1 ]
+			mv away/* .
+			cases=$((cases + 1))
+		done < <(sets "$1" "$lost")
+	done
+	echo "# $cases sets of at most $2 of $1 drives" >&3
+}
+
+every_loss_beyond() {
+	local set missing named cases=0 hurt=0
+	while read -r set; do
+		mv $set away/
+		restore
+		diff -rq in "out$PWD/in" >differences || true
+		missing=$(sed -n 's/^Only in in: //p' differences | sort)
+		named=$(sed -n 's|^mrmr: warning: .*/in/\([0-9]*\): LOST.*|\1|p' errors | sort)
+		[ "$missing" = "$named" ] || { echo "lost:$set"; cat errors; return 1; }
+		run grep -v '^Only in in: ' differences
+		[ "$output" = "" ]
+		if [ "$missing" = "" ]; then
+			[ "$code" -eq 0 ]
+		else
+			[ "$code" -eq 21 ]
+			hurt=$((hurt + 1))
+		fi
+		mv away/* .
+		cases=$((cases + 1))
+	done < <(sets "$1" "$(($2 + 1))")
+	echo "# $cases sets of $(($2 + 1)) of $1 drives, files lost in $hurt of them" >&3
+	[ "$hurt" -gt 0 ]
+	restore
+	[ "$code" -eq 0 ]
+	diff -r in "out$PWD/in"
+}
+
+@test "4 drives with parity 1" {
+	make_array 4 1
+	every_loss 4 1
+	every_loss_beyond 4 1
+}
+
+@test "5 drives with parity 2" {
+	make_array 5 2
+	every_loss 5 2
+	every_loss_beyond 5 2
+}
+
+@test "6 drives with parity 2" {
+	make_array 6 2
+	every_loss 6 2
+}
+
+@test "8 drives with parity 3" {
+	make_array 8 3
+	every_loss 8 3
+}
