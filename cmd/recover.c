@@ -3,6 +3,7 @@
 #include "archive/scan.h"
 #include "array/config.h"
 #include "array/health.h"
+#include "care/debts.h"
 #include "cmd/commands.h"
 #include "cmd/newdrive.h"
 #include "cmd/open.h"
@@ -89,6 +90,8 @@ int cmd_recover(struct invocation *inv, struct error *err)
 		code = scan_now(inv, a, err);
 	if (code == ERR_NONE && scanning && store)
 		code = config_store(opened.config_path, &a->config, err);
+	if (code == ERR_NONE && scanning && store)
+		code = debts_pay(a, NULL, err);
 	if (code == ERR_NONE)
 		code = health_check(a, &health, err);
 	if (code == ERR_NONE)

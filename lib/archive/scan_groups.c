@@ -110,6 +110,7 @@ struct rebuilding_group {
 	struct buf inputs[GROUP_SLOTS_MAX];
 	struct code_input have[GROUP_SLOTS_MAX];
 	unsigned have_count;
+	bool crowded; /* a drive has two of its objects now: it could not keep the promise */
 	struct group_record record;
 };
 
@@ -174,7 +175,7 @@ static void read_inputs(struct rebuilding_group *g)
 }
 
 /* A drive that has nothing of the group if there is one, else any. */
-static struct array_drive *home_for(const struct rebuilding_group *g)
+static struct array_drive *home_for(struct rebuilding_group *g)
 {
 	struct array *a = g->s->a;
 	struct array_drive *any = NULL;
@@ -197,6 +198,7 @@ static struct array_drive *home_for(const struct rebuilding_group *g)
 		if (!taken)
 			return d;
 	}
+	g->crowded = true;
 	return any;
 }
 
@@ -280,6 +282,9 @@ static void record_rows_group(struct rebuilding_group *g)
 		if (row->row + 1u > s->r->parity)
 			s->r->parity = row->row + 1u;
 	}
+	/* Its blocks are whole, and get rows of their own as every block in no group does. */
+	if (g->crowded)
+		return;
 	record_group(&s->records, r);
 	s->r->groups++;
 }
