@@ -118,11 +118,14 @@ static int inspect_segment(struct array *a, struct array_drive *d, const struct 
 	}
 	tell_damage(a, d, why.message);
 	result->damaged++;
+	if (repair && elsewhere)
+		code = put_back(d, s->name, &bytes, result, err);
+	else if (repair && code == ERR_CORRUPT)
+		code = set_aside(a, d, s, covered, result, err);
+	else
+		code = ERR_NONE;
 	/* What cannot be written stays damaged. */
-	if (repair && elsewhere && put_back(d, s->name, &bytes, result, err) != ERR_NONE)
-		tell_damage(a, d, err->message);
-	else if (repair && !elsewhere && code == ERR_CORRUPT &&
-		 set_aside(a, d, s, covered, result, err) != ERR_NONE)
+	if (code != ERR_NONE)
 		tell_damage(a, d, err->message);
 	code = ERR_NONE;
 out:
