@@ -43,12 +43,6 @@ struct option_row {
 	unsigned one_of;     /* rows of one command with the same number exclude each other; 0: free */
 };
 
-enum command_needs {
-	NEED_NONE = 0,
-	NEED_ARRAY = 1, /* the array's config and table */
-	NEED_KEY = 2,	/* the array unlocked */
-};
-
 #define OPTION_TABLES_MAX 4
 #define ARGS_ANY 0xffffffffu
 
@@ -56,7 +50,6 @@ struct command {
 	const char *name;    /* "put", or two words: "key add" */
 	const char *args;    /* the arguments without the options, as help prints them: "PATH..." */
 	const char *summary; /* one line, small first letter, no full stop */
-	unsigned needs;	     /* enum command_needs */
 	unsigned args_min, args_max;
 	const struct option_row *options[OPTION_TABLES_MAX]; /* tables; NULL where there are fewer */
 	/* Returns an err_code with err filled; main prints it, once. What is worth an exit code

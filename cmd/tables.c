@@ -65,7 +65,6 @@ static const struct command add = {
 	.name = "add",
 	.args = "[NAME=]URL",
 	.summary = "add a drive to the array",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.args_min = 1,
 	.args_max = 1,
 	.options = { add_options, new_drive, dry_run },
@@ -76,7 +75,6 @@ static const struct command set = {
 	.name = "set",
 	.args = "NAME=VALUE...",
 	.summary = "change a property of the array or of a drive",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.args_min = 1,
 	.args_max = ARGS_ANY,
 	.options = { dry_run },
@@ -87,7 +85,6 @@ static const struct command status = {
 	.name = "status",
 	.args = "",
 	.summary = "tell how the array is and what to do about it",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.run = cmd_status,
 };
 
@@ -95,7 +92,6 @@ static const struct command drives = {
 	.name = "drives",
 	.args = "",
 	.summary = "list the drives and their states",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.run = cmd_drives,
 };
 
@@ -108,7 +104,6 @@ static const struct command rebuild = {
 	.name = "rebuild",
 	.args = "[NAME]",
 	.summary = "re-create what lost or damaged drives held",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.args_max = 1,
 	.options = { rebuild_options, new_drive, dry_run },
 	.run = cmd_rebuild,
@@ -126,7 +121,6 @@ static const struct command scrub = {
 	.name = "scrub",
 	.args = "",
 	.summary = "read the drives, verify every object, repair damage",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.options = { scrub_options, dry_run },
 	.run = cmd_scrub,
 };
@@ -135,7 +129,6 @@ static const struct command key_list = {
 	.name = "key list",
 	.args = "",
 	.summary = "list the key slots",
-	.needs = NEED_ARRAY,
 	.run = cmd_key_list,
 };
 
@@ -149,7 +142,6 @@ static const struct command key_add = {
 	.name = "key add",
 	.args = "",
 	.summary = "add a passphrase or a key file",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.options = { key_add_options, dry_run },
 	.run = cmd_key_add,
 };
@@ -158,7 +150,6 @@ static const struct command key_remove = {
 	.name = "key remove",
 	.args = "SLOT",
 	.summary = "remove a key slot",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.args_min = 1,
 	.args_max = 1,
 	.options = { dry_run },
@@ -174,7 +165,6 @@ static const struct command key_passwd = {
 	.name = "key passwd",
 	.args = "",
 	.summary = "change the passphrase",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.options = { key_passwd_options, dry_run },
 	.run = cmd_key_passwd,
 };
@@ -183,7 +173,6 @@ static const struct command key_recovery = {
 	.name = "key recovery",
 	.args = "",
 	.summary = "make a new recovery key and print it once",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.options = { dry_run },
 	.run = cmd_key_recovery,
 };
@@ -225,7 +214,6 @@ static const struct command put = {
 	.name = "put",
 	.args = "PATH...",
 	.summary = "store a snapshot of PATHs",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.args_min = 1,
 	.args_max = ARGS_ANY,
 	.options = { put_options, dry_run },
@@ -250,7 +238,6 @@ static const struct command get = {
 	.name = "get",
 	.args = "[SNAPSHOT][:PATH] [PATH...]",
 	.summary = "restore files",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.args_max = ARGS_ANY,
 	.options = { get_options, snapshot_filters, dry_run },
 	.run = cmd_get,
@@ -260,7 +247,6 @@ static const struct command cat = {
 	.name = "cat",
 	.args = "SNAPSHOT:PATH",
 	.summary = "print a file",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.args_min = 1,
 	.args_max = 1,
 	.options = { snapshot_filters },
@@ -277,7 +263,6 @@ static const struct command ls = {
 	.name = "ls",
 	.args = "SNAPSHOT[:PATH]",
 	.summary = "list a folder of a snapshot",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.args_min = 1,
 	.args_max = 1,
 	.options = { ls_options, snapshot_filters },
@@ -288,7 +273,6 @@ static const struct command snapshots = {
 	.name = "snapshots",
 	.args = "",
 	.summary = "list the snapshots",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.options = { snapshot_filters },
 	.run = cmd_snapshots,
 };
@@ -297,7 +281,6 @@ static const struct command whereis = {
 	.name = "whereis",
 	.args = "SNAPSHOT:PATH",
 	.summary = "tell which drives hold a file",
-	.needs = NEED_ARRAY | NEED_KEY,
 	.args_min = 1,
 	.args_max = 1,
 	.options = { snapshot_filters },

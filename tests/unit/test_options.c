@@ -39,11 +39,11 @@ static const struct option_row fetch_options[] = {
 	{ .name = NULL },
 };
 
-static const struct command store = { "store", "PATH...", "store", NEED_NONE, 1, ARGS_ANY,
+static const struct command store = { "store", "PATH...", "store", 1, ARGS_ANY,
 				      { store_options }, no_run };
-static const struct command fetch = { "fetch", "[WHAT]", "fetch", NEED_NONE, 0, 1,
+static const struct command fetch = { "fetch", "[WHAT]", "fetch", 0, 1,
 				      { fetch_options }, no_run };
-static const struct command lock_add = { "lock add", "", "add", NEED_NONE, 0, 0, { NULL }, no_run };
+static const struct command lock_add = { "lock add", "", "add", 0, 0, { NULL }, no_run };
 
 const struct command *const commands[] = { &store, &fetch, &lock_add, NULL };
 
