@@ -8,7 +8,7 @@ setup() {
 }
 
 @test "a scrub that repairs is killed anywhere, and repairs when run again" {
-	for blob in $(find d2 -name '*.blob') d3/.mrmr/config.json; do
+	for blob in $(find d2 -name '*.blob') d2/.mrmr/config.json; do
 		printf x | dd of="$blob" bs=1 seek=9 conv=notrunc status=none
 	done
 	rm d4/.mrmr/journal/*/1-1-*
