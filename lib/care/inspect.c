@@ -62,7 +62,8 @@ static int collect_stray(void *ctx, const char *name, uint64_t len_bytes)
 	struct stray *s;
 
 	snprintf(key.object.name, sizeof(key.object.name), "%s", name);
-	if (bsearch(&key, in->objects, in->count, sizeof(*in->objects), compare_objects))
+	if (in->count > 0 &&
+	    bsearch(&key, in->objects, in->count, sizeof(*in->objects), compare_objects))
 		return 0;
 	if (!grow(&in->strays->items, &in->strays->cap, in->strays->count + 1,
 		  sizeof(*in->strays->items)))
