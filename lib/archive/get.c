@@ -9,6 +9,18 @@
 
 #define CACHE_BYTES ((size_t)48 << 20) /* of unpacked frames */
 
+/* Small files are given out in bundles: waking a worker costs as much as some of them. Neighbours
+ * in a folder share frames, too. */
+#define BUNDLE_FILES_MAX 64
+#define BUNDLE_BYTES_MAX ((uint64_t)512 << 10)
+#define BUNDLE_FOLDERS_MAX 8 /* each is kept open by it */
+
+struct bundle {
+	struct get_file *first, *last;
+	unsigned files, folders;
+	uint64_t bytes;
+};
+
 /* A folder that the walk is in. Its files were given out; its subfolders are gone through. */
 struct level {
 	struct target_folder *folder; /* NULL on a dry run */
@@ -21,6 +33,7 @@ struct level {
 struct walker {
 	struct getting *g;
 	struct pool *pool;
+	struct bundle bundle;	/* files not given out yet */
 	struct buf path;	/* in the snapshot, of the folder at hand */
 	struct level *levels;
 	size_t depth, cap;
@@ -93,15 +106,36 @@ static bool is_whole(const struct getting *g, const void *path, size_t path_byte
 
 /* ---- entries ---- */
 
+static void give_bundle(struct walker *w)
+{
+	if (w->bundle.first)
+		pool_add(w->pool, get_file_run, w->bundle.first);
+	w->bundle = (struct bundle){ .files = 0 };
+}
+
 static void give(struct walker *w, struct get_file *f)
 {
+	struct bundle *b = &w->bundle;
+
 	/* The names of one file are restored one after the other: each links to the first. */
 	if (f->node.type == NODE_FILE && f->node.links > 1) {
+		give_bundle(w);
 		pool_wait(w->pool);
 		get_file_run(f);
-	} else {
-		pool_add(w->pool, get_file_run, f);
+		return;
 	}
+	if (!b->last || b->last->folder != f->folder)
+		b->folders++;
+	if (b->last)
+		b->last->next = f;
+	else
+		b->first = f;
+	b->last = f;
+	b->files++;
+	b->bytes += f->node.type == NODE_FILE ? f->node.size_bytes : 0;
+	if (b->files == BUNDLE_FILES_MAX || b->bytes >= BUNDLE_BYTES_MAX ||
+	    b->folders == BUNDLE_FOLDERS_MAX)
+		give_bundle(w);
 }
 
 static int visit_other(struct walker *w, struct level *l, size_t path_bytes,
@@ -295,6 +329,7 @@ static int walk_tree(struct walker *w, struct error *err)
 	}
 	if (code != ERR_NONE)
 		get_fail(g, code, err);
+	give_bundle(w);
 	pool_wait(w->pool);
 	while (w->depth > 0) {
 		w->levels[w->depth - 1].complete = false;

@@ -250,9 +250,8 @@ static bool is_of_the_file(int code)
 	return code != ERR_NOMEM && code != ERR_INTERRUPTED && code != ERR_FULL;
 }
 
-void get_file_run(void *job)
+static void run_one(struct get_file *f)
 {
-	struct get_file *f = job;
 	struct getting *g = f->g;
 	struct error err;
 	int code = stop_check(&err);
@@ -274,4 +273,16 @@ void get_file_run(void *job)
 	buf_release(&f->path);
 	buf_release(&f->node_bytes);
 	free(f);
+}
+
+void get_file_run(void *job)
+{
+	struct get_file *f = job;
+
+	while (f) {
+		struct get_file *next = f->next;
+
+		run_one(f);
+		f = next;
+	}
 }

@@ -20,6 +20,7 @@ struct getting {
 
 /* A file to restore; everything is owned. */
 struct get_file {
+	struct get_file *next; /* to be restored after this one by the same thread */
 	struct getting *g;
 	struct target_folder *folder; /* held */
 	struct buf path;	      /* in the snapshot, absolute */
@@ -31,7 +32,8 @@ struct get_file {
 /* Copies what is lent in n; folder gets a hold. NULL: no memory. */
 struct get_file *get_file_new(struct getting *g, struct target_folder *folder, const void *path,
 			      size_t path_bytes, size_t name_at, const struct node *n);
-/* Restores it, counts it, tells what went wrong, frees it. Any thread; a pool_fn. */
+/* Restores it and those that follow, counts them, tells what went wrong, frees them. Any thread; a
+ * pool_fn. */
 void get_file_run(void *job);
 
 /* Tells something of a path, one thread at a time. */
