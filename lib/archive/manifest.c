@@ -77,12 +77,14 @@ static int add_unmanifested(struct manifest *m, struct packer *p, struct error *
 	struct buf records = { 0 };
 	struct dictionaries d = { m, &records };
 	uint64_t bytes;
-	int code = table_unmanifested(m->a->table, &m->a->writer_id, &records,
-							 err);
+	int code;
 
+	pthread_mutex_lock(&m->a->table_lock);
+	code = table_unmanifested(m->a->table, &m->a->writer_id, &records, err);
 	if (code == ERR_NONE)
 		code = table_pending_inline(m->a->table, &m->a->writer_id, add_dictionary, &d, &bytes,
 					    err);
+	pthread_mutex_unlock(&m->a->table_lock);
 	if (code == ERR_NONE)
 		code = records.failed ? err_nomem(err) : add_parts(m, p, &records, false, err);
 	buf_release(&records);

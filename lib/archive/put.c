@@ -16,13 +16,25 @@
 
 /* ---- commits ---- */
 
+/* The walk may be asking the table meanwhile. */
+static int commit_records(struct putting *p, const struct buf *records, struct hash *head,
+			  struct error *err)
+{
+	int code;
+
+	pthread_mutex_lock(&p->a->table_lock);
+	code = array_commit(p->a, records, head, err);
+	pthread_mutex_unlock(&p->a->table_lock);
+	return code;
+}
+
 static int commit_intent(struct putting *p, struct error *err)
 {
 	struct buf records = { 0 };
 	int code;
 
 	record_intent(&records, &p->r->snapshot, p->o->time_ns / 1000000000);
-	code = array_commit(p->a, &records, NULL, err);
+	code = commit_records(p, &records, NULL, err);
 	buf_release(&records);
 	p->intent_committed = code == ERR_NONE;
 	return code;
@@ -45,7 +57,7 @@ static int commit_part(struct putting *p, struct error *err)
 	p->r->thin = p->r->thin || stored.place.thin;
 	buf_add(&p->records, outlined->data, outlined->len_bytes);
 	buf_clear(outlined);
-	code = array_commit(p->a, &p->records, NULL, err);
+	code = commit_records(p, &p->records, NULL, err);
 	buf_clear(&p->records);
 	chunk_map_clear(&p->map);
 	p->last_commit = time(NULL);
@@ -204,6 +216,8 @@ static void give_up(struct putting *p)
 	struct buf records = { 0 };
 	struct error ignored;
 
+	feed_free(p->feed);
+	p->feed = NULL;
 	if (!p->intent_committed)
 		return;
 	packer_salvage(p->packer, &records);
@@ -229,11 +243,13 @@ static int begin(struct putting *p, struct error *err)
 	    (code = packer_new(p->a, p->o->level, &p->packer, err)) != ERR_NONE)
 		return code;
 	manifest_init(&p->manifest, p->a, &p->r->snapshot);
-	return outline_new(p->packer, &p->r->snapshot, &p->outline, err);
+	code = outline_new(p->packer, &p->r->snapshot, &p->outline, err);
+	return code == ERR_NONE ? feed_new(put_store, p, &p->feed, err) : code;
 }
 
 static void finish(struct putting *p)
 {
+	feed_free(p->feed);
 	outline_free(p->outline);
 	packer_free(p->packer);
 	cutter_free(p->cutter);
@@ -264,7 +280,9 @@ int put(struct array *a, const struct put_options *o, struct put_result *result,
 	code = begin(&p, err);
 	if (code == ERR_NONE)
 		code = put_walk(&p, err);
-	if (code == ERR_NONE && !o->dry_run)
+	if (code == ERR_NONE && p.feed)
+		code = feed_end(p.feed, err);
+	if (code == ERR_NONE && p.feed)
 		code = commit_all(&p, err);
 	if (code != ERR_NONE)
 		give_up(&p);

@@ -81,11 +81,16 @@ static int meet_new(struct putting *p, const struct walk_folder *folder, struct 
 	return put_entry(p, folder, e, err);
 }
 
-static int meet_gone(struct putting *p, const struct old_entry *old, struct error *err)
+static int meet_gone(struct putting *p, const struct walk_folder *folder,
+		     const struct old_entry *old, struct error *err)
 {
+	int code;
+
 	p->r->files_removed++;
-	return p->o->dry_run ? ERR_NONE
-			     : outline_remove(p->outline, old->name, old->name_bytes, err);
+	if (p->o->dry_run)
+		return ERR_NONE;
+	code = put_tell_folder(p, folder, err);
+	return code == ERR_NONE ? feed_remove(p->feed, old->name, old->name_bytes, err) : code;
 }
 
 static int put_folder(struct putting *p, struct walk *w, const struct walk_folder *folder,
@@ -96,8 +101,7 @@ static int put_folder(struct putting *p, struct walk *w, const struct walk_folde
 	bool have;
 	int code = open_old(p, folder, &old, err);
 
-	if (code == ERR_NONE && !p->o->dry_run)
-		code = outline_folder(p->outline, folder->path, folder->path_bytes, err);
+	p->folder_told = false;
 	err->code = ERR_NONE;
 	have = code == ERR_NONE && walk_next_entry(w, &e, err);
 	while (code == ERR_NONE && (have || old.have)) {
@@ -106,7 +110,7 @@ static int put_folder(struct putting *p, struct walk *w, const struct walk_folde
 					: name_compare(old.name, old.name_bytes, e.name, e.name_bytes);
 
 		if (order < 0)
-			code = meet_gone(p, &old, err);
+			code = meet_gone(p, folder, &old, err);
 		else if (order > 0)
 			code = meet_new(p, folder, &e, err);
 		else

@@ -94,9 +94,6 @@ static void statements_drop(struct table *t)
 	for (size_t i = 0; i < STATEMENTS_MAX; i++)
 		sqlite3_finalize(t->statements[i].stmt);
 	memset(t->statements, 0, sizeof(t->statements));
-	for (size_t i = 0; i < t->spare_count; i++)
-		sqlite3_finalize(t->spare_children[i]);
-	t->spare_count = 0;
 }
 
 static void database_close(struct table *t)
@@ -104,7 +101,7 @@ static void database_close(struct table *t)
 	statements_drop(t);
 	sqlite3_close(t->db);
 	t->db = NULL;
-	t->in_transaction = false;
+	t->in_transaction = t->in_view = false;
 }
 
 /* All three files at once: an old log must never be applied to a new database. */
@@ -288,6 +285,7 @@ int table_begin(struct table *t, struct error *err)
 
 	if (t->in_transaction)
 		return err_set(err, ERR_USAGE, "table %s: a transaction is open already", t->path);
+	table_view_end(t);
 	rc = sqlite3_exec(t->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
 		return table_error(t, rc, "begin", err);
@@ -323,6 +321,27 @@ void table_rollback(struct table *t)
 	sqlite3_exec(t->db, "ROLLBACK", NULL, NULL, NULL);
 	t->in_transaction = false;
 	path_cache_clear(t);
+}
+
+int table_view(struct table *t, struct error *err)
+{
+	int rc;
+
+	if (t->in_transaction || t->in_view)
+		return ERR_NONE;
+	rc = sqlite3_exec(t->db, "BEGIN", NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return table_error(t, rc, "begin", err);
+	t->in_view = true;
+	return ERR_NONE;
+}
+
+void table_view_end(struct table *t)
+{
+	/* Nothing was written in it: that can't fail. */
+	if (t->in_view)
+		sqlite3_exec(t->db, "COMMIT", NULL, NULL, NULL);
+	t->in_view = false;
 }
 
 int table_clear(struct table *t, struct error *err)

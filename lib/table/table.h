@@ -38,6 +38,10 @@ int table_apply(struct table *t, const struct segment *s, struct error *err);
 int table_begin(struct table *t, struct error *err);
 int table_commit(struct table *t, struct error *err);
 void table_rollback(struct table *t);
+/* Many lookups in a row, of one state of the table: else each locks and unlocks the file. Nothing is
+ * written meanwhile, but table_begin() may be called: it ends the view first. */
+int table_view(struct table *t, struct error *err);
+void table_view_end(struct table *t); /* without a view: nothing */
 /* Snapshots whose base is not known (yet) wait for it. Call this when all that there is was
  * replayed and something is missing (a scan, lost journals): those left are taken as if they had
  * no base, with what their own records say. */

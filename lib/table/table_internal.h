@@ -9,7 +9,6 @@
 #include <sqlite3.h>
 
 #define STATEMENTS_MAX 256 /* a power of two, well above the statements of all files */
-#define SPARE_CHILDREN_MAX 8
 #define ROOT_FOLDER 0			     /* path id of "" */
 #define NEVER INT64_MAX			     /* end of an interval that is still open */
 #define OBJECT_BYTES_MAX ((uint64_t)1 << 48) /* no object is longer: sums do not overflow */
@@ -33,12 +32,10 @@ struct path_cache {
 struct table {
 	sqlite3 *db;
 	char *path;
-	bool in_transaction;
+	bool in_transaction, in_view;
 	bool broken;  /* a replay failed inside the caller's transaction: it cannot be committed */
 	bool damaged; /* SQLite met damage: the file is removed at close and made anew next time */
 	struct statement statements[STATEMENTS_MAX];
-	sqlite3_stmt *spare_children[SPARE_CHILDREN_MAX];
-	size_t spare_count;
 	struct path_cache paths;
 	struct buf node_bytes; /* what table_node() lends */
 };

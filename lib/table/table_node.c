@@ -6,53 +6,77 @@
 
 /* ---- children ---- */
 
+/* Children are taken from the database by the page: a statement that stayed open between two steps
+ * would keep this process from writing once another one has written. */
+#define PAGE_ROWS_MAX 128
+#define PAGE_BYTES_MAX 32768
+
 struct table_children {
 	struct table *t;
-	sqlite3_stmt *stmt; /* NULL: the folder is not known, and so has no children */
+	int64_t line, folder, ordinal;
+	bool more; /* the database may have more of them */
+	struct buf page; /* name (block), body (block), ... */
+	size_t next;	 /* where in it the next one begins */
+	uint8_t last[NAME_BYTES_MAX];
+	size_t last_bytes;
 };
-
-static int children_statement(struct table *t, sqlite3_stmt **out, struct error *err)
-{
-	int rc;
-
-	if (t->spare_count > 0) {
-		*out = t->spare_children[--t->spare_count];
-		return ERR_NONE;
-	}
-	rc = sqlite3_prepare_v3(t->db,
-				"SELECT name, body FROM node WHERE line = ?1 AND folder = ?2"
-				" AND first <= ?3 AND end > ?3 ORDER BY name",
-				-1, SQLITE_PREPARE_PERSISTENT, out, NULL);
-	return rc == SQLITE_OK ? ERR_NONE : table_error(t, rc, "list a folder", err);
-}
 
 int table_children_open(struct table *t, const struct table_snapshot *s, const void *path,
 			size_t path_bytes, struct table_children **out, struct error *err)
 {
 	struct table_children *c = calloc(1, sizeof(*c));
-	int64_t folder;
 	int code;
 
 	*out = NULL;
 	if (!c)
 		return err_nomem(err);
-	c->t = t;
-	code = path_number(t, path, path_bytes, false, &folder, err);
-	if (code == ERR_NONE)
-		code = children_statement(t, &c->stmt, err);
-	else if (code == ERR_NOT_FOUND)
-		code = ERR_NONE;
-	if (code != ERR_NONE) {
+	*c = (struct table_children){ .t = t, .line = s->line, .ordinal = s->ordinal };
+	code = path_number(t, path, path_bytes, false, &c->folder, err);
+	c->more = code == ERR_NONE;
+	/* A folder that is not known has no children. */
+	if (code != ERR_NONE && code != ERR_NOT_FOUND) {
 		table_children_close(c);
 		return code;
 	}
-	if (c->stmt) {
-		sqlite3_bind_int64(c->stmt, 1, s->line);
-		sqlite3_bind_int64(c->stmt, 2, folder);
-		sqlite3_bind_int64(c->stmt, 3, s->ordinal);
-	}
 	*out = c;
 	return ERR_NONE;
+}
+
+static int next_page(struct table_children *c, struct error *err)
+{
+	struct query q = query_of(c->t, "SELECT name, body FROM node WHERE line = ?1 AND folder = ?2"
+					" AND name > ?3 AND first <= ?4 AND end > ?4"
+					" ORDER BY name LIMIT ?5");
+	size_t rows = 0;
+	bool row;
+	int code;
+
+	query_int(&q, c->line);
+	query_int(&q, c->folder);
+	query_blob(&q, c->last, c->last_bytes);
+	query_int(&q, c->ordinal);
+	query_int(&q, PAGE_ROWS_MAX);
+	buf_clear(&c->page);
+	c->next = 0;
+	while ((code = query_next(&q, &row, err)) == ERR_NONE && row) {
+		size_t name_bytes, body_bytes;
+		const void *name = column_blob(&q, 0, &name_bytes);
+		const void *body = column_blob(&q, 1, &body_bytes);
+
+		if (name_bytes > NAME_BYTES_MAX) {
+			q.malformed = true;
+			break;
+		}
+		buf_add_block(&c->page, name, name_bytes);
+		buf_add_block(&c->page, body, body_bytes);
+		memcpy(c->last, name, name_bytes);
+		c->last_bytes = name_bytes;
+		if (++rows == PAGE_ROWS_MAX || c->page.len_bytes >= PAGE_BYTES_MAX)
+			break;
+	}
+	c->more = code == ERR_NONE && row;
+	code = query_end(&q, code, err);
+	return code == ERR_NONE && c->page.failed ? err_nomem(err) : code;
 }
 
 static int decode_stored(struct table *t, const void *body, size_t body_bytes, struct node *out,
@@ -69,22 +93,19 @@ static int decode_stored(struct table *t, const void *body, size_t body_bytes, s
 bool table_children_next(struct table_children *c, const uint8_t **name, size_t *name_bytes,
 			 struct node *node, struct error *err)
 {
-	struct query q = { .t = c->t, .stmt = c->stmt };
-	const void *body;
+	struct reader r;
+	const uint8_t *body;
 	size_t body_bytes;
-	int rc;
 
 	err->code = ERR_NONE;
-	if (!c->stmt)
+	if (c->next == c->page.len_bytes && c->more && next_page(c, err) != ERR_NONE)
 		return false;
-	rc = sqlite3_step(c->stmt);
-	if (rc != SQLITE_ROW) {
-		if (rc != SQLITE_DONE)
-			table_error(c->t, rc, "list a folder", err);
+	if (c->next == c->page.len_bytes)
 		return false;
-	}
-	*name = column_blob(&q, 0, name_bytes);
-	body = column_blob(&q, 1, &body_bytes);
+	r = reader_of(c->page.data + c->next, c->page.len_bytes - c->next);
+	*name = read_block(&r, SIZE_MAX, name_bytes);
+	body = read_block(&r, SIZE_MAX, &body_bytes);
+	c->next = c->page.len_bytes - r.left_bytes;
 	return decode_stored(c->t, body, body_bytes, node, err) == ERR_NONE;
 }
 
@@ -92,12 +113,7 @@ void table_children_close(struct table_children *c)
 {
 	if (!c)
 		return;
-	if (c->stmt && c->t->spare_count < SPARE_CHILDREN_MAX) {
-		sqlite3_reset(c->stmt);
-		c->t->spare_children[c->t->spare_count++] = c->stmt;
-	} else {
-		sqlite3_finalize(c->stmt);
-	}
+	buf_release(&c->page);
 	free(c);
 }
 

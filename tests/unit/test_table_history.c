@@ -556,6 +556,95 @@ static void every_snapshot_of_a_random_history_shows_what_was_stored(void **stat
 	free(models);
 }
 
+/* ---- several at once ---- */
+
+static void add_many(struct fixture *f, uint32_t snapshot, uint32_t base, unsigned count)
+{
+	test_record_snapshot(&f->s.records, snapshot, 1, base, 0);
+	for (unsigned i = 0; i < count; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%05u", i);
+		add_entry(f, snapshot, "", name, test_node(NODE_FILE, i));
+	}
+	add_commit(f, snapshot);
+}
+
+static void children_of_a_large_folder_come_in_order_and_each_once(void **state)
+{
+	struct fixture *f = *state;
+	struct table_children *c;
+	struct table_snapshot s;
+	const uint8_t *name;
+	size_t name_bytes;
+	struct node n;
+	unsigned count = 0;
+
+	add_many(f, 1, 0, 1000);
+	scribe_apply(&f->s, f->t);
+	s = latest(f);
+	assert_int_equal(table_children_open(f->t, &s, "", 0, &c, &f->err), ERR_NONE);
+	while (table_children_next(c, &name, &name_bytes, &n, &f->err)) {
+		char expected[32];
+
+		snprintf(expected, sizeof(expected), "%05u", count);
+		assert_int_equal(name_bytes, strlen(expected));
+		assert_memory_equal(name, expected, name_bytes);
+		assert_int_equal(n.size_bytes, count++);
+	}
+	assert_int_equal(f->err.code, ERR_NONE);
+	assert_int_equal(count, 1000);
+	table_children_close(c);
+	table_snapshot_release(&s);
+}
+
+static struct table *open_again(struct fixture *f)
+{
+	struct id array = test_id('a', 1);
+	struct table *t;
+	bool fresh;
+
+	assert_int_equal(table_open(temp_path(f->folder, "table"), &array, &t, &fresh, &f->err),
+			 ERR_NONE);
+	assert_false(fresh);
+	return t;
+}
+
+/* Two processes have one table open; one is in the middle of a folder, or of many lookups. */
+static void what_is_read_keeps_nobody_from_writing_not_even_after_others_wrote(void **state)
+{
+	struct fixture *f = *state;
+	struct table *other;
+	struct table_children *c;
+	struct table_snapshot s;
+	const uint8_t *name;
+	size_t name_bytes;
+	struct node n;
+
+	other = open_again(f);
+	add_many(f, 1, 0, 500);
+	scribe_apply(&f->s, f->t);
+	s = latest(f);
+	assert_int_equal(table_view(f->t, &f->err), ERR_NONE);
+	assert_int_equal(table_children_open(f->t, &s, "", 0, &c, &f->err), ERR_NONE);
+	assert_true(table_children_next(c, &name, &name_bytes, &n, &f->err));
+	add_many(f, 2, 1, 3);
+	scribe_apply(&f->s, other);
+	add_many(f, 3, 2, 3);
+	scribe_apply(&f->s, f->t);
+	for (unsigned i = 1; i < 500; i++)
+		assert_true(table_children_next(c, &name, &name_bytes, &n, &f->err));
+	assert_false(table_children_next(c, &name, &name_bytes, &n, &f->err));
+	assert_int_equal(f->err.code, ERR_NONE);
+	table_view_end(f->t);
+	table_children_close(c);
+	table_snapshot_release(&s);
+	s = latest(f);
+	assert_int_equal(s.time_ns, 3);
+	table_snapshot_release(&s);
+	table_close(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -571,6 +660,8 @@ int main(void)
 		TEST(a_series_is_found_by_name_or_by_host_and_paths),
 		TEST(snapshots_are_listed_by_filter),
 		TEST(every_snapshot_of_a_random_history_shows_what_was_stored),
+		TEST(children_of_a_large_folder_come_in_order_and_each_once),
+		TEST(what_is_read_keeps_nobody_from_writing_not_even_after_others_wrote),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
