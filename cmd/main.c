@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <locale.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -82,6 +83,17 @@ static enum exit_code finish(struct invocation *inv, int code, struct error *err
 	return exit;
 }
 
+#define OWN_MAPPING_BYTES (1 << 20)
+#define ARENAS 2
+
+/* glibc keeps what was freed, more of it with every thread and every large buffer. Large buffers go
+ * back at once when each has a mapping of its own, and few arenas waste little. */
+static void bound_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, OWN_MAPPING_BYTES);
+	mallopt(M_ARENA_MAX, ARENAS);
+}
+
 int main(int argc, char **argv)
 {
 	struct invocation inv;
@@ -89,6 +101,7 @@ int main(int argc, char **argv)
 	enum exit_code exit;
 	int code;
 
+	bound_memory();
 	setlocale(LC_CTYPE, "");
 	tzset();
 	signals_start();

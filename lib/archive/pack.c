@@ -550,9 +550,17 @@ static bool go_inline(struct packer *p, struct buf *records)
 	return true;
 }
 
+static void drop_spare(struct packer *p)
+{
+	while (p->spare_count > 0)
+		block_writer_free(p->spare[--p->spare_count].writer);
+}
+
+/* A commit follows, which needs memory of its own. */
 static void start_over(struct packer *p)
 {
-	buf_clear(&p->records);
+	drop_spare(p);
+	buf_release(&p->records);
 	buf_clear(&p->small);
 	contents_clear(&p->small_contents);
 	p->small_over = false;
@@ -651,8 +659,7 @@ void packer_free(struct packer *p)
 	pool_free(p->workers);
 	pool_free(p->storer);
 	filling_free(p->filling);
-	while (p->spare_count > 0)
-		block_writer_free(p->spare[--p->spare_count].writer);
+	drop_spare(p);
 	lanes_free(p->lanes);
 	for (unsigned i = 0; p->jobs && i < p->job_count; i++) {
 		buf_release(&p->jobs[i].plain);

@@ -56,9 +56,9 @@ static int commit_part(struct putting *p, struct error *err)
 	p->r->bytes_stored += stored.place.stored_bytes;
 	p->r->thin = p->r->thin || stored.place.thin;
 	buf_add(&p->records, outlined->data, outlined->len_bytes);
-	buf_clear(outlined);
+	buf_release(outlined);
 	code = commit_records(p, &p->records, NULL, err);
-	buf_clear(&p->records);
+	buf_release(&p->records);
 	chunk_map_clear(&p->map);
 	p->last_commit = time(NULL);
 	return code;
