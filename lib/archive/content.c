@@ -2,11 +2,25 @@
 
 #include <stdlib.h>
 
+/* Frames of a long file are loaded ahead, by all processors and from all drives. */
+#define AHEAD_FILE_BYTES ((uint64_t)2 << 20)
+#define AHEAD_FRAMES 8
+
+/* The pieces gone through a second time, some frames ahead of those that are given. */
+struct ahead {
+	struct reader r;
+	struct piece_state state;
+	struct block_list *list; /* of the run at hand; NULL: between two */
+	uint32_t at, end;	 /* chunks of it not asked for yet */
+	unsigned frames;	 /* asked for and not given yet */
+};
+
 struct streaming {
 	struct array *a;
 	struct fetcher *f;
 	const struct content_file *file;
 	const struct content_sink *sink;
+	struct ahead *ahead; /* NULL: the file is short */
 	uint64_t at_bytes;
 };
 
@@ -23,6 +37,62 @@ static int give_lost(struct streaming *s, uint64_t len_bytes, const char *why, s
 	s->at_bytes += len_bytes;
 	return s->sink->lost(s->sink->ctx, at, len_bytes, why, err);
 }
+
+/* ---- ahead ---- */
+
+static void leave_run(struct streaming *s)
+{
+	if (s->ahead->list)
+		fetch_list_release(s->f, s->ahead->list);
+	s->ahead->list = NULL;
+}
+
+/* The next run of chunks. False: there is none, or it is not as it should be (told when its turn
+ * comes). */
+static bool enter_run(struct streaming *s)
+{
+	struct ahead *h = s->ahead;
+	struct error ignored;
+	struct piece p;
+
+	do {
+		if (!piece_next(&h->state, &h->r, &p))
+			return false;
+	} while (p.hole);
+	if (fetch_list(s->f, &p.block_uid, &h->list, &ignored) != ERR_NONE) {
+		h->list = NULL;
+		return false;
+	}
+	h->at = p.first;
+	h->end = p.first + p.count;
+	return h->end <= h->list->contents.chunk_count;
+}
+
+static void look_ahead(struct streaming *s)
+{
+	struct ahead *h = s->ahead;
+
+	while (h->frames < AHEAD_FRAMES) {
+		const struct contents_chunk *chunks;
+		uint32_t frame;
+
+		if (!h->list && !enter_run(s)) {
+			h->r.left_bytes = 0;
+			leave_run(s);
+			return;
+		}
+		chunks = h->list->contents.chunks;
+		frame = chunks[h->at].frame;
+		fetch_ahead(s->f, h->list, frame);
+		h->frames++;
+		while (h->at < h->end && chunks[h->at].frame == frame)
+			h->at++;
+		if (h->at == h->end)
+			leave_run(s);
+	}
+}
+
+/* ---- in order ---- */
 
 /* Chunks one by one: some may be had from other blocks. */
 static int give_chunks(struct streaming *s, struct block_list *list, uint32_t first, uint32_t end,
@@ -58,8 +128,13 @@ static int give_frame(struct streaming *s, struct block_list *list, uint32_t fir
 	const struct contents_chunk *chunks = list->contents.chunks;
 	struct frame *frame;
 	size_t from = chunks[first].offset_bytes, len;
-	int code = fetch_frame(s->f, list, chunks[first].frame, &frame, err);
+	int code;
 
+	if (s->ahead) {
+		look_ahead(s);
+		s->ahead->frames -= s->ahead->frames > 0;
+	}
+	code = fetch_frame(s->f, list, chunks[first].frame, &frame, err);
 	if (is_lost(code))
 		return give_chunks(s, list, first, end, err);
 	if (code != ERR_NONE)
@@ -108,9 +183,11 @@ static int give_pieces(struct streaming *s, const uint8_t *bytes, size_t len_byt
 {
 	struct reader r = reader_of(bytes, len_bytes);
 	struct piece_state state = { .any = false };
+	struct ahead ahead = { .r = r };
 	struct piece p;
 	int code = ERR_NONE;
 
+	s->ahead = s->file->node->size_bytes >= AHEAD_FILE_BYTES ? &ahead : NULL;
 	while (code == ERR_NONE && s->at_bytes < s->file->node->size_bytes &&
 	       piece_next(&state, &r, &p)) {
 		if (p.hole) {
@@ -120,6 +197,9 @@ static int give_pieces(struct streaming *s, const uint8_t *bytes, size_t len_byt
 			code = give_run(s, &p, err);
 		}
 	}
+	if (s->ahead)
+		leave_run(s);
+	s->ahead = NULL;
 	if (code == ERR_NONE && r.failed)
 		code = err_set(err, ERR_CORRUPT, "malformed content");
 	return code;

@@ -1,13 +1,13 @@
 #include "array/fetch.h"
 
-#include "array/degraded.h"
-#include "array/object.h"
-#include "block/block.h"
+#include "array/frame_load.h"
+#include "base/pool.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define LISTS_KEPT 32
+#define LISTS_A_THREAD 8 /* more than a thread, and what is loaded ahead for it, ever hold */
 #define FRAMES_KEPT 256
 #define PLACES_TRIED 8 /* other blocks that hold the same chunk */
 
@@ -30,31 +30,39 @@ struct list_entry {
 	bool filled;
 };
 
-/* Buffers and codec state of one call; kept for the next. */
-struct workspace {
-	struct workspace *next;
-	struct framer *framer;
-	struct buf box, packed;
-};
-
 struct fetcher {
 	struct array *a;
-	pthread_mutex_t lock;
+	struct frame_loader *loader;
+	struct pool *ahead;
+	pthread_mutex_t lock; /* everything below */
 	pthread_cond_t loaded;
 	struct frame_entry *frames[FRAMES_KEPT];
-	struct list_entry *lists[LISTS_KEPT];
-	struct workspace *spare;
+	struct list_entry **lists;
+	unsigned lists_kept;
 	size_t cached_bytes, cache_bytes;
 	uint64_t clock;
-	atomic_ullong reconstructed;
 };
 
 int fetcher_new(struct array *a, size_t cache_bytes, struct fetcher **out, struct error *err)
 {
 	struct fetcher *f = calloc(1, sizeof(*f));
+	int code;
 
 	if (!f)
 		return err_nomem(err);
+	f->lists_kept = LISTS_A_THREAD * a->options.threads;
+	if (f->lists_kept < LISTS_KEPT)
+		f->lists_kept = LISTS_KEPT;
+	f->lists = calloc(f->lists_kept, sizeof(struct list_entry *));
+	code = f->lists ? frame_loader_new(a, &f->loader, err) : err_nomem(err);
+	if (code == ERR_NONE && !(f->ahead = pool_new(a->options.threads, err)))
+		code = (int)err->code;
+	if (code != ERR_NONE) {
+		frame_loader_free(f->loader);
+		free(f->lists);
+		free(f);
+		return code;
+	}
 	f->a = a;
 	f->cache_bytes = cache_bytes;
 	pthread_mutex_init(&f->lock, NULL);
@@ -63,36 +71,23 @@ int fetcher_new(struct array *a, size_t cache_bytes, struct fetcher **out, struc
 	return ERR_NONE;
 }
 
-static void workspace_free(struct workspace *w)
-{
-	if (!w)
-		return;
-	framer_free(w->framer);
-	buf_release(&w->box);
-	buf_release(&w->packed);
-	free(w);
-}
-
 void fetcher_free(struct fetcher *f)
 {
 	if (!f)
 		return;
+	pool_free(f->ahead);
 	for (unsigned i = 0; i < FRAMES_KEPT; i++) {
 		if (f->frames[i])
 			free(f->frames[i]->bytes);
 		free(f->frames[i]);
 	}
-	for (unsigned i = 0; i < LISTS_KEPT; i++) {
+	for (unsigned i = 0; i < f->lists_kept; i++) {
 		if (f->lists[i])
 			contents_release(&f->lists[i]->list.contents);
 		free(f->lists[i]);
 	}
-	while (f->spare) {
-		struct workspace *next = f->spare->next;
-
-		workspace_free(f->spare);
-		f->spare = next;
-	}
+	free(f->lists);
+	frame_loader_free(f->loader);
 	pthread_mutex_destroy(&f->lock);
 	pthread_cond_destroy(&f->loaded);
 	free(f);
@@ -100,45 +95,14 @@ void fetcher_free(struct fetcher *f)
 
 unsigned long long fetch_reconstructed(const struct fetcher *f)
 {
-	return atomic_load(&f->reconstructed);
-}
-
-static struct workspace *take_workspace(struct fetcher *f, struct error *err)
-{
-	struct workspace *w;
-
-	pthread_mutex_lock(&f->lock);
-	w = f->spare;
-	if (w)
-		f->spare = w->next;
-	pthread_mutex_unlock(&f->lock);
-	if (w)
-		return w;
-	w = calloc(1, sizeof(*w));
-	if (!w) {
-		err_nomem(err);
-		return NULL;
-	}
-	if (framer_new(0, &w->framer, err) != ERR_NONE) {
-		free(w);
-		return NULL;
-	}
-	return w;
-}
-
-static void give_workspace(struct fetcher *f, struct workspace *w)
-{
-	pthread_mutex_lock(&f->lock);
-	w->next = f->spare;
-	f->spare = w;
-	pthread_mutex_unlock(&f->lock);
+	return frame_loader_reconstructed(f->loader);
 }
 
 /* ---- lists ---- */
 
 static struct list_entry *find_list(struct fetcher *f, const struct id *uid)
 {
-	for (unsigned i = 0; i < LISTS_KEPT; i++) {
+	for (unsigned i = 0; i < f->lists_kept; i++) {
 		if (f->lists[i] && f->lists[i]->filled &&
 		    id_equal(&f->lists[i]->list.block.uid, uid))
 			return f->lists[i];
@@ -151,7 +115,7 @@ static struct list_entry *free_list(struct fetcher *f)
 {
 	struct list_entry *oldest = NULL;
 
-	for (unsigned i = 0; i < LISTS_KEPT; i++) {
+	for (unsigned i = 0; i < f->lists_kept; i++) {
 		if (!f->lists[i])
 			return f->lists[i] = calloc(1, sizeof(struct list_entry));
 		if (f->lists[i]->users == 0 && (!oldest || f->lists[i]->last_use < oldest->last_use))
@@ -196,6 +160,13 @@ out:
 	return code;
 }
 
+static void hold_list(struct fetcher *f, struct block_list *list)
+{
+	pthread_mutex_lock(&f->lock);
+	((struct list_entry *)list)->users++;
+	pthread_mutex_unlock(&f->lock);
+}
+
 void fetch_list_release(struct fetcher *f, struct block_list *list)
 {
 	struct list_entry *e = (struct list_entry *)list;
@@ -206,127 +177,6 @@ void fetch_list_release(struct fetcher *f, struct block_list *list)
 }
 
 /* ---- frames ---- */
-
-/* What it takes to judge the bytes of one box. */
-struct judging {
-	struct fetcher *f;
-	const struct block_list *list;
-	uint32_t index;
-	struct workspace *w;
-	uint8_t *plain; /* filled when the judgement is good */
-};
-
-/* Whether the plain bytes are the chunks that the list names. */
-static int check_chunks(const struct judging *j, struct error *err)
-{
-	const struct contents *c = &j->list->contents;
-	const struct contents_frame *frame = &c->frames[j->index];
-
-	for (uint32_t i = 0; i < frame->chunks; i++) {
-		const struct contents_chunk *chunk = &c->chunks[frame->first_chunk + i];
-		struct hash id = chunk_id(j->f->a->keys, j->plain + chunk->offset_bytes,
-					  chunk->len_bytes);
-
-		if (!hash_equal(&id, &chunk->id))
-			return err_set(err, ERR_CORRUPT, "a chunk is not what its id says");
-	}
-	return ERR_NONE;
-}
-
-static int unpack(const struct judging *j, const uint8_t *packed, size_t packed_bytes,
-		  struct error *err)
-{
-	const struct contents_frame *frame = &j->list->contents.frames[j->index];
-	int code = framer_unpack(j->w->framer, frame->method, packed, packed_bytes, j->plain,
-				 frame->plain_bytes, err);
-
-	return code == ERR_NONE ? check_chunks(j, err) : code;
-}
-
-static int judge_box(void *ctx, const uint8_t *bytes, struct error *err)
-{
-	const struct judging *j = ctx;
-	const struct contents_frame *frame = &j->list->contents.frames[j->index];
-	size_t packed_bytes;
-	int code;
-
-	if (frame->box_bytes < BOX_OVERHEAD_BYTES)
-		return err_set(err, ERR_CORRUPT, "a frame too short for a box");
-	packed_bytes = frame->box_bytes - BOX_OVERHEAD_BYTES;
-	buf_clear(&j->w->packed);
-	if (!buf_reserve(&j->w->packed, packed_bytes + 1))
-		return err_nomem(err);
-	code = block_open_frame(j->f->a->keys, &j->list->block.uid, j->list->block.epoch, j->index,
-				bytes, frame->box_bytes, j->w->packed.data, err);
-	return code == ERR_NONE ? unpack(j, j->w->packed.data, packed_bytes, err) : code;
-}
-
-static int load_inline(struct judging *j, struct error *err)
-{
-	const struct contents_frame *frame = &j->list->contents.frames[j->index];
-	struct contents unused = { 0 };
-	int code;
-
-	buf_clear(&j->w->box);
-	pthread_mutex_lock(&j->f->a->table_lock);
-	code = table_block_contents(j->f->a->table, j->list->block.id, &unused, &j->w->box, err);
-	pthread_mutex_unlock(&j->f->a->table_lock);
-	contents_release(&unused);
-	if (code != ERR_NONE)
-		return code;
-	if (frame->offset_bytes > j->w->box.len_bytes ||
-	    frame->box_bytes > j->w->box.len_bytes - frame->offset_bytes)
-		return err_set(err, ERR_CORRUPT, "an inline frame beyond its data");
-	return unpack(j, j->w->box.data + frame->offset_bytes, frame->box_bytes, err);
-}
-
-/* From its own place, and when that fails from the rest of its group. */
-static int load_stored(struct judging *j, struct error *err)
-{
-	const struct contents_frame *frame = &j->list->contents.frames[j->index];
-	struct array_drive *d = block_drive(j->f->a, &j->list->block);
-	char name[OBJECT_NAME_MAX + 1];
-	int code;
-
-	buf_clear(&j->w->box);
-	if (!buf_reserve(&j->w->box, frame->box_bytes + 1))
-		return err_nomem(err);
-	if (d) {
-		object_name_block(&j->list->block.name, name);
-		code = d->handle->driver->get(d->handle, name, frame->offset_bytes, j->w->box.data,
-					      frame->box_bytes, err);
-		if (code == ERR_NONE)
-			code = judge_box(j, j->w->box.data, err);
-		if (code == ERR_NONE || code == ERR_NOMEM)
-			return code;
-		if (atomic_fetch_add(&d->damaged, 1) == 0)
-			array_tell(j->f->a, TELL_WARNING,
-				   "drive %s: %s: %s: reading around it (`mrmr scrub` repairs)", d->name,
-				   name, err->message);
-	}
-	code = degraded_read(j->f->a, &j->list->block, frame->offset_bytes, j->w->box.data,
-			     frame->box_bytes, judge_box, j, err);
-	if (code == ERR_NONE && atomic_fetch_add(&j->f->reconstructed, 1) == 0)
-		array_tell(j->f->a, TELL_WARNING,
-			   "some data are reconstructed from parity: the array is degraded");
-	return code;
-}
-
-static int load(struct fetcher *f, const struct block_list *list, uint32_t index, uint8_t *plain,
-		struct error *err)
-{
-	struct judging j = { .f = f, .list = list, .index = index, .plain = plain };
-	int code;
-
-	if (list->block.lost)
-		return err_set(err, ERR_LOST, "a block that was declared lost");
-	j.w = take_workspace(f, err);
-	if (!j.w)
-		return (int)err->code;
-	code = list->block.is_inline ? load_inline(&j, err) : load_stored(&j, err);
-	give_workspace(f, j.w);
-	return code;
-}
 
 static struct frame_entry *find_frame(struct fetcher *f, int64_t block_id, uint32_t index)
 {
@@ -401,7 +251,7 @@ static int load_entry(struct fetcher *f, const struct block_list *list, uint32_t
 	e->frame = (struct frame){ e->bytes, len_bytes };
 	f->cached_bytes += len_bytes;
 	pthread_mutex_unlock(&f->lock);
-	code = load(f, list, index, e->bytes, err);
+	code = frame_load(f->loader, list, index, e->bytes, err);
 	pthread_mutex_lock(&f->lock);
 	if (code == ERR_NONE)
 		e->state = ENTRY_READY;
@@ -442,6 +292,43 @@ void fetch_release(struct fetcher *f, struct frame *frame)
 	if (--e->users == 0)
 		pthread_cond_broadcast(&f->loaded);
 	pthread_mutex_unlock(&f->lock);
+}
+
+/* ---- ahead ---- */
+
+struct ahead_job {
+	struct fetcher *f;
+	struct block_list *list; /* held */
+	uint32_t index;
+};
+
+/* Whoever needs the frame meets its error again. */
+static void run_ahead(void *arg)
+{
+	struct ahead_job *job = arg;
+	struct frame *frame;
+	struct error ignored;
+
+	if (fetch_frame(job->f, job->list, job->index, &frame, &ignored) == ERR_NONE)
+		fetch_release(job->f, frame);
+	fetch_list_release(job->f, job->list);
+	free(job);
+}
+
+void fetch_ahead(struct fetcher *f, struct block_list *list, uint32_t index)
+{
+	struct ahead_job *job;
+	bool there;
+
+	pthread_mutex_lock(&f->lock);
+	there = find_frame(f, list->block.id, index) != NULL;
+	pthread_mutex_unlock(&f->lock);
+	job = there ? NULL : malloc(sizeof(*job));
+	if (!job)
+		return;
+	*job = (struct ahead_job){ f, list, index };
+	hold_list(f, list);
+	pool_add(f->ahead, run_ahead, job);
 }
 
 /* ---- chunks ---- */

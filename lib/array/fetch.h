@@ -34,6 +34,9 @@ void fetch_list_release(struct fetcher *f, struct block_list *list);
 int fetch_frame(struct fetcher *f, struct block_list *list, uint32_t index, struct frame **out,
 		struct error *err);
 void fetch_release(struct fetcher *f, struct frame *frame);
+/* That frame will be fetched soon: another thread may load it meanwhile. index is one that the list
+ * has. */
+void fetch_ahead(struct fetcher *f, struct block_list *list, uint32_t index);
 
 /* One chunk of a list into out (its len_bytes): from the block itself, else from any other block
  * that has the same chunk. ERR_LOST. */

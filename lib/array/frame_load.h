@@ -1,0 +1,23 @@
+/*
+ * Loading one frame of a block: its bytes from where they are or reconstructed, opened, unpacked,
+ * every chunk id recomputed. Several threads may load at once.
+ */
+#ifndef MRMR_ARRAY_FRAME_LOAD_H
+#define MRMR_ARRAY_FRAME_LOAD_H
+
+#include "array/fetch.h"
+
+struct frame_loader;
+
+int frame_loader_new(struct array *a, struct frame_loader **out, struct error *err);
+void frame_loader_free(struct frame_loader *l); /* NULL is allowed */
+
+/* Frame number index of the list into plain (its plain_bytes). ERR_LOST when it is beyond
+ * reconstruction. */
+int frame_load(struct frame_loader *l, const struct block_list *list, uint32_t index,
+	       uint8_t *plain, struct error *err);
+
+/* How many frames had to be reconstructed so far. */
+unsigned long long frame_loader_reconstructed(const struct frame_loader *l);
+
+#endif
