@@ -292,11 +292,13 @@ static int file_about(struct drive *d, struct drive_about *out, struct error *er
 {
 	struct file_drive *f = (struct file_drive *)d;
 	struct statvfs space;
+	struct stat st;
 
-	if (fstatvfs(f->root_fd, &space) < 0)
+	if (fstatvfs(f->root_fd, &space) < 0 || fstat(f->root_fd, &st) < 0)
 		return err_errno(err, "ask for the space left");
 	out->total_bytes = (uint64_t)space.f_blocks * space.f_frsize;
 	out->free_bytes = (uint64_t)space.f_bavail * space.f_frsize;
+	out->space = st.st_dev; /* of a file system */
 	if (!disk_domain("/sys", "/proc/self", f->root_fd, out->domain))
 		return err_errno(err, "ask for the disk");
 	return ERR_NONE;

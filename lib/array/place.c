@@ -24,6 +24,22 @@ static uint64_t reserve_of(const struct array *a, const struct array_drive *d, u
 	return blocks > share ? blocks : share;
 }
 
+static bool shares_space(const struct array_drive *d, const struct array_drive *with)
+{
+	return d == with || (d->about.space != 0 && d->about.space == with->about.space);
+}
+
+/* An equal part of what is free for the drives on one file system. */
+static uint64_t free_share(const struct array *a, const struct array_drive *d)
+{
+	unsigned sharers = 0;
+
+	for (unsigned i = 0; i < a->count; i++)
+		sharers += &a->drives[i] == d ||
+			   (shares_space(&a->drives[i], d) && drive_usable(&a->drives[i]));
+	return d->about.free_bytes / sharers;
+}
+
 static void view_one(const struct array *a, unsigned i, struct alloc_drive *out)
 {
 	const struct array_drive *d = &a->drives[i];
@@ -45,7 +61,7 @@ static void view_one(const struct array *a, unsigned i, struct alloc_drive *out)
 			break;
 		}
 	}
-	size = knows ? d->used_bytes + d->about.free_bytes : UINT64_MAX / 1024;
+	size = knows ? d->used_bytes + free_share(a, d) : UINT64_MAX / 1024;
 	if (d->record.max_bytes && d->record.max_bytes < size)
 		size = d->record.max_bytes;
 	reserve = reserve_of(a, d, size);
@@ -58,6 +74,19 @@ void place_view(struct array *a, struct alloc_drive *out)
 	pthread_mutex_lock(&a->place_lock);
 	for (unsigned i = 0; i < a->count; i++)
 		view_one(a, i, &out[i]);
+	pthread_mutex_unlock(&a->place_lock);
+}
+
+void place_book(struct array *a, struct array_drive *d, uint64_t len_bytes)
+{
+	pthread_mutex_lock(&a->place_lock);
+	d->used_bytes += len_bytes;
+	for (unsigned i = 0; i < a->count; i++) {
+		uint64_t *free_bytes = &a->drives[i].about.free_bytes;
+
+		if (shares_space(&a->drives[i], d))
+			*free_bytes -= len_bytes < *free_bytes ? len_bytes : *free_bytes;
+	}
 	pthread_mutex_unlock(&a->place_lock);
 }
 
@@ -307,10 +336,7 @@ static bool account(struct attempt *t, struct buf *records, struct place_result 
 
 		if (t->jobs[i].code != ERR_NONE)
 			continue;
-		pthread_mutex_lock(&t->a->place_lock);
-		d->used_bytes += len;
-		d->about.free_bytes -= len < d->about.free_bytes ? len : d->about.free_bytes;
-		pthread_mutex_unlock(&t->a->place_lock);
+		place_book(t->a, d, len);
 		result->stored_bytes += len;
 		if (!all)
 			record_garbage(records, &d->id, t->jobs[i].name, false);

@@ -25,8 +25,11 @@ struct place_result {
 	bool thin;	       /* some group has fewer rows than the policy asks */
 };
 
-/* The allocator's view of the drives. out holds a->count entries. */
+/* The allocator's view of the drives. out holds a->count entries. Drives on one file system have
+ * equal parts of what is free there. */
 void place_view(struct array *a, struct alloc_drive *out);
+/* So many bytes were stored on d just now. */
+void place_book(struct array *a, struct array_drive *d, uint64_t len_bytes);
 
 /* How many members and rows the next group would have, and how long its blocks may be. */
 int place_shape(struct array *a, unsigned *k, unsigned *m, uint32_t *block_bytes,

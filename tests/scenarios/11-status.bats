@@ -237,3 +237,11 @@ true
 	[[ "$output" == *"state:    degraded"* ]]
 	find d1 d3 -printf '%p %T@ %s\n' | sort | diff before -
 }
+
+@test "drives on one file system share what is free there" {
+	"$MRMR" drives --json >drives
+	sum=$(jq -s 'map(.free_bytes) | add' drives)
+	free=$(df --output=avail -B1 d1 | tail -n 1)
+	[ "$sum" -le "$((free + 100000000))" ]
+	[ "$sum" -ge "$((free / 2))" ]
+}
