@@ -56,10 +56,10 @@ int put_commit_if_due(struct putting *p, struct error *err);
 int put_store(void *ctx, const struct feed_event *events, size_t count, struct error *err);
 /* put_read.c: the feed gets to know the folder at hand, once. */
 int put_tell_folder(struct putting *p, const struct walk_folder *folder, struct error *err);
-/* put_read.c: reads one thing that is new or changed. What is wrong with it alone is noted and no
- * error. */
+/* put_read.c: reads one thing that is new or (in_base) changed. What is wrong with it alone is
+ * noted and no error; *stored tells whether the snapshot has it. */
 int put_entry(struct putting *p, const struct walk_folder *folder, struct walk_entry *e,
-	      struct error *err);
+	      bool in_base, bool *stored, struct error *err);
 /* put_walk.c: goes through all roots. */
 int put_walk(struct putting *p, struct error *err);
 

@@ -36,6 +36,13 @@ static bool is_of_the_file(int code)
 	       code == ERR_TRANSIENT || code == ERR_UNSUPPORTED || code == ERR_EXISTS;
 }
 
+/* What cannot be stored is not in the snapshot, nor is what its base has under that name. */
+static int leave_out(struct putting *p, const struct walk_entry *e, bool in_base,
+		     struct error *err)
+{
+	return in_base ? feed_remove(p->feed, e->name, e->name_bytes, err) : ERR_NONE;
+}
+
 /* The file's bytes and holes. *unreadable: an error is of the source. */
 static int read_content(struct putting *p, struct source *s, bool *unreadable, struct error *err)
 {
@@ -68,18 +75,19 @@ static int read_content(struct putting *p, struct source *s, bool *unreadable, s
 }
 
 static int read_file(struct putting *p, const struct walk_folder *folder, struct walk_entry *e,
-		     struct error *err)
+		     bool in_base, bool *stored, struct error *err)
 {
 	struct source s;
 	struct error why;
 	bool unreadable = false;
 	int code = source_open(&s, folder->fd, (const char *)e->name, err);
 
+	*stored = code == ERR_NONE;
 	if (code != ERR_NONE) {
 		if (!is_of_the_file(code))
 			return code;
 		note_file(p, NOTE_ERROR, folder, e, err->message);
-		return ERR_NONE;
+		return leave_out(p, e, in_base, err);
 	}
 	counters_name(p->o->counters, (const char *)e->name);
 	buf_clear(&p->xattrs);
@@ -89,9 +97,11 @@ static int read_file(struct putting *p, const struct walk_folder *folder, struct
 	if (code == ERR_NONE)
 		code = read_content(p, &s, &unreadable, err);
 	if (code != ERR_NONE && unreadable && is_of_the_file(code)) {
+		*stored = false;
 		note_file(p, NOTE_ERROR, folder, e, err->message);
 		source_close(&s);
-		return feed_file_drop(p->feed, err);
+		code = feed_file_drop(p->feed, err);
+		return code == ERR_NONE ? leave_out(p, e, in_base, err) : code;
 	}
 	if (code == ERR_NONE) {
 		s.node.size_bytes = s.at_bytes;
@@ -108,7 +118,7 @@ static int read_file(struct putting *p, const struct walk_folder *folder, struct
 }
 
 static int read_other(struct putting *p, const struct walk_folder *folder, struct walk_entry *e,
-		      struct error *err)
+		      bool in_base, struct error *err)
 {
 	struct node n = e->node;
 	int code;
@@ -119,7 +129,7 @@ static int read_other(struct putting *p, const struct walk_folder *folder, struc
 		code = meta_read_link(folder->fd, (const char *)e->name, &p->target, err);
 		if (code != ERR_NONE) {
 			note_file(p, NOTE_ERROR, folder, e, err->message);
-			return ERR_NONE;
+			return leave_out(p, e, in_base, err);
 		}
 		n.target = p->target.data;
 		n.target_bytes = p->target.len_bytes;
@@ -132,10 +142,11 @@ static int read_other(struct putting *p, const struct walk_folder *folder, struc
 }
 
 int put_entry(struct putting *p, const struct walk_folder *folder, struct walk_entry *e,
-	      struct error *err)
+	      bool in_base, bool *stored, struct error *err)
 {
 	int code;
 
+	*stored = true;
 	if (p->o->dry_run) {
 		if (e->node.type == NODE_FILE) {
 			p->r->bytes += e->node.size_bytes;
@@ -146,6 +157,6 @@ int put_entry(struct putting *p, const struct walk_folder *folder, struct walk_e
 	code = put_tell_folder(p, folder, err);
 	if (code != ERR_NONE)
 		return code;
-	return e->node.type == NODE_FILE ? read_file(p, folder, e, err)
-					 : read_other(p, folder, e, err);
+	return e->node.type == NODE_FILE ? read_file(p, folder, e, in_base, stored, err)
+					 : read_other(p, folder, e, in_base, err);
 }

@@ -55,30 +55,37 @@ static bool still_stored(const struct putting *p, const struct old_entry *old)
 static int meet_both(struct putting *p, const struct walk_folder *folder, struct walk_entry *e,
 		     const struct old_entry *old, struct error *err)
 {
-	bool is_file = e->node.type == NODE_FILE;
+	bool is_file = e->node.type == NODE_FILE, stored;
+	int code;
 
 	if (node_unchanged(&old->node, &e->node) && !(p->o->force && is_file) &&
 	    still_stored(p, old)) {
 		if (is_file) {
 			p->r->files_unmodified++;
+			p->r->files++;
 			p->r->bytes += e->node.size_bytes;
 			counters_add(p->o->counters, 1, 0);
 		}
 		return ERR_NONE;
 	}
-	if (is_file)
-		p->r->files_changed++;
 	counters_add(p->o->counters, 1, 0);
-	return put_entry(p, folder, e, err);
+	code = put_entry(p, folder, e, true, &stored, err);
+	p->r->files_changed += is_file && stored;
+	p->r->files += is_file && stored;
+	return code;
 }
 
 static int meet_new(struct putting *p, const struct walk_folder *folder, struct walk_entry *e,
 		    struct error *err)
 {
-	if (e->node.type == NODE_FILE)
-		p->r->files_new++;
+	bool is_file = e->node.type == NODE_FILE, stored;
+	int code;
+
 	counters_add(p->o->counters, 1, 0);
-	return put_entry(p, folder, e, err);
+	code = put_entry(p, folder, e, false, &stored, err);
+	p->r->files_new += is_file && stored;
+	p->r->files += is_file && stored;
+	return code;
 }
 
 static int meet_gone(struct putting *p, const struct walk_folder *folder,
@@ -115,8 +122,6 @@ static int put_folder(struct putting *p, struct walk *w, const struct walk_folde
 			code = meet_new(p, folder, &e, err);
 		else
 			code = meet_both(p, folder, &e, &old, err);
-		if (code == ERR_NONE && order >= 0 && e.node.type == NODE_FILE)
-			p->r->files++;
 		if (code == ERR_NONE && order <= 0)
 			code = next_old(p, &old, err);
 		if (code == ERR_NONE && order >= 0) {
