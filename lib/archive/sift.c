@@ -226,6 +226,10 @@ enum choice sift_choose(struct crawl *c, const struct listed *e, struct node *n)
 		add_note(c, NOTE_ERROR, name, "a name that cannot be stored");
 		return CHOICE_OUT;
 	}
+	if (c->path.len_bytes + 1 + e->name_bytes > PATH_BYTES_MAX) {
+		add_note(c, NOTE_ERROR, name, "a path too long to be stored");
+		return CHOICE_OUT;
+	}
 	/* Before stat, which may hang where an exclusion is meant to keep us away from. */
 	excluded = leaves_out(c, e, lead, NULL);
 	if (excluded && !lead.leads && !lead.is_root)

@@ -21,16 +21,15 @@ static void take_note(void *ctx, enum note_level level, const uint8_t *path, siz
 	struct walked *p = ctx;
 	size_t cut = strlen(p->path);
 	char line[1024];
-	int len;
 
 	if (path_bytes < cut)
 		cut = 0;
-	len = snprintf(line, sizeof(line), "%s %.*s: %s\n",
-		       level == NOTE_ERROR  ? "error"
-		       : level == NOTE_INFO ? "info"
-					    : "detail",
-		       (int)(path_bytes - cut), path + cut, what);
-	buf_add(&p->notes, line, (size_t)len);
+	snprintf(line, sizeof(line), "%s %.*s: %s\n",
+		 level == NOTE_ERROR  ? "error"
+		 : level == NOTE_INFO ? "info"
+				      : "detail",
+		 (int)(path_bytes - cut), path + cut, what);
+	buf_add(&p->notes, line, strlen(line));
 }
 
 int walked_set_up(void **state)

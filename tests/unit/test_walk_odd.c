@@ -84,6 +84,48 @@ static void deeper_than_a_path_and_than_descriptors_go(void **state)
 	assert_string_equal(walked_notes(p), "");
 }
 
+/* 255-byte names to the longest path that can be stored, and one level more. */
+static void what_lies_deeper_than_can_be_stored_is_noted_and_left_out(void **state)
+{
+	struct walked *p = *state;
+	const char *path = p->path;
+	char name[NAME_BYTES_MAX + 1];
+	struct walk_folder f;
+	struct walk_entry e;
+	struct roots roots;
+	struct walk *w;
+	struct error err;
+	size_t longest = 0;
+	int fd = dup(p->fd);
+
+	memset(name, 'd', NAME_BYTES_MAX);
+	name[NAME_BYTES_MAX] = '\0';
+	for (size_t bytes = strlen(path); bytes <= PATH_BYTES_MAX; bytes += sizeof(name)) {
+		int parent = fd;
+
+		assert_int_equal(mkdirat(parent, name, 0700), 0);
+		fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_true(fd >= 0);
+		close(parent);
+	}
+	close(fd);
+	assert_int_equal(roots_make(&path, 1, &roots, &err), ERR_NONE);
+	assert_int_equal(walk_open(&p->options, &roots, &w, &err), ERR_NONE);
+	while (walk_next_folder(w, &f, &err)) {
+		longest = f.path_bytes;
+		while (walk_next_entry(w, &e, &err))
+			;
+	}
+	assert_int_equal(err.code, ERR_NONE);
+	walk_close(w);
+	roots_release(&roots);
+	assert_true(longest <= PATH_BYTES_MAX);
+	assert_true(longest + sizeof(name) > PATH_BYTES_MAX);
+	buf_add_u8(&p->notes, 0);
+	assert_memory_equal(walked_notes(p), "error /ddd", 10);
+	assert_null(strstr(walked_notes(p) + 1, "error /"));
+}
+
 static void move_away(struct walked *p, struct walk *w, const struct walk_folder *f)
 {
 	(void)w;
@@ -281,6 +323,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, walked_tear_down)
 	const struct CMUnitTest tests[] = {
 		T(deeper_than_a_path_and_than_descriptors_go),
+		T(what_lies_deeper_than_can_be_stored_is_noted_and_left_out),
 		T(a_folder_moved_meanwhile_does_not_lead_the_walk_astray),
 		T(a_folder_that_cannot_be_found_again_is_noted),
 		T(a_folder_that_may_not_be_read_is_noted_and_visited_empty),
