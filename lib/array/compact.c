@@ -14,6 +14,8 @@
 #define TIER 8		/* segments of a class that become one of the next */
 #define PENDING_MAX 64	/* with so many, every command that writes compacts */
 #define CLASS_BYTES 512 /* the smallest segments; each class is TIER times the one before */
+/* Records that become one segment: lengths on drives say little of them, some shrink a lot. */
+#define RECORDS_MAX (SEGMENT_BODY_MAX / 4 * 3)
 
 /* A segment of the chain that the state folder holds, oldest first. */
 struct link {
@@ -80,23 +82,33 @@ static bool find_run(const struct compaction *c, uint64_t max_bytes, size_t *fir
 	return false;
 }
 
+/* Opens the parts, from the newest back to the first, or as far as they become one segment. */
 static int load_parts(struct compaction *c, size_t first, struct error *err)
 {
+	size_t at = c->count - first, records_bytes = 0;
 	struct buf bytes = { 0 };
 	unsigned from;
 	int code = ERR_NONE;
 
-	c->parts = calloc(c->count - first, sizeof(*c->parts));
+	c->parts = calloc(at, sizeof(*c->parts));
 	if (!c->parts)
 		return err_nomem(err);
-	for (size_t i = first; i < c->count && code == ERR_NONE; i++) {
-		code = journals_load(c->a, &c->journals, c->chain[i].item, &bytes, &from, err);
+	while (at > 0 && code == ERR_NONE) {
+		struct segment *s = &c->parts[--at];
+
+		code = journals_load(c->a, &c->journals, c->chain[first + at].item, &bytes, &from,
+				     err);
 		if (code == ERR_NONE)
-			code = segment_open(c->a->keys, bytes.data, bytes.len_bytes,
-					    &c->parts[c->part_count], err);
-		if (code == ERR_NONE)
-			c->part_count++;
+			code = segment_open(c->a->keys, bytes.data, bytes.len_bytes, s, err);
+		records_bytes += s->records.len_bytes;
+		if (code == ERR_NONE && records_bytes <= RECORDS_MAX)
+			continue;
+		segment_release(s);
+		at++;
+		break;
 	}
+	c->part_count = c->count - first - at;
+	memmove(c->parts, c->parts + at, c->part_count * sizeof(*c->parts));
 	buf_release(&bytes);
 	return code;
 }
@@ -227,8 +239,9 @@ static int compact_run(struct compaction *c, size_t first, struct error *err)
 	struct sender s;
 	int code = load_parts(c, first, err);
 
-	if (code == ERR_NONE)
-		code = merge(c, err);
+	if (code != ERR_NONE || c->part_count < TIER)
+		return code;
+	code = merge(c, err);
 	if (code != ERR_NONE)
 		return code;
 	code = sending_begin(&s, c->a, err);
