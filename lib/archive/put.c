@@ -67,15 +67,16 @@ static int commit_part(struct putting *p, struct error *err)
 int put_commit_if_due(struct putting *p, struct error *err)
 {
 	uint64_t added = packer_added_bytes(p->packer);
-	uint32_t inline_bytes = geometry_inline_bytes(&p->a->policy.geometry);
+	bool much_metadata = outline_records(p->outline)->len_bytes >= COMMIT_RECORD_BYTES;
 	int code = ERR_NONE;
 
-	if (added > inline_bytes && !p->intent_committed)
+	if (added <= geometry_inline_bytes(&p->a->policy.geometry) && !much_metadata)
+		return ERR_NONE;
+	if (!p->intent_committed)
 		code = commit_intent(p, err);
-	if (code != ERR_NONE || added <= inline_bytes)
+	if (code != ERR_NONE)
 		return code;
-	if (added < COMMIT_BYTES && p->map.count < COMMIT_CHUNKS &&
-	    outline_records(p->outline)->len_bytes < COMMIT_RECORD_BYTES &&
+	if (added < COMMIT_BYTES && p->map.count < COMMIT_CHUNKS && !much_metadata &&
 	    time(NULL) - p->last_commit < COMMIT_SECONDS)
 		return ERR_NONE;
 	return commit_part(p, err);

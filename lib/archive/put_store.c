@@ -170,5 +170,6 @@ int put_store(void *ctx, const struct feed_event *events, size_t count, struct e
 	pthread_mutex_lock(&p->a->table_lock);
 	table_view_end(p->a->table);
 	pthread_mutex_unlock(&p->a->table_lock);
-	return code;
+	/* What has no new contents makes metadata all the same. */
+	return code == ERR_NONE ? put_commit_if_due(p, err) : code;
 }
