@@ -120,6 +120,11 @@ bool meta_is_taken(const char *name)
 	       meta_is_acl(name);
 }
 
+bool meta_is_label(const char *name)
+{
+	return begins(name, "security.") && strcmp(name, "security.capability") != 0;
+}
+
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -211,4 +216,49 @@ int meta_read_xattrs(int folder_fd, const char *name, struct buf *out, struct er
 	 * folder that is open, whatever its path is now, and the last component is not followed. */
 	snprintf(s.path, sizeof(s.path), "/proc/self/fd/%d/%s", folder_fd, name);
 	return read_xattrs(&s, out, err);
+}
+
+/* An attribute, its name with a NUL. */
+struct pair {
+	char name[XATTR_NAME_MAX + 1];
+	const uint8_t *value;
+	size_t value_bytes;
+};
+
+static bool next_pair(struct reader *r, struct pair *out)
+{
+	const uint8_t *name;
+	size_t name_bytes;
+
+	if (!xattr_next(r, &name, &name_bytes, &out->value, &out->value_bytes))
+		return false;
+	memcpy(out->name, name, name_bytes);
+	out->name[name_bytes] = '\0';
+	return true;
+}
+
+static bool same_pair(const struct pair *a, const struct pair *b)
+{
+	return strcmp(a->name, b->name) == 0 && a->value_bytes == b->value_bytes &&
+	       memcmp(a->value, b->value, a->value_bytes) == 0;
+}
+
+bool meta_equals_xattrs(int folder_fd, const char *name, const struct node *n)
+{
+	struct reader wanted = reader_of(n->xattrs, n->xattrs_bytes), found;
+	struct pair want, have;
+	struct buf there = {0};
+	struct error err;
+	bool more = next_pair(&wanted, &want);
+	bool same = meta_read_xattrs(folder_fd, name, &there, &err) == ERR_NONE;
+
+	found = reader_of(there.data, there.len_bytes);
+	while (same && next_pair(&found, &have)) {
+		if (more && same_pair(&want, &have))
+			more = next_pair(&wanted, &want);
+		else
+			same = meta_is_label(have.name);
+	}
+	buf_release(&there);
+	return same && !more;
 }

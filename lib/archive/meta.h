@@ -29,9 +29,11 @@ int meta_read_xattrs(int folder_fd, const char *name, struct buf *out, struct er
 /* The same of an open file or folder. */
 int meta_read_xattrs_fd(int fd, struct buf *out, struct error *err);
 
-/* Whether attributes of this name are stored; of those, the POSIX ACLs. */
+/* Whether attributes of this name are stored; of those, the POSIX ACLs; and what a system labels
+ * its files with (security.*, but capabilities): of another system they are no use. */
 bool meta_is_taken(const char *name);
 bool meta_is_acl(const char *name);
+bool meta_is_label(const char *name);
 
 /* What of a node could not be set. */
 enum meta_kind {
@@ -55,6 +57,8 @@ struct meta_loss {
 enum meta_flags {
 	META_UNPRIVILEGED = 1, /* no setuid, setgid and capabilities, whoever asks */
 	META_INHERITED = 2,    /* made in a folder with a default ACL: that is taken off first */
+	META_REPLACE = 4,      /* was there before: attributes but the node's are taken off,
+				* labels excepted */
 };
 
 /*
@@ -65,6 +69,9 @@ enum meta_flags {
  * (path_only). What cannot be set does not stop the rest; it is added to loss.
  */
 void meta_set(int fd, bool path_only, const struct node *n, unsigned flags, struct meta_loss *loss);
+
+/* Whether name in folder_fd has the node's attributes and no others but labels. */
+bool meta_equals_xattrs(int folder_fd, const char *name, const struct node *n);
 
 /* st says the same as the node as far as it can: owner, mode and, of files, the time. */
 bool meta_equals_stat(const struct node *n, const struct stat *st);

@@ -169,6 +169,43 @@ static void take_inherited_off(const struct target_of_set *t, const struct node 
 		lose(t->loss, META_ACL);
 }
 
+static ssize_t list_names(const struct target_of_set *t, char *names, size_t size_bytes)
+{
+	return t->path_only ? listxattr(t->path, names, size_bytes)
+			    : flistxattr(t->fd, names, size_bytes);
+}
+
+static bool node_has(const struct node *n, const char *name)
+{
+	struct reader r = reader_of(n->xattrs, n->xattrs_bytes);
+	const uint8_t *at, *value;
+	size_t at_bytes, value_bytes;
+
+	while (xattr_next(&r, &at, &at_bytes, &value, &value_bytes)) {
+		if (at_bytes == strlen(name) && memcmp(at, name, at_bytes) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What the node has not, and would have stored if it had it. */
+static void take_others_off(const struct target_of_set *t, const struct node *n)
+{
+	char names[XATTR_LIST_MAX];
+	ssize_t got = list_names(t, NULL, 0); /* most have none: that is told without a buffer */
+
+	if (got > 0)
+		got = list_names(t, names, sizeof(names));
+	if (got < 0 && errno != ENOTSUP)
+		lose(t->loss, META_XATTR);
+	for (const char *at = names; got > 0 && at < names + got; at += strlen(at) + 1) {
+		if (!meta_is_taken(at) || meta_is_label(at) || node_has(n, at))
+			continue;
+		if (remove_xattr(t, at) != 0 && errno != ENODATA)
+			lose(t->loss, meta_is_acl(at) ? META_ACL : META_XATTR);
+	}
+}
+
 void meta_set(int fd, bool path_only, const struct node *n, unsigned flags, struct meta_loss *loss)
 {
 	struct target_of_set t = {.fd = fd, .path_only = path_only, .loss = loss};
@@ -181,6 +218,8 @@ void meta_set(int fd, bool path_only, const struct node *n, unsigned flags, stru
 	/* A symbolic link has neither ACL nor mode. */
 	if (flags & META_INHERITED && n->type != NODE_SYMLINK)
 		take_inherited_off(&t, n);
+	if (flags & META_REPLACE)
+		take_others_off(&t, n);
 	/* An ACL may take from the owner the write permission that other attributes ask for. */
 	if (n->xattrs_bytes > 0) {
 		give_xattrs(&t, n, owned.uid && !unprivileged, false);

@@ -114,6 +114,7 @@ static bool adopt(struct target_folder *f, const struct stat *st)
 	const struct target_options *o = &f->target->options;
 	mode_t mode = st->st_mode & 07777;
 
+	f->existed = true;
 	f->was_mode = mode;
 	f->sets_node = o->overwrite == TARGET_IF_CHANGED || o->overwrite == TARGET_ALWAYS ||
 		       target_replaces(f->target, &f->node, st);
@@ -302,6 +303,7 @@ static void delete_others(struct target_folder *f)
 static void finish(struct target_folder *f)
 {
 	struct meta_loss loss = {0};
+	unsigned flags = target_meta_flags(f) & META_UNPRIVILEGED;
 
 	if (f->fd < 0) {
 		target_note(f, NULL, NOTE_ERROR,
@@ -311,7 +313,7 @@ static void finish(struct target_folder *f)
 	if (f->kept && f->complete)
 		delete_others(f);
 	if (f->sets_node) {
-		meta_set(f->fd, false, &f->node, target_meta_flags(f) & META_UNPRIVILEGED, &loss);
+		meta_set(f->fd, false, &f->node, flags | (f->existed ? META_REPLACE : 0u), &loss);
 		target_add_loss(f, NULL, &loss);
 	} else if (f->opened_up && fchmod(f->fd, f->was_mode) != 0) {
 		target_note(f, NULL, NOTE_ERROR, "its old mode could not be put back");

@@ -32,6 +32,7 @@ struct target_folder {
 	atomic_uint users; /* the driver, subfolders, holds, files: at 0 it is finished */
 	atomic_uint busy;  /* holds and files alone: these need fd */
 	bool default_acl;  /* what is made in it inherits an ACL */
+	bool existed;	   /* its own attributes give way to the node's */
 	bool sets_node;	   /* it gets the node's metadata in the end */
 	bool complete;
 	bool opened_up; /* was_mode had to be widened; it is put back if no node is set */

@@ -63,19 +63,6 @@ static bool same_content(const struct target_folder *f, const char *name, const 
 	return false;
 }
 
-static bool same_xattrs(const struct target_folder *f, const char *name, const struct node *n)
-{
-	struct buf there = {0};
-	struct error err;
-	bool same =
-		n->xattrs_bytes == 0 || (meta_read_xattrs(f->fd, name, &there, &err) == ERR_NONE &&
-					 there.len_bytes == n->xattrs_bytes &&
-					 memcmp(there.data, n->xattrs, n->xattrs_bytes) == 0);
-
-	buf_release(&there);
-	return same;
-}
-
 /*
  * Gives what is there the node's metadata. False: it has other names, which may lie outside the
  * target and must not be touched; or it was swapped for something else.
@@ -83,12 +70,13 @@ static bool same_xattrs(const struct target_folder *f, const char *name, const s
 static bool settle(struct target_folder *f, const char *name, const struct node *n,
 		   const struct stat *st)
 {
+	unsigned flags = (target_meta_flags(f) & META_UNPRIVILEGED) | META_REPLACE;
 	struct meta_loss loss = {0};
 	struct stat now;
 	bool settled;
 	int fd;
 
-	if (meta_equals_stat(n, st) && same_xattrs(f, name, n))
+	if (meta_equals_stat(n, st) && meta_equals_xattrs(f->fd, name, n))
 		return true;
 	fd = beneath_open(f->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
@@ -96,7 +84,7 @@ static bool settle(struct target_folder *f, const char *name, const struct node 
 	settled = fstat(fd, &now) == 0 && now.st_nlink == 1 && now.st_dev == st->st_dev &&
 		  now.st_ino == st->st_ino;
 	if (settled) {
-		meta_set(fd, true, n, target_meta_flags(f) & META_UNPRIVILEGED, &loss);
+		meta_set(fd, true, n, flags, &loss);
 		target_add_loss(f, name, &loss);
 	}
 	close(fd);

@@ -197,14 +197,15 @@ static void owners_of_all_ones_are_never_taken_for_leave_as_it_is(void **state)
 	assert_int_equal(tree_stat(r->in_fd, "f").st_mode & S_ISUID, 0);
 }
 
+/* user::rwx user:1234:rwx group::rwx mask::rwx other::rwx, as the kernel has it */
+static const uint8_t acl[] = {
+	2, 0,	0,   0,	  1,   0,   7,	0, 255, 255, 255, 255, 2,   0,	 7,
+	0, 210, 4,   0,	  0,   4,   0,	7, 0,	255, 255, 255, 255, 16,	 0,
+	7, 0,	255, 255, 255, 255, 32, 0, 7,	0,   255, 255, 255, 255,
+};
+
 static void a_default_acl_of_the_target_is_not_inherited(void **state)
 {
-	/* user::rwx user:1234:rwx group::rwx mask::rwx other::rwx, as the kernel has it */
-	static const uint8_t acl[] = {
-		2, 0,	0,   0,	  1,   0,   7,	0, 255, 255, 255, 255, 2,   0,	 7,
-		0, 210, 4,   0,	  0,   4,   0,	7, 0,	255, 255, 255, 255, 16,	 0,
-		7, 0,	255, 255, 255, 255, 32, 0, 7,	0,   255, 255, 255, 255,
-	};
 	struct restore *r = *state;
 	struct node folder = node_folder(0750), file = node_file("x", 0640);
 	struct node pipe = node_special(NODE_FIFO, 0), with = node_file("x", 0670);
@@ -244,6 +245,80 @@ static void a_default_acl_of_the_target_is_not_inherited(void **state)
 	buf_release(&xattrs);
 }
 
+/* A file and a folder that are what is restored, but for attributes. False: none are to be had. */
+static bool make_with_others(struct restore *r)
+{
+	char path[64];
+	int fd;
+
+	tree_file(r->in_fd, "file", "x");
+	tree_folder(r->in_fd, "folder");
+	for (unsigned i = 0; i < 2; i++) {
+		const char *name = i == 0 ? "file" : "folder";
+
+		fd = openat(r->in_fd, name, O_RDONLY | O_CLOEXEC);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (fsetxattr(fd, "user.other", "1", 1, 0) != 0 ||
+		    fsetxattr(fd, "user.wanted", "2", 1, 0) != 0 ||
+		    fsetxattr(fd, "system.posix_acl_access", acl, sizeof(acl), 0) != 0)
+			return false;
+		if (i == 1)
+			fsetxattr(fd, "system.posix_acl_default", acl, sizeof(acl), 0);
+		if (geteuid() == 0)
+			fsetxattr(fd, "security.label", "3", 1, 0);
+		close(fd);
+	}
+	/* The mode is that of the mask: only the attributes tell the difference. */
+	tree_set_time(r->in_fd, "file", NODE_TIME_NS);
+	return true;
+}
+
+static bool has(struct restore *r, const char *name, const char *attribute)
+{
+	int fd = openat(r->in_fd, name, O_RDONLY | O_CLOEXEC);
+	bool found = fgetxattr(fd, attribute, NULL, 0) >= 0;
+
+	close(fd);
+	return found;
+}
+
+static void what_is_there_keeps_no_attribute_of_its_own_but_labels(void **state)
+{
+	static const char *const names[] = {"file", "folder"};
+	struct restore *r = *state;
+	struct node file = node_file("x", 0670), folder = node_folder(0750);
+	struct buf xattrs = {0};
+	struct target_folder *sub;
+	enum target_outcome outcome;
+
+	if (!make_with_others(r))
+		skip();
+	buf_add_string(&xattrs, "user.wanted");
+	buf_add_block(&xattrs, "new", 3);
+	file.xattrs = folder.xattrs = xattrs.data;
+	file.xattrs_bytes = folder.xattrs_bytes = xattrs.len_bytes;
+	file.mode = tree_stat(r->in_fd, "file").st_mode & 0777;
+	for (unsigned i = 0; i < 3; i++) {
+		/* First nothing of what exists is to change; at last it is the same already. */
+		r->options.overwrite = i == 0 ? TARGET_NEVER : TARGET_IF_CHANGED;
+		restore_open(r);
+		assert_int_equal(restore_file(r, r->root, "file", &file, "x", &outcome), ERR_NONE);
+		assert_int_equal(outcome, i == 0 ? TARGET_KEPT : TARGET_SAME);
+		assert_int_equal(restore_enter(r, r->root, "folder", &folder, &sub), ERR_NONE);
+		target_leave(sub, true);
+		restore_close(r, true);
+		assert_string_equal(restore_notes(r), "");
+		for (unsigned n = 0; n < 2; n++) {
+			assert_int_equal(has(r, names[n], "user.other"), i == 0);
+			assert_int_equal(has(r, names[n], "system.posix_acl_access"), i == 0);
+			assert_int_equal(has(r, names[n], "security.label"), geteuid() == 0);
+			assert_true(has(r, names[n], "user.wanted"));
+		}
+		assert_int_equal(has(r, "folder", "system.posix_acl_default"), i == 0);
+	}
+	buf_release(&xattrs);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, restore_set_up, restore_tear_down)
@@ -254,6 +329,7 @@ int main(void)
 		T(a_folder_that_its_owner_may_not_write_is_restored_again),
 		T(owners_of_all_ones_are_never_taken_for_leave_as_it_is),
 		T(a_default_acl_of_the_target_is_not_inherited),
+		T(what_is_there_keeps_no_attribute_of_its_own_but_labels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
