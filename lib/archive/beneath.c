@@ -111,15 +111,65 @@ int beneath_reopen_parent(int fd, dev_t device, ino_t inode)
 struct level {
 	dev_t device; /* of the folder that name is in */
 	ino_t inode;
-	size_t name_at; /* in names */
+	size_t name_at;	    /* in names */
+	bool left;	    /* something in it stays, ... */
+	struct buf staying; /* ... for one these folders: names, each with its NUL */
 };
 struct removal {
 	int fd; /* of the innermost folder */
 	struct level *levels;
 	size_t depth, cap;
-	struct buf names;
+	struct buf names, path;
 	char at[NAME_MAX + 1]; /* in that folder; what was tried last */
+	const struct beneath_filter *filter;
+	bool left;
 };
+
+/* Something in the innermost folder stays. */
+static void leave(struct removal *r)
+{
+	if (r->depth > 0)
+		r->levels[r->depth - 1].left = true;
+	else
+		r->left = true;
+}
+
+static bool is_staying(const struct removal *r, const char *name)
+{
+	const struct buf *names = r->depth > 0 ? &r->levels[r->depth - 1].staying : NULL;
+
+	for (size_t at = 0; names && at < names->len_bytes;) {
+		const char *one = (const char *)names->data + at;
+
+		if (strcmp(one, name) == 0)
+			return true;
+		at += strlen(one) + 1;
+	}
+	return false;
+}
+
+/* What of no known type is looked at; what cannot be looked at stays. */
+static bool may_go(struct removal *r, const char *name, unsigned char type)
+{
+	struct stat st;
+
+	if (!r->filter)
+		return true;
+	if (type == DT_UNKNOWN) {
+		if (fstatat(r->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			return errno == ENOENT;
+		type = IFTODT(st.st_mode);
+	}
+	buf_clear(&r->path);
+	buf_add(&r->path, r->names.data, r->names.len_bytes);
+	for (size_t i = 0; i < r->path.len_bytes; i++) {
+		if (r->path.data[i] == '\0')
+			r->path.data[i] = '/';
+	}
+	buf_add(&r->path, name, strlen(name));
+	return !r->path.failed && r->filter->may(r->filter->ctx, r->path.data, r->path.len_bytes,
+						 type == DT_DIR);
+}
 
 /* Notes down name, goes into it. */
 static bool descend(struct removal *r, const char *name)
@@ -129,7 +179,8 @@ static bool descend(struct removal *r, const char *name)
 
 	if (fstat(r->fd, &here) < 0 || !grow(&r->levels, &r->cap, r->depth + 1, sizeof(*r->levels)))
 		return false;
-	r->levels[r->depth] = (struct level){here.st_dev, here.st_ino, r->names.len_bytes};
+	r->levels[r->depth] = (struct level){
+		.device = here.st_dev, .inode = here.st_ino, .name_at = r->names.len_bytes};
 	buf_add(&r->names, name, strlen(name) + 1);
 	if (r->names.failed)
 		return false;
@@ -142,10 +193,22 @@ static bool descend(struct removal *r, const char *name)
 	return true;
 }
 
+/* The folder above is to know that the one that was left stays. */
+static bool note_staying(struct removal *r)
+{
+	struct buf *staying = r->depth > 0 ? &r->levels[r->depth - 1].staying : NULL;
+
+	leave(r);
+	if (staying)
+		buf_add(staying, r->at, strlen(r->at) + 1);
+	errno = ENOMEM;
+	return !staying || !staying->failed;
+}
+
 /* Back to the folder above, and removes the empty one that was left. */
 static bool ascend(struct removal *r)
 {
-	const struct level *l = &r->levels[r->depth - 1];
+	struct level *l = &r->levels[r->depth - 1];
 	int parent = beneath_reopen_parent(r->fd, l->device, l->inode);
 
 	if (parent < 0)
@@ -155,13 +218,20 @@ static bool ascend(struct removal *r)
 	r->depth--;
 	r->names.len_bytes = l->name_at;
 	snprintf(r->at, sizeof(r->at), "%s", (const char *)r->names.data + l->name_at);
-	return unlinkat(r->fd, r->at, AT_REMOVEDIR) == 0;
+	buf_release(&l->staying);
+	return l->left ? note_staying(r) : unlinkat(r->fd, r->at, AT_REMOVEDIR) == 0;
 }
 
 /* Removes one name, or goes into it if it is a folder with something in it. */
-static bool remove_or_descend(struct removal *r, const char *name)
+static bool remove_or_descend(struct removal *r, const char *name, unsigned char type)
 {
 	snprintf(r->at, sizeof(r->at), "%s", name);
+	if (is_staying(r, name))
+		return true;
+	if (!may_go(r, name, type)) {
+		leave(r);
+		return true;
+	}
 	if (unlinkat(r->fd, name, 0) == 0 || errno == ENOENT)
 		return true;
 	/* Linux says EISDIR, POSIX EPERM. */
@@ -187,7 +257,7 @@ static bool empty_some(struct removal *r)
 
 			at += d->d_reclen;
 			if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
-			    !remove_or_descend(r, d->d_name))
+			    !remove_or_descend(r, d->d_name, d->d_type))
 				return false;
 		}
 	}
@@ -196,10 +266,11 @@ static bool empty_some(struct removal *r)
 	return r->depth > depth || ascend(r);
 }
 
-int beneath_remove(int folder_fd, const char *name, struct error *err)
+int beneath_remove(int folder_fd, const char *name, const struct beneath_filter *filter, bool *left,
+		   struct error *err)
 {
-	struct removal r = {.fd = fcntl(folder_fd, F_DUPFD_CLOEXEC, 0)};
-	bool going = r.fd >= 0 && remove_or_descend(&r, name);
+	struct removal r = {.fd = fcntl(folder_fd, F_DUPFD_CLOEXEC, 0), .filter = filter};
+	bool going = r.fd >= 0 && remove_or_descend(&r, name, DT_UNKNOWN);
 	int code = ERR_NONE;
 
 	while (going && r.depth > 0)
@@ -207,12 +278,16 @@ int beneath_remove(int folder_fd, const char *name, struct error *err)
 	if (!going)
 		code = err_errno(err, "remove %s", r.at);
 	/* Where that is; the outermost name is known to the caller. */
-	while (!going && r.depth-- > 1)
+	for (size_t i = r.depth; i > 1; i--)
 		code = err_wrap(err, "in %s",
-				(const char *)r.names.data + r.levels[r.depth].name_at);
+				(const char *)r.names.data + r.levels[i - 1].name_at);
+	while (r.depth > 0)
+		buf_release(&r.levels[--r.depth].staying);
+	*left = r.left;
 	if (r.fd >= 0)
 		close(r.fd);
 	free(r.levels);
 	buf_release(&r.names);
+	buf_release(&r.path);
 	return code;
 }

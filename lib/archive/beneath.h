@@ -8,6 +8,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -22,10 +23,19 @@ int beneath_open(int folder_fd, const char *path, int flags, mode_t mode);
 int beneath_reopen_parent(int fd, dev_t device, ino_t inode);
 bool beneath_is(int fd, dev_t device, ino_t inode);
 
+/* What may be removed. path begins with the name given to beneath_remove(). A folder that may not
+ * stays with all below it. */
+struct beneath_filter {
+	bool (*may)(void *ctx, const uint8_t *path, size_t path_bytes, bool is_folder);
+	void *ctx;
+};
+
 /*
- * Removes name and all below it, however deep, with a few descriptors. Stops at the first thing
- * that cannot be removed, as a mount point: the message names it.
+ * Removes name and all below it, however deep, with a few descriptors; or as much of it as the
+ * filter (NULL: all) lets go: *left tells whether something stayed. Stops at the first thing that
+ * cannot be removed, as a mount point: the message names it.
  */
-int beneath_remove(int folder_fd, const char *name, struct error *err);
+int beneath_remove(int folder_fd, const char *name, const struct beneath_filter *filter, bool *left,
+		   struct error *err);
 
 #endif

@@ -104,6 +104,25 @@ static bool is_whole(const struct getting *g, const void *path, size_t path_byte
 	return false;
 }
 
+/* What the snapshot has not goes only where it would have been restored. path: in the target. */
+static bool may_delete(void *ctx, const uint8_t *path, size_t path_bytes, bool is_folder)
+{
+	const struct getting *g = ctx;
+	const struct get_options *o = g->o;
+	struct buf full = { 0 };
+	bool may;
+
+	buf_add(&full, o->from, strlen(o->from));
+	buf_add_u8(&full, '/');
+	buf_add(&full, path, path_bytes);
+	may = !full.failed && is_asked(o, full.data, full.len_bytes) == WANTED_YES &&
+	      (!o->excludes ||
+	       patterns_match(o->excludes, full.data, full.len_bytes, is_folder) != PATTERN_MATCH) &&
+	      (!o->includes || patterns_covers(o->includes, full.data, full.len_bytes, is_folder));
+	buf_release(&full);
+	return may;
+}
+
 /* ---- entries ---- */
 
 static void give_bundle(struct walker *w)
@@ -367,9 +386,11 @@ static void target_note(void *ctx, enum note_level level, const uint8_t *path, s
 
 static int open_target(struct getting *g, struct error *err)
 {
+	bool restricted = g->o->path_count > 0 || g->o->excludes || g->o->includes;
 	struct target_options o = { .overwrite = g->o->overwrite,
 				    .no_sparse = g->o->no_sparse,
 				    .unprivileged = g->o->unprivileged,
+				    .may_delete = restricted ? may_delete : NULL,
 				    .note = target_note,
 				    .ctx = g };
 

@@ -3,7 +3,6 @@
 #include "archive/beneath.h"
 #include "archive/target_inner.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -253,49 +252,59 @@ void target_keep(struct target_folder *f, const void *name, size_t name_bytes)
 		f->kept[e - f->others.entries] = true;
 }
 
-static bool is_folder(const struct target_folder *f, const struct listed *e)
-{
-	struct stat st;
+/* Something of f that is being removed, for the filter. */
+struct removing {
+	const struct target_folder *f;
+	struct buf path; /* of f, with a slash behind it */
+};
 
-	if (e->type != DT_UNKNOWN)
-		return e->type == DT_DIR;
-	return fstatat(f->fd, (const char *)e->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISDIR(st.st_mode);
+static bool may_remove(void *ctx, const uint8_t *path, size_t path_bytes, bool is_folder)
+{
+	struct removing *r = ctx;
+	struct target *t = r->f->target;
+	size_t folder_bytes = r->path.len_bytes;
+	bool may;
+
+	buf_add(&r->path, path, path_bytes);
+	pthread_mutex_lock(&t->lock);
+	may = !r->path.failed &&
+	      t->options.may_delete(t->options.ctx, r->path.data, r->path.len_bytes, is_folder);
+	pthread_mutex_unlock(&t->lock);
+	r->path.len_bytes = folder_bytes;
+	return may;
 }
 
-static bool may_delete(const struct target_folder *f, const struct listed *e)
+bool target_remove_other(struct target_folder *f, const char *name)
 {
-	const struct target_options *o = &f->target->options;
-	struct buf path = {0};
-	bool may = true;
+	struct removing r = {.f = f};
+	struct beneath_filter filter = {may_remove, &r};
+	struct error err;
+	bool left, filtered = f->target->options.may_delete;
+	int code;
 
-	if (!o->may_delete)
-		return true;
-	target_path(f, (const char *)e->name, &path);
+	target_path(f, NULL, &r.path);
+	if (r.path.len_bytes > 0)
+		buf_add_u8(&r.path, '/');
+	code = beneath_remove(f->fd, name, filtered ? &filter : NULL, &left, &err);
+	buf_release(&r.path);
+	if (code != ERR_NONE) {
+		target_note(f, name, NOTE_ERROR, err.message);
+		return false;
+	}
+	if (left)
+		return false;
+	target_note(f, name, NOTE_DETAIL, "deleted: not in the snapshot");
 	pthread_mutex_lock(&f->target->lock);
-	may = !path.failed && o->may_delete(o->ctx, path.data, path.len_bytes, is_folder(f, e));
+	f->target->counts.deleted++;
 	pthread_mutex_unlock(&f->target->lock);
-	buf_release(&path);
-	return may;
+	return true;
 }
 
 static void delete_others(struct target_folder *f)
 {
 	for (size_t i = 0; i < f->others.count; i++) {
-		const struct listed *e = &f->others.entries[i];
-		const char *name = (const char *)e->name;
-		struct error err;
-
-		if (f->kept[i] || !may_delete(f, e))
-			continue;
-		if (beneath_remove(f->fd, name, &err) != ERR_NONE) {
-			target_note(f, name, NOTE_ERROR, err.message);
-			continue;
-		}
-		target_note(f, name, NOTE_DETAIL, "deleted: not in the snapshot");
-		pthread_mutex_lock(&f->target->lock);
-		f->target->counts.deleted++;
-		pthread_mutex_unlock(&f->target->lock);
+		if (!f->kept[i])
+			target_remove_other(f, (const char *)f->others.entries[i].name);
 	}
 }
 

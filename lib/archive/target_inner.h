@@ -76,10 +76,14 @@ enum place {
 	PLACE_SAME,  /* what is there is the node; its metadata were set */
 	PLACE_KEPT,  /* what is there stays */
 };
-/* Finds out about a name that exists. ERR_EXISTS: a folder that is not empty is there. st (may be
- * NULL) is what is there. */
+/* Finds out about a name that exists. ERR_EXISTS: a folder that is not empty is there, and others in
+ * f are not to go. st (may be NULL) is what is there. */
 int target_look(struct target_folder *f, const char *name, const struct node *n, enum place *out,
 		struct stat *st, struct error *err);
+
+/* Removes what the snapshot has not, as far as options.may_delete lets it: counted and noted. False:
+ * something of it is still there. */
+bool target_remove_other(struct target_folder *f, const char *name);
 
 /* Gives a temporary name its final one, over what is there. On failure it is removed. */
 int target_move_over(struct target_folder *f, const char *temp, const char *name,

@@ -91,6 +91,20 @@ static bool settle(struct target_folder *f, const char *name, const struct node 
 	return settled;
 }
 
+/* A folder makes way if it is empty, or with all below it where others are to go. False: errno. */
+static bool remove_folder(struct target_folder *f, const char *name)
+{
+	int why;
+
+	if (unlinkat(f->fd, name, AT_REMOVEDIR) == 0)
+		return true;
+	why = errno;
+	if (why == ENOTEMPTY && f->kept && target_remove_other(f, name))
+		return true;
+	errno = why;
+	return false;
+}
+
 int target_look(struct target_folder *f, const char *name, const struct node *n, enum place *out,
 		struct stat *st, struct error *err)
 {
@@ -111,7 +125,7 @@ int target_look(struct target_folder *f, const char *name, const struct node *n,
 		return ERR_NONE;
 	*out = PLACE_TAKEN;
 	if (S_ISDIR(st->st_mode)) {
-		if (unlinkat(f->fd, name, AT_REMOVEDIR) != 0)
+		if (!remove_folder(f, name))
 			return err_errno(err, "a folder is in its place");
 		*out = PLACE_FREE;
 	} else if (f->target->options.overwrite == TARGET_IF_CHANGED &&

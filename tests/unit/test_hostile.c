@@ -102,6 +102,7 @@ static void a_planted_link_is_never_followed(void **state)
 	before = tree_stat(r->fd, "out");
 	for (unsigned i = 0; i < 4; i++) {
 		struct target_folder *sub = NULL;
+		bool left;
 
 		tree_link(r->in_fd, "../out", "folder");
 		tree_link(r->in_fd, "../out/victim", "victim");
@@ -121,7 +122,8 @@ static void a_planted_link_is_never_followed(void **state)
 			assert_non_null(sub);
 			assert_string_equal(tree_read(r->in_fd, "victim"), "evil");
 		}
-		assert_int_equal(beneath_remove(r->fd, "in", &r->err), ERR_NONE);
+		assert_int_equal(beneath_remove(r->fd, "in", NULL, &left, &r->err), ERR_NONE);
+		assert_false(left);
 		tree_folder(r->fd, "in");
 		close(r->in_fd);
 		r->in_fd = openat(r->fd, "in", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -291,6 +293,7 @@ static void deletion_meets_swapped_links_and_stays_inside(void **state)
 	tree_folder(r->in_fd, "t/d");
 	swapper_start(&s);
 	for (unsigned i = 0; race_goes_on(i, &start); i++) {
+		bool left;
 		int code;
 
 		/* Neither name is the swapper's for the whole of this, and what it finds it may
@@ -301,7 +304,7 @@ static void deletion_meets_swapped_links_and_stays_inside(void **state)
 		unlinkat(r->in_fd, "x", 0);
 		unlinkat(r->in_fd, "x", AT_REMOVEDIR);
 		planted += symlinkat("../out", r->in_fd, "x") == 0;
-		code = beneath_remove(r->in_fd, "t", &r->err);
+		code = beneath_remove(r->in_fd, "t", NULL, &left, &r->err);
 		assert_true(code == ERR_NONE || r->err.message[0] != '\0');
 	}
 	swapper_stop(&s);

@@ -433,6 +433,66 @@ static void others_are_deleted_where_that_was_asked_for(void **state)
 	assert_non_null(strstr(restore_notes(r), "detail sub/link: deleted: not in the snapshot"));
 }
 
+static bool spares_below(void *ctx, const uint8_t *path, size_t path_bytes, bool is_folder)
+{
+	bool is_file = path[path_bytes - 1] == 's' || path[path_bytes - 1] == 'x';
+
+	(void)ctx;
+	assert_memory_equal(path, "sub/", 4);
+	if (is_file || path[path_bytes - 1] == 'r')
+		assert_int_equal(is_folder, path[path_bytes - 1] == 'r');
+	return path[path_bytes - 1] != 's' && path[path_bytes - 1] != 'S';
+}
+
+static void what_is_spared_keeps_the_folders_above_it(void **state)
+{
+	struct restore *r = *state;
+	struct node folder = node_folder(0700);
+	struct target_folder *sub;
+
+	tree_file(r->in_fd, "sub/a/b/folder/s", "");
+	tree_file(r->in_fd, "sub/a/b/folder/gone", "");
+	tree_file(r->in_fd, "sub/a/gone/y", "");
+	tree_file(r->in_fd, "sub/a/x", "");
+	tree_file(r->in_fd, "sub/S/x", "");
+	tree_file(r->in_fd, "sub/gone/x", "");
+	r->options.may_delete = spares_below;
+	restore_open(r);
+	assert_int_equal(restore_enter(r, r->root, "sub", &folder, &sub), ERR_NONE);
+	assert_int_equal(target_delete_others(sub, &r->err), ERR_NONE);
+	target_leave(sub, true);
+	restore_close(r, true);
+	assert_int_equal(r->counts.deleted, 1);
+	assert_int_equal(r->counts.errors, 0);
+	assert_string_equal(restore_notes(r), "detail sub/gone: deleted: not in the snapshot\n");
+	assert_true(tree_has(r->in_fd, "sub/a/b/folder/s"));
+	assert_true(tree_has(r->in_fd, "sub/S/x"));
+	assert_int_equal(tree_count(r->in_fd, "sub"), 2);
+	assert_int_equal(tree_count(r->in_fd, "sub/a"), 1);
+	assert_int_equal(tree_count(r->in_fd, "sub/a/b/folder"), 1);
+}
+
+static void a_full_folder_gives_way_where_others_are_to_go(void **state)
+{
+	struct restore *r = *state;
+	struct node file = node_file("text", 0600);
+
+	tree_file(r->in_fd, "full/a/x", "");
+	tree_file(r->in_fd, "spared/s", "");
+	r->options.may_delete = spares_s;
+	restore_open(r);
+	assert_int_equal(target_delete_others(r->root, &r->err), ERR_NONE);
+	target_keep(r->root, "full", 4);
+	target_keep(r->root, "spared", 6);
+	assert_int_equal(restore_file(r, r->root, "full", &file, "text", NULL), ERR_NONE);
+	assert_int_equal(restore_file(r, r->root, "spared", &file, "text", NULL), ERR_EXISTS);
+	assert_non_null(strstr(r->err.message, "Directory not empty"));
+	restore_close(r, true);
+	assert_int_equal(r->counts.deleted, 1);
+	assert_string_equal(tree_read(r->in_fd, "full"), "text");
+	assert_true(tree_has(r->in_fd, "spared/s"));
+}
+
 static void a_folder_waits_for_all_that_is_under_way_in_it(void **state)
 {
 	struct restore *r = *state;
@@ -499,6 +559,8 @@ int main(void)
 		T(an_existing_folder_keeps_its_metadata_under_never),
 		T(what_is_of_the_wrong_type_is_refused),
 		T(others_are_deleted_where_that_was_asked_for),
+		T(what_is_spared_keeps_the_folders_above_it),
+		T(a_full_folder_gives_way_where_others_are_to_go),
 		T(a_folder_waits_for_all_that_is_under_way_in_it),
 		T(a_target_that_cannot_be_made_is_an_error),
 	};
