@@ -35,13 +35,17 @@ static void report(struct invocation *inv, const struct rebuild_result *r)
 	if (r->waiting > 0)
 		out_warn(inv->out, "%" PRIu64 " groups wait for absent drives or for space",
 			 r->waiting);
-	out_json(inv->out, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "message_type",
+	if (r->rows_owed > 0)
+		out_warn(inv->out, "%" PRIu64 " parity objects are owed: no drive can take them now "
+				   "(`mrmr status` tells what helps)", r->rows_owed);
+	out_json(inv->out, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "message_type",
 				     "summary", "groups", (json_int_t)r->groups, "objects",
 				     (json_int_t)r->objects, "objects_found", (json_int_t)r->found,
 				     "bytes_read", (json_int_t)r->read_bytes, "bytes_written",
 				     (json_int_t)r->written_bytes, "blocks_lost",
 				     (json_int_t)r->beyond, "groups_waiting",
-				     (json_int_t)r->waiting));
+				     (json_int_t)r->waiting, "rows_owed",
+				     (json_int_t)r->rows_owed));
 }
 
 static int estimate(struct invocation *inv, struct array *a, struct error *err)
@@ -88,8 +92,10 @@ static int rebuild_now(struct invocation *inv, struct array *a, struct error *er
 	if (code != ERR_NONE)
 		return code;
 	report(inv, &r);
-	if (r.beyond > 0 || (o.name && r.waiting > 0))
+	if (r.beyond > 0 || (o.name && r.waiting > r.waiting_for_space))
 		invocation_note(inv, EXIT_LOST);
+	if (o.name && r.waiting_for_space > 0)
+		invocation_note(inv, EXIT_FULL);
 	code = health_check(a, &health, err);
 	if (code == ERR_NONE && !o.name && (health.absent > 0 || health.owed_rows > 0))
 		invocation_note(inv, EXIT_DEGRADED);

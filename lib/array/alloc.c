@@ -347,7 +347,15 @@ static unsigned rows_of(const struct alloc_view *v, unsigned parity)
 
 	for (unsigned i = 0; i < v->count; i++)
 		rows += v->spots[i].rows;
-	return lesser(lesser(parity, v->count - 1), rows);
+	return v->count == 0 ? 0 : lesser(lesser(parity, v->count - 1), rows);
+}
+
+unsigned alloc_rows(const struct alloc_drive *drives, unsigned count, unsigned parity)
+{
+	struct alloc_view v;
+
+	alloc_view_make(&v, drives, count, ALLOC_FREE, 1);
+	return rows_of(&v, parity);
 }
 
 static bool takes_data(const struct alloc_view *v)

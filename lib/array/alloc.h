@@ -81,6 +81,9 @@ uint64_t alloc_usable_bytes(const struct alloc_drive *drives, unsigned count, un
 uint64_t alloc_policy_bytes(const struct alloc_drive *drives, unsigned count,
 			    const struct alloc_policy *policy);
 
+/* m': the rows of a group with these drives, full ones among them. */
+unsigned alloc_rows(const struct alloc_drive *drives, unsigned count, unsigned parity);
+
 /*
  * Plans a group whose objects are block_bytes each. rotation: any number that changes from
  * group to group; counting up by one rotates most evenly. want_k: 0 for as wide as the rules

@@ -49,30 +49,40 @@ static unsigned bits(uint32_t v)
 	return (unsigned)__builtin_popcount(v);
 }
 
-static void count_on(struct checking *c, const struct id *drive_id, unsigned *per_drive)
+/* Drives more that may be lost, those not at hand being counted. */
+static unsigned need_of(struct array *a)
 {
-	const struct array_drive *d = array_drive_by_id(c->a, drive_id);
+	unsigned absent = 0;
 
-	if (at_hand(c->a, drive_id))
-		per_drive[d - c->a->drives]++;
+	for (unsigned i = 0; i < a->count; i++)
+		absent += drive_counts(&a->drives[i]) && !at_hand(a, &a->drives[i].id);
+	return a->policy.parity > absent ? a->policy.parity - absent : 0;
+}
+
+static void count_on(struct array *a, const struct id *drive_id, unsigned *per_drive)
+{
+	const struct array_drive *d = array_drive_by_id(a, drive_id);
+
+	if (at_hand(a, drive_id))
+		per_drive[d - a->drives]++;
 }
 
 /* Objects that the loss of the worst `need` drives would take: two of a group on one drive, as a
  * recovery without enough drives leaves them, go together. */
-static unsigned worst_loss(struct checking *c, const struct table_group *g)
+static unsigned worst_loss(struct array *a, const struct table_group *g, unsigned need)
 {
 	unsigned per_drive[DRIVES_MAX] = { 0 }, lost = 0;
 
 	for (unsigned i = 0; i < g->member_count; i++) {
 		if (!g->members[i].lost)
-			count_on(c, &g->members[i].drive_id, per_drive);
+			count_on(a, &g->members[i].drive_id, per_drive);
 	}
 	for (unsigned i = 0; i < g->row_count; i++)
-		count_on(c, &g->rows[i].drive_id, per_drive);
-	for (unsigned n = 0; n < c->need; n++) {
+		count_on(a, &g->rows[i].drive_id, per_drive);
+	for (unsigned n = 0; n < need; n++) {
 		unsigned worst = 0;
 
-		for (unsigned i = 1; i < c->a->count; i++) {
+		for (unsigned i = 1; i < a->count; i++) {
 			if (per_drive[i] > per_drive[worst])
 				worst = i;
 		}
@@ -82,43 +92,66 @@ static unsigned worst_loss(struct checking *c, const struct table_group *g)
 	return lost;
 }
 
+static unsigned members_at_hand(struct array *a, const struct table_group *g)
+{
+	unsigned members = 0;
+
+	for (unsigned i = 0; i < g->member_count; i++)
+		members += at_hand(a, &g->members[i].drive_id) && !g->members[i].lost;
+	return members;
+}
+
+static unsigned rows_at_hand(struct array *a, const struct table_group *g)
+{
+	uint32_t rows = 0;
+
+	for (unsigned i = 0; i < g->row_count; i++) {
+		if (at_hand(a, &g->rows[i].drive_id))
+			rows |= 1u << g->rows[i].row;
+	}
+	return bits(rows);
+}
+
+int health_spare(struct array *a, const struct table_group *g)
+{
+	return (int)(members_at_hand(a, g) + rows_at_hand(a, g)) - (int)g->member_count;
+}
+
+bool health_keeps(struct array *a, const struct table_group *g)
+{
+	return health_spare(a, g) >= (int)worst_loss(a, g, need_of(a));
+}
+
 static int check_group(void *ctx, const struct id *id, struct error *err)
 {
 	struct checking *c = ctx;
 	struct table_group *g = c->group;
 	struct health *h = c->h;
 	uint64_t away_bytes = 0;
-	uint32_t rows = 0;
-	unsigned members = 0, promised, have_rows;
+	unsigned promised, have_rows;
 	int spare, code = table_group(c->a->table, id, g, err);
 
 	if (code != ERR_NONE || !health_has_data(g))
 		return code;
 	for (unsigned i = 0; i < g->member_count; i++) {
-		if (at_hand(c->a, &g->members[i].drive_id) && !g->members[i].lost)
-			members++;
-		else
+		if (!at_hand(c->a, &g->members[i].drive_id) || g->members[i].lost)
 			away_bytes += g->members[i].len_bytes;
-	}
-	for (unsigned i = 0; i < g->row_count; i++) {
-		if (at_hand(c->a, &g->rows[i].drive_id))
-			rows |= 1u << g->rows[i].row;
 	}
 	promised = c->a->policy.parity;
 	have_rows = bits(health_rows(c->a, g));
+	spare = health_spare(c->a, g);
 	h->groups++;
 	if (have_rows < promised)
 		h->owed_rows += promised - have_rows;
-	if (members < g->member_count || bits(rows) < have_rows)
+	if (spare < (int)have_rows)
 		h->degraded++;
-	if (members + bits(rows) < g->member_count) {
+	if (spare < 0) {
 		h->lost++;
 		h->bytes_lost += away_bytes;
 	}
-	spare = (int)(members + bits(rows)) - (int)g->member_count;
 	if (spare < h->least_spare)
 		h->least_spare = spare;
-	if (spare < (int)worst_loss(c, g))
+	if (spare < (int)worst_loss(c->a, g, c->need))
 		h->weak++;
 	return ERR_NONE;
 }
@@ -161,7 +194,7 @@ int health_check(struct array *a, struct health *out, struct error *err)
 		if (!at_hand(a, &a->drives[i].id))
 			out->absent++;
 	}
-	c.need = a->policy.parity > out->absent ? a->policy.parity - out->absent : 0;
+	c.need = need_of(a);
 	c.group = malloc(sizeof(*c.group));
 	code = c.group ? table_groups(a->table, check_group, &c, err) : err_nomem(err);
 	if (code == ERR_NONE)

@@ -28,4 +28,10 @@ bool health_has_data(const struct table_group *g);
 /* Rows of a group that some counting drive has, as bits by row number. */
 uint32_t health_rows(struct array *a, const struct table_group *g);
 
+/* Objects of the group at hand minus its members: below 0 it cannot be read whole now. */
+int health_spare(struct array *a, const struct table_group *g);
+
+/* Whether the promise holds for this group: any `parity` drives may be lost, absent ones counted. */
+bool health_keeps(struct array *a, const struct table_group *g);
+
 #endif

@@ -1,8 +1,7 @@
 #include "array/place.h"
 
 #include "array/object.h"
-#include "group/code.h"
-#include "group/row.h"
+#include "group/group.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,7 +89,7 @@ void place_book(struct array *a, struct array_drive *d, uint64_t len_bytes)
 	pthread_mutex_unlock(&a->place_lock);
 }
 
-static struct alloc_policy alloc_policy_of(const struct array *a)
+struct alloc_policy place_policy(const struct array *a)
 {
 	return (struct alloc_policy){ .parity = a->policy.parity,
 				      .width = a->policy.width,
@@ -100,7 +99,7 @@ static struct alloc_policy alloc_policy_of(const struct array *a)
 static int plan_group(struct array *a, uint64_t block_bytes, unsigned want_k,
 		      struct alloc_plan *plan, struct error *err)
 {
-	struct alloc_policy policy = alloc_policy_of(a);
+	struct alloc_policy policy = place_policy(a);
 	struct alloc_drive *view = calloc(a->count, sizeof(*view));
 	uint64_t rotation;
 	int code;
@@ -203,36 +202,17 @@ static void describe(const struct attempt *t, struct row_descriptor *d)
 static int encode_rows(struct attempt *t, struct error *err)
 {
 	struct code_input inputs[DRIVES_MAX];
-	uint8_t index[GROUP_ROWS_MAX], *outs[GROUP_ROWS_MAX];
 	struct row_descriptor *d = malloc(sizeof(*d));
-	size_t coded;
-	int code = ERR_NONE;
+	int code;
 
 	if (!d)
 		return err_nomem(err);
 	describe(t, d);
-	coded = (size_t)row_coded_bytes(d);
 	for (unsigned i = 0; i < t->plan.k; i++)
 		inputs[i] = (struct code_input){ { false, t->slots[i] },
 						 t->blocks[i].bytes,
 						 t->blocks[i].len_bytes };
-	for (unsigned j = 0; j < t->plan.m; j++) {
-		if (!buf_reserve(&t->rows[j], coded + row_tail_bytes(d))) {
-			code = err_nomem(err);
-			goto out;
-		}
-		index[j] = (uint8_t)j;
-		outs[j] = t->rows[j].data;
-	}
-	code = code_encode(inputs, t->plan.k, index, t->plan.m, outs, coded, err);
-	for (unsigned j = 0; j < t->plan.m && code == ERR_NONE; j++) {
-		d->row = (uint8_t)j;
-		t->rows[j].len_bytes = coded;
-		row_tail_encode(d, &t->rows[j]);
-		if (t->rows[j].failed)
-			code = err_nomem(err);
-	}
-out:
+	code = group_encode_rows(d, inputs, t->plan.m, t->rows, err);
 	free(d);
 	return code;
 }
@@ -296,14 +276,10 @@ static void add_records(const struct attempt *t, struct buf *records, struct err
 					  .name = b->name,
 					  .len_bytes = b->len_bytes,
 					  .epoch = b->epoch,
-					  .drive_id = t->a->drives[t->plan.data[i]].id };
+					  .drive_id = t->a->drives[t->plan.data[i]].id,
+					  .contents = *b->contents };
 
-		if (!b->known)
-			r.contents = *b->contents;
-		if (b->known)
-			record_move(records, b->uid, &r.drive_id);
-		else
-			record_block(records, &r);
+		record_block(records, &r);
 		g->members[i] = (struct group_member_record){ *b->uid, b->name, b->len_bytes,
 							      t->slots[i] };
 	}

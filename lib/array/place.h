@@ -17,7 +17,6 @@ struct new_block {
 	size_t len_bytes;
 	uint32_t epoch;
 	const struct contents *contents;
-	bool known; /* the journals have it already: only its place is new */
 };
 
 struct place_result {
@@ -25,10 +24,12 @@ struct place_result {
 	bool thin;	       /* some group has fewer rows than the policy asks */
 };
 
+struct alloc_policy place_policy(const struct array *a);
 /* The allocator's view of the drives. out holds a->count entries. Drives on one file system have
  * equal parts of what is free there. */
 void place_view(struct array *a, struct alloc_drive *out);
-/* So many bytes were stored on d just now. */
+
+/* Something of that length was stored on d: counts it, for the allocator. */
 void place_book(struct array *a, struct array_drive *d, uint64_t len_bytes);
 
 /* How many members and rows the next group would have, and how long its blocks may be. */

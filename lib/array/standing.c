@@ -128,9 +128,7 @@ static uint64_t least_cap(struct alloc_drive *view, unsigned count,
 
 int capacity_of(struct array *a, struct capacity *out, struct error *err)
 {
-	struct alloc_policy policy = { .parity = a->policy.parity,
-				       .width = a->policy.width,
-				       .copies = a->policy.copies };
+	struct alloc_policy policy = place_policy(a);
 	struct alloc_drive *view = calloc(a->count ? a->count : 1, sizeof(*view));
 	uint64_t cap;
 

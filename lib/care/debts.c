@@ -4,7 +4,7 @@
 #include "base/stop.h"
 #include "care/dissolve.h"
 #include "care/idlist.h"
-#include "care/mend.h"
+#include "care/regroup.h"
 #include "care/target.h"
 
 #include <stdlib.h>
@@ -42,105 +42,140 @@ static bool is_fatal(int code)
 	return code == ERR_NOMEM || code == ERR_INTERRUPTED;
 }
 
-/* The rows that group lacks, each with a drive that can take it. */
-static unsigned plan_rows(struct paying *p, struct mend_want *wants, uint64_t object_bytes)
-{
-	uint32_t present = health_rows(p->a, p->group);
-	struct taken_drives taken;
-	unsigned count = 0;
+/* The rows that the group lacks. Those that some drive can take are wants, and in the group from
+ * here on as if they were made; the others are homeless. */
+struct row_plan {
+	struct mend_want wants[GROUP_ROWS_MAX];
+	unsigned count, homeless;
+};
 
-	taken_from_group(p->a, p->group, &taken);
+static void plan_rows(struct paying *p, struct row_plan *plan)
+{
+	struct table_group *g = p->group;
+	uint32_t present = health_rows(p->a, g);
+	struct taken_drives taken;
+
+	memset(plan, 0, sizeof(*plan));
+	taken_from_group(p->a, g, &taken);
 	for (unsigned row = 0; row < p->a->policy.parity; row++) {
+		struct mend_want *w = &plan->wants[plan->count];
 		struct error why;
 
 		if (present & 1u << row)
 			continue;
-		wants[count].ref = (struct code_ref){ true, (uint8_t)row };
-		if (target_choose(p->a, &taken, true, object_bytes, &wants[count].drive, &why) !=
+		w->ref = (struct code_ref){ true, (uint8_t)row };
+		if (target_choose(p->a, &taken, true, target_longest_bytes(g), &w->drive, &why) !=
 		    ERR_NONE) {
-			p->r->rows_owed++;
+			plan->homeless++;
 			continue;
 		}
-		count++;
+		plan->count++;
+		if (g->row_count < GROUP_ROW_OBJECTS_MAX)
+			g->rows[g->row_count++] = (struct group_row_record){
+				.row = (uint8_t)row, .drive_id = w->drive->id
+			};
 	}
-	return count;
 }
 
-static int pay_group(struct paying *p, const struct id *id, struct error *err)
+static void add_bytes(struct paying *p, const struct mend_result *mended)
 {
-	struct mend_want wants[GROUP_ROWS_MAX];
+	p->r->read_bytes += mended->read_bytes;
+	p->r->written_bytes += mended->written_bytes;
+}
+
+/* Its rows as they were planned. *again: a drive failed, so that others have to take what is
+ * left. */
+static int make_rows(struct paying *p, const struct id *id, struct row_plan *plan, bool *again,
+		     struct error *err)
+{
 	struct mend_result mended = { 0 };
-	uint64_t longest = 0;
-	unsigned count;
+	int code = mend_group(p->a, id, plan->wants, plan->count, &p->records, &mended, err);
+	unsigned made = 0;
+
+	add_bytes(p, &mended);
+	if (is_fatal(code))
+		return code;
+	for (unsigned i = 0; i < plan->count; i++) {
+		made += plan->wants[i].done;
+		*again = *again || plan->wants[i].failed;
+	}
+	p->r->rows_made += made;
+	if (*again)
+		return commit(p, err); /* what was made counts, in the next plan too */
+	p->r->rows_owed += plan->count - made + plan->homeless;
+	if (code != ERR_NONE)
+		array_tell(p->a, TELL_WARNING, "rows stay owed: %s", err->message);
+	return commit_if_due(p, err);
+}
+
+/* Narrower groups in place of one that is too wide to be protected. */
+static int split_group(struct paying *p, const struct id *id, unsigned lacking, struct error *err)
+{
+	struct mend_result mended = { 0 };
 	int code = table_group(p->a->table, id, p->group, err);
 
-	if (code != ERR_NONE || !health_has_data(p->group))
-		return code;
-	for (unsigned i = 0; i < p->group->member_count; i++) {
-		if (p->group->members[i].len_bytes > longest)
-			longest = p->group->members[i].len_bytes;
-	}
-	count = plan_rows(p, wants, longest);
-	if (count == 0)
-		return ERR_NONE;
-	code = mend_group(p->a, id, wants, count, &p->records, &mended, err);
-	p->r->read_bytes += mended.read_bytes;
-	p->r->written_bytes += mended.written_bytes;
+	if (code == ERR_NONE)
+		code = regroup(p->a, p->group, REGROUP_WHOLE, &p->records, &mended, err);
+	add_bytes(p, &mended);
 	if (is_fatal(code))
 		return code;
 	if (code != ERR_NONE) {
 		array_tell(p->a, TELL_WARNING, "rows stay owed: %s", err->message);
-		p->r->rows_owed += count;
-		return ERR_NONE;
+		p->r->rows_owed += lacking;
+	} else {
+		p->r->rows_made += lacking;
 	}
-	p->r->rows_made += count;
 	return commit_if_due(p, err);
+}
+
+static int pay_group(struct paying *p, const struct id *id, struct error *err)
+{
+	struct row_plan plan;
+	bool again = true;
+	int code = ERR_NONE;
+
+	/* Again only after another drive failed. */
+	while (again && code == ERR_NONE) {
+		again = false;
+		code = table_group(p->a->table, id, p->group, err);
+		if (code != ERR_NONE || !health_has_data(p->group))
+			return code;
+		plan_rows(p, &plan);
+		if (plan.homeless > 0 && regroup_helps(p->a, p->group))
+			return split_group(p, id, plan.count + plan.homeless, err);
+		if (plan.count > 0)
+			code = make_rows(p, id, &plan, &again, err);
+		else
+			p->r->rows_owed += plan.homeless;
+	}
+	return code;
 }
 
 /* A block alone becomes a group of one with copies, as many as drives can take. */
 static int pay_block(struct paying *p, const struct id *uid, struct error *err)
 {
-	struct group_record *g = calloc(1, sizeof(*g));
-	struct taken_drives taken = { .count = 0 };
+	struct mend_result mended = { 0 };
+	unsigned copies = 0;
 	struct table_block b;
-	int code = g ? table_block_by_uid(p->a->table, uid, &b, err) : err_nomem(err);
+	int code = table_block_by_uid(p->a->table, uid, &b, err);
 
-	if (code != ERR_NONE || b.lost || !block_drive(p->a, &b))
-		goto out;
-	g->id = id_random();
-	g->member_count = 1;
-	g->members[0] = (struct group_member_record){ b.uid, b.name, b.len_bytes, 0 };
-	taken.index[taken.count++] = (uint16_t)(block_drive(p->a, &b) - p->a->drives);
-	while (g->row_count < p->a->policy.parity) {
-		struct group_row_record *row = &g->rows[g->row_count];
-		struct array_drive *to;
-
-		if (target_choose(p->a, &taken, true, b.len_bytes, &to, err) != ERR_NONE ||
-		    mend_copy_block(p->a, &b, to, true, err) != ERR_NONE) {
-			p->r->rows_owed += p->a->policy.parity - g->row_count;
-			break;
-		}
-		*row = (struct group_row_record){ (uint8_t)g->row_count, b.name, b.len_bytes,
-						  to->id };
-		to->used_bytes += b.len_bytes;
-		p->r->read_bytes += b.len_bytes;
-		p->r->written_bytes += b.len_bytes;
-		g->row_count++;
-	}
-	p->r->rows_made += g->row_count;
-	if (g->row_count > 0) {
-		record_group(&p->records, g);
-		code = commit_if_due(p, err);
-	}
-out:
-	free(g);
-	return code;
+	if (code != ERR_NONE || b.lost)
+		return code;
+	code = regroup_alone(p->a, &b, &copies, &p->records, &mended, err);
+	add_bytes(p, &mended);
+	if (is_fatal(code))
+		return code;
+	if (code != ERR_NONE)
+		array_tell(p->a, TELL_WARNING, "a block stays without rows: %s", err->message);
+	p->r->rows_made += copies;
+	p->r->rows_owed += p->a->policy.parity - copies;
+	return commit_if_due(p, err);
 }
 
 /* The table offers only what no journal places on this drive (any more). */
 struct sweeping {
-	struct paying *p;
 	struct array_drive *drive;
+	struct buf records;
 	unsigned removed;
 };
 
@@ -152,7 +187,7 @@ static int sweep_one(void *ctx, const char *name, struct error *err)
 
 	if (h->driver->remove(h, name, &why) != ERR_NONE)
 		return ERR_NONE;
-	record_garbage(&s->p->records, &s->drive->id, name, true);
+	record_garbage(&s->records, &s->drive->id, name, true);
 	s->removed++;
 	(void)err;
 	return ERR_NONE;
@@ -160,15 +195,25 @@ static int sweep_one(void *ctx, const char *name, struct error *err)
 
 static int sweep_drive(struct paying *p, struct array_drive *d, struct error *err)
 {
-	struct sweeping s = { .p = p, .drive = d };
+	struct sweeping s = { .drive = d };
+	struct error why;
 	int code;
 
 	if (!drive_usable(d))
 		return ERR_NONE;
 	code = table_garbage(p->a->table, &d->id, sweep_one, &s, err);
-	if (code == ERR_NONE && s.removed > 0)
-		code = d->handle->driver->sync(d->handle, err);
-	p->r->objects_swept += s.removed;
+	/* Unless that is durable, the deletions stay owed. */
+	if (code == ERR_NONE && s.removed > 0 &&
+	    d->handle->driver->sync(d->handle, &why) != ERR_NONE) {
+		err_wrap(&why, "drive %s", d->name);
+		mend_poison(p->a, d, &why);
+	} else if (code == ERR_NONE) {
+		buf_add(&p->records, s.records.data, s.records.len_bytes);
+		p->r->objects_swept += s.removed;
+	}
+	if (s.records.failed && code == ERR_NONE)
+		code = err_nomem(err);
+	buf_release(&s.records);
 	return code;
 }
 

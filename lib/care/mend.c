@@ -1,6 +1,8 @@
 #include "care/mend.h"
 
 #include "array/object.h"
+#include "array/place.h"
+#include "care/target.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -77,17 +79,6 @@ static int read_inputs(struct mending *m, const struct mend_want *wants, unsigne
 	return ERR_NONE;
 }
 
-static uint64_t coded_bytes(const struct table_group *g)
-{
-	uint64_t longest = 0;
-
-	for (unsigned i = 0; i < g->member_count; i++) {
-		if (g->members[i].len_bytes > longest)
-			longest = g->members[i].len_bytes;
-	}
-	return longest;
-}
-
 static const struct table_block *member_of(const struct table_group *g, unsigned slot)
 {
 	for (unsigned i = 0; i < g->member_count; i++) {
@@ -123,7 +114,7 @@ static int compute(struct mending *m, const struct mend_want *wants, unsigned wa
 		   struct error *err)
 {
 	const struct table_group *g = &m->group.group;
-	size_t coded = (size_t)coded_bytes(g);
+	size_t coded = (size_t)target_longest_bytes(g);
 	struct code_ref refs[GROUP_SLOTS_MAX + GROUP_ROWS_MAX] = { { false, 0 } };
 	uint8_t *outs[GROUP_SLOTS_MAX + GROUP_ROWS_MAX] = { NULL };
 	int code;
@@ -187,6 +178,12 @@ int mend_store(struct array_drive *d, const char *name, const struct buf *bytes,
 	return code == ERR_NONE ? code : err_wrap(err, "drive %s", d->name);
 }
 
+void mend_poison(struct array *a, struct array_drive *d, const struct error *why)
+{
+	if (!atomic_exchange(&d->poisoned, true))
+		array_tell(a, TELL_WARNING, "%s: not written to any more in this run", why->message);
+}
+
 static int store(struct mending *m, const struct mend_want *w, const struct buf *bytes,
 		 struct buf *records, struct mend_result *result, struct error *err)
 {
@@ -208,9 +205,7 @@ static int store(struct mending *m, const struct mend_want *w, const struct buf 
 	result->written_bytes += bytes->len_bytes;
 	if (place_known(g, w))
 		return ERR_NONE;
-	pthread_mutex_lock(&m->a->place_lock);
-	w->drive->used_bytes += bytes->len_bytes;
-	pthread_mutex_unlock(&m->a->place_lock);
+	place_book(m->a, w->drive, bytes->len_bytes);
 	if (w->ref.is_row) {
 		struct group_row_record row = { .row = w->ref.index,
 						.name = name,
@@ -224,7 +219,8 @@ static int store(struct mending *m, const struct mend_want *w, const struct buf 
 	return ERR_NONE;
 }
 
-/* A drive that fails does not keep the others from getting theirs. */
+/* A drive that fails does not keep the others from getting theirs. A repair in place goes on with
+ * the drive's other objects; new ones it gets no more. */
 static int store_all(struct mending *m, struct mend_want *wants, unsigned want_count,
 		     struct buf *records, struct mend_result *result, struct error *err)
 {
@@ -235,6 +231,10 @@ static int store_all(struct mending *m, struct mend_want *wants, unsigned want_c
 		int code = store(m, &wants[i], &m->outs[i], records, result, &why);
 
 		wants[i].done = code == ERR_NONE;
+		wants[i].failed =
+			code != ERR_NONE && code != ERR_LOST && code != ERR_NOMEM;
+		if (wants[i].failed && !place_known(&m->group.group, &wants[i]))
+			mend_poison(m->a, wants[i].drive, &why);
 		if (code != ERR_NONE && first == ERR_NONE) {
 			first = code;
 			*err = why;
@@ -330,22 +330,17 @@ int mend_load_members(struct array *a, const struct table_group *g, struct buf *
 	return code;
 }
 
-int mend_copy_block(struct array *a, const struct table_block *b, struct array_drive *to,
-		    bool as_row, struct error *err)
+int mend_load_block(struct array *a, const struct table_block *b, struct buf *bytes,
+		    struct mend_result *result, struct error *err)
 {
 	struct array_drive *from = block_drive(a, b);
 	char name[OBJECT_NAME_MAX + 1];
-	struct buf bytes = { 0 };
 	int code;
 
 	if (!from)
-		return err_set(err, ERR_LOST, "a block without parity is not at hand");
+		return err_set(err, ERR_ABSENT, "a block without parity is not at hand");
 	object_name_block(&b->name, name);
-	code = object_get(from->handle, name, OBJECT_BYTES_MAX, &bytes, err);
-	if (as_row)
-		object_name_row(&b->name, name);
-	if (code == ERR_NONE)
-		code = mend_store(to, name, &bytes, err);
-	buf_release(&bytes);
-	return code;
+	code = object_get(from->handle, name, OBJECT_BYTES_MAX, bytes, err);
+	result->read_bytes += bytes->len_bytes;
+	return code == ERR_NONE ? code : err_wrap(err, "drive %s", from->name);
 }

@@ -16,6 +16,7 @@ struct mend_want {
 	struct code_ref ref; /* of a group with one member: any row number is a copy */
 	struct array_drive *drive;
 	bool done; /* stored and read back */
+	bool failed; /* its drive did not take it */
 };
 
 struct mend_result {
@@ -28,7 +29,8 @@ struct mend_result {
  * Makes the wanted objects of the group. Appends a record for each whose place is new. ERR_LOST:
  * fewer than k others are whole, which is sure: each other one was read and is wrong, or is missing.
  * ERR_ABSENT: fewer than k could be read now. Other errors are of a drive that was written, the
- * first one; every object is tried, and wants[].done tells which are there.
+ * first one; every object is tried, and wants[].done tells which are there. A drive that failed to
+ * take an object that it did not have before is poisoned.
  */
 int mend_group(struct array *a, const struct id *group_id, struct mend_want *wants,
 	       unsigned want_count, struct buf *records, struct mend_result *result,
@@ -41,13 +43,15 @@ int mend_group(struct array *a, const struct id *group_id, struct mend_want *wan
 int mend_load_members(struct array *a, const struct table_group *g, struct buf *members,
 		      struct mend_result *result, struct error *err);
 
+/* The same for a block alone, that no group protects: as it lies on its drive. */
+int mend_load_block(struct array *a, const struct table_block *b, struct buf *bytes,
+		    struct mend_result *result, struct error *err);
+
 /* Stores an object and reads it back. */
 int mend_store(struct array_drive *d, const char *name, const struct buf *bytes,
 	       struct error *err);
 
-/* The same for a block alone, that no group protects: copies it to another drive when it is whole
- * where it is. */
-int mend_copy_block(struct array *a, const struct table_block *b, struct array_drive *to,
-		    bool as_row, struct error *err);
+/* d failed to take an object: nothing more is written to it in this process. The user is told. */
+void mend_poison(struct array *a, struct array_drive *d, const struct error *why);
 
 #endif

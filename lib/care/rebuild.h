@@ -1,8 +1,8 @@
 /*
  * Rebuild: re-creates what a lost drive held, onto a new drive or into free space, from all
- * survivors in parallel; groups with the fewest survivors first. Everything done is committed in
- * small batches, and what lies on the new drive already is not made again: a rebuild that was
- * cut off goes on where it was.
+ * survivors in parallel; groups with the fewest survivors first; then it pays debts. Everything
+ * done is committed in small batches, and what lies on the new drive already is not made again: a
+ * rebuild that was cut off goes on where it was.
  */
 #ifndef MRMR_CARE_REBUILD_H
 #define MRMR_CARE_REBUILD_H
@@ -23,6 +23,8 @@ struct rebuild_result {
 	uint64_t read_bytes, written_bytes;
 	uint64_t beyond;     /* blocks that cannot be made from what is left */
 	uint64_t waiting;    /* groups that wait for an absent drive or for space */
+	uint64_t waiting_for_space; /* of these */
+	uint64_t rows_owed; /* in all of the array, afterwards */
 };
 
 /* The array is open for writing, rollback tolerated. ERR_USAGE: the drive is here and works. */

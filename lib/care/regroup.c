@@ -3,6 +3,7 @@
 #include "array/health.h"
 #include "array/object.h"
 #include "array/place.h"
+#include "care/split.h"
 #include "care/target.h"
 
 #include <stdlib.h>
@@ -11,140 +12,227 @@
 struct regrouping {
 	struct array *a;
 	const struct table_group *g;
-	const struct id *lost_drive;
+	bool grouped; /* g is a live group; else a block alone */
+	enum regroup_aim aim;
+	struct mend_result *result;
+	uint16_t homes[GROUP_SLOTS_MAX]; /* of g's members; of those declared lost nothing counts */
+	struct split split;
 	struct buf members[GROUP_SLOTS_MAX];
-	struct group_record new_group;
-	struct buf row;
+	struct buf rows[GROUP_ROWS_MAX];
+	struct row_descriptor descriptor;
+	struct group_record next;
+	struct buf done, waste; /* records if all goes well, or if it does not */
 };
 
-static bool went(const struct regrouping *r, unsigned i)
+/* ---- what goes where ---- */
+
+static uint64_t object_bytes(const struct table_group *g)
 {
-	return id_equal(&r->g->members[i].drive_id, r->lost_drive);
+	return target_longest_bytes(g) + (g->member_count > 1 ? ROW_TAIL_MAX_BYTES : 0);
 }
 
-/* The reconstructed blocks, as groups wherever there is room. */
-static int place_lost(struct regrouping *r, struct buf *records, struct mend_result *result,
-		      struct error *err)
+/* A member stays where it is, also on a drive that is away or joining. */
+static uint16_t home_of(struct array *a, const struct table_block *m)
 {
-	struct new_block *blocks = calloc(r->g->member_count, sizeof(*blocks));
-	struct place_result placed = { 0 };
-	struct lanes *lanes = NULL;
-	unsigned count = 0;
-	int code = blocks ? lanes_new(r->a, &lanes, err) : err_nomem(err);
+	const struct array_drive *d = array_drive_by_id(a, &m->drive_id);
 
-	for (unsigned i = 0; i < r->g->member_count && code == ERR_NONE; i++) {
-		const struct table_block *m = &r->g->members[i];
-
-		if (!went(r, i))
-			continue;
-		blocks[count++] = (struct new_block){ .uid = &m->uid,
-						      .name = m->name,
-						      .bytes = r->members[i].data,
-						      .len_bytes = r->members[i].len_bytes,
-						      .epoch = m->epoch,
-						      .known = true };
-	}
-	if (code == ERR_NONE)
-		code = place_group(r->a, lanes, blocks, count, records, &placed, err);
-	result->written_bytes += placed.stored_bytes;
-	lanes_free(lanes);
-	free(blocks);
-	return code;
+	if (!d || (!drive_counts(d) && d->record.state != DRIVE_JOINING))
+		return SPLIT_HOMELESS;
+	return (uint16_t)(d - a->drives);
 }
 
-/* The members that stay, with their slots; a single one is a mirror, whose slot is 0. */
-static void keep_members(struct regrouping *r, struct taken_drives *taken)
+static int plan(struct regrouping *r, struct error *err)
 {
-	struct group_record *n = &r->new_group;
-
-	n->id = id_random();
-	n->supersedes[0] = r->g->id;
-	n->supersedes_count = 1;
-	for (unsigned i = 0; i < r->g->member_count; i++) {
-		const struct table_block *m = &r->g->members[i];
-		const struct array_drive *d = array_drive_by_id(r->a, &m->drive_id);
-
-		if (went(r, i))
-			continue;
-		n->members[n->member_count++] = (struct group_member_record){
-			m->uid, m->name, m->len_bytes, r->g->slots[i]
-		};
-		if (d)
-			taken->index[taken->count++] = (uint16_t)(d - r->a->drives);
-	}
-	if (n->member_count == 1)
-		n->members[0].slot = 0;
-}
-
-/* The bytes of one row of the new group. */
-static int make_row(struct regrouping *r, unsigned row, struct hash *name, struct error *err)
-{
-	const struct group_record *n = &r->new_group;
-	struct code_input inputs[GROUP_SLOTS_MAX];
-	struct row_descriptor *d = calloc(1, sizeof(*d));
-	uint8_t index = (uint8_t)row, *out;
-	size_t coded = 0;
+	struct alloc_policy policy = place_policy(r->a);
+	struct alloc_drive *view = calloc(r->a->count, sizeof(*view));
 	int code;
 
-	if (!d)
+	if (!view)
 		return err_nomem(err);
-	d->array_id = r->a->config.array_id;
-	d->group_id = n->id;
-	d->row = index;
-	for (unsigned i = 0; i < r->g->member_count; i++) {
-		const struct group_member_record *m = &n->members[d->member_count];
-
-		if (went(r, i))
-			continue;
-		inputs[d->member_count] = (struct code_input){ { false, m->slot },
-							       r->members[i].data,
-							       r->members[i].len_bytes };
-		d->members[d->member_count++] =
-			(struct row_member){ m->name, m->len_bytes, m->slot };
-		if (r->members[i].len_bytes > coded)
-			coded = r->members[i].len_bytes;
-	}
-	buf_clear(&r->row);
-	if (!buf_reserve(&r->row, coded + sizeof(*d) + ROW_TRAILER_BYTES)) {
-		free(d);
-		return err_nomem(err);
-	}
-	out = r->row.data;
-	code = code_encode(inputs, d->member_count, &index, 1, &out, coded, err);
-	r->row.len_bytes = coded;
-	if (n->member_count > 1)
-		row_tail_encode(d, &r->row);
-	*name = sha256(r->row.data, r->row.len_bytes);
-	free(d);
-	return r->row.failed ? err_nomem(err) : code;
+	for (unsigned i = 0; i < r->g->member_count; i++)
+		r->homes[i] = home_of(r->a, &r->g->members[i]);
+	place_view(r->a, view);
+	code = split_members(view, r->a->count, &policy, r->homes, r->g->member_count,
+			     object_bytes(r->g), &r->split, err);
+	if (code == ERR_NONE && r->aim == REGROUP_WHOLE && !r->split.complete)
+		code = err_set(err, ERR_FULL, "no room for %u rows of every group",
+			       r->split.rows_wanted);
+	free(view);
+	return code;
 }
 
-/* As many rows as the policy asks and drives can take; the rest is owed. */
-static int make_rows(struct regrouping *r, struct taken_drives *taken, struct mend_result *result,
-		     struct error *err)
+static struct regrouping *regrouping_new(struct array *a, const struct table_group *g)
 {
-	struct group_record *n = &r->new_group;
-	int code = ERR_NONE;
+	struct regrouping *r = calloc(1, sizeof(*r));
 
-	while (n->row_count < r->a->policy.parity && code == ERR_NONE) {
-		struct group_row_record *row = &n->rows[n->row_count];
-		char object[OBJECT_NAME_MAX + 1];
-		struct array_drive *to;
+	if (r) {
+		r->a = a;
+		r->g = g;
+	}
+	return r;
+}
 
-		row->row = (uint8_t)n->row_count;
-		code = make_row(r, n->row_count, &row->name, err);
-		if (code != ERR_NONE ||
-		    target_choose(r->a, taken, true, r->row.len_bytes, &to, err) != ERR_NONE)
-			break;
-		row->len_bytes = r->row.len_bytes;
-		row->drive_id = to->id;
-		object_name_row(&row->name, object);
-		code = mend_store(to, object, &r->row, err);
-		if (code == ERR_NONE)
-			n->row_count++;
-		result->written_bytes += r->row.len_bytes;
+static void regrouping_free(struct regrouping *r)
+{
+	for (unsigned i = 0; i < GROUP_SLOTS_MAX; i++)
+		buf_release(&r->members[i]);
+	for (unsigned i = 0; i < GROUP_ROWS_MAX; i++)
+		buf_release(&r->rows[i]);
+	buf_release(&r->done);
+	buf_release(&r->waste);
+	free(r);
+}
+
+bool regroup_helps(struct array *a, const struct table_group *g)
+{
+	unsigned rows = (unsigned)__builtin_popcount(health_rows(a, g));
+	struct regrouping *r;
+	struct error why;
+	bool helps;
+
+	if (health_keeps(a, g) || health_spare(a, g) < 0 || !(r = regrouping_new(a, g)))
+		return false;
+	helps = plan(r, &why) == ERR_NONE && rows < r->split.rows_wanted;
+	regrouping_free(r);
+	return helps;
+}
+
+/* ---- storing ---- */
+
+/* The bytes to be found under that name on that drive, and a record if they turn out to be for
+ * nothing. */
+static int store(struct regrouping *r, unsigned drive, const char *name, const struct buf *bytes,
+		 struct error *err)
+{
+	struct array_drive *d = &r->a->drives[drive];
+	int code = mend_store(d, name, bytes, err);
+
+	if (code == ERR_NONE) {
+		record_garbage(&r->waste, &d->id, name, false);
+		place_book(r->a, d, bytes->len_bytes);
+		r->result->written_bytes += bytes->len_bytes;
+	} else if (code != ERR_NOMEM && code != ERR_INTERRUPTED) {
+		mend_poison(r->a, d, err);
 	}
 	return code;
+}
+
+static int store_members(struct regrouping *r, const struct split_part *p, struct error *err)
+{
+	int code = ERR_NONE;
+
+	for (unsigned i = 0; i < p->member_count && code == ERR_NONE; i++) {
+		unsigned member = p->members[i], home = r->split.homes[member];
+		char name[OBJECT_NAME_MAX + 1];
+
+		if (r->homes[member] != SPLIT_HOMELESS)
+			continue;
+		object_name_block(&r->g->members[member].name, name);
+		code = store(r, home, name, &r->members[member], err);
+		record_move(&r->done, &r->g->members[member].uid, &r->a->drives[home].id);
+	}
+	return code;
+}
+
+/* Members of the new group, with their slots; a single one is a mirror, whose slot is 0. */
+static void describe(struct regrouping *r, const struct split_part *p, bool last)
+{
+	struct group_record *n = &r->next;
+	struct row_descriptor *d = &r->descriptor;
+
+	memset(n, 0, sizeof(*n));
+	memset(d, 0, sizeof(*d));
+	n->id = id_random();
+	d->array_id = r->a->config.array_id;
+	d->group_id = n->id;
+	n->member_count = p->member_count;
+	d->member_count = (uint16_t)p->member_count;
+	for (unsigned i = 0; i < p->member_count; i++) {
+		const struct table_block *m = &r->g->members[p->members[i]];
+		uint8_t slot = p->member_count == 1 ? 0 : r->g->slots[p->members[i]];
+
+		n->members[i] = (struct group_member_record){ m->uid, m->name, m->len_bytes, slot };
+		d->members[i] = (struct row_member){ m->name, m->len_bytes, slot };
+	}
+	/* By the last one: what is recorded before it holds already. */
+	if (last && r->grouped)
+		n->supersedes[n->supersedes_count++] = r->g->id;
+}
+
+static int encode(struct regrouping *r, const struct split_part *p, struct error *err)
+{
+	struct code_input inputs[GROUP_SLOTS_MAX];
+
+	for (unsigned i = 0; i < p->member_count; i++) {
+		const struct buf *m = &r->members[p->members[i]];
+
+		inputs[i] = (struct code_input){ { false, r->next.members[i].slot },
+						 m->data,
+						 m->len_bytes };
+	}
+	for (unsigned j = 0; j < p->row_count; j++)
+		buf_clear(&r->rows[j]);
+	return group_encode_rows(&r->descriptor, inputs, p->row_count, r->rows, err);
+}
+
+static int store_rows(struct regrouping *r, const struct split_part *p, struct error *err)
+{
+	struct group_record *n = &r->next;
+	bool copies = p->member_count == 1;
+	int code = copies ? ERR_NONE : encode(r, p, err);
+
+	for (unsigned j = 0; j < p->row_count && code == ERR_NONE; j++) {
+		const struct buf *bytes = copies ? &r->members[p->members[0]] : &r->rows[j];
+		struct group_row_record *row = &n->rows[j];
+		char name[OBJECT_NAME_MAX + 1];
+
+		*row = (struct group_row_record){ .row = (uint8_t)j,
+						  .len_bytes = bytes->len_bytes,
+						  .drive_id = r->a->drives[p->rows[j]].id };
+		row->name = copies ? n->members[0].name : sha256(bytes->data, bytes->len_bytes);
+		object_name_row(&row->name, name);
+		code = store(r, p->rows[j], name, bytes, err);
+		n->row_count = j + 1;
+	}
+	return code;
+}
+
+static int make_parts(struct regrouping *r, struct error *err)
+{
+	int code = ERR_NONE;
+
+	for (unsigned i = 0; i < r->split.part_count && code == ERR_NONE; i++) {
+		const struct split_part *p = &r->split.parts[i];
+
+		code = store_members(r, p, err);
+		describe(r, p, i + 1 == r->split.part_count);
+		if (code == ERR_NONE)
+			code = store_rows(r, p, err);
+		if (r->grouped || r->next.row_count > 0)
+			record_group(&r->done, &r->next);
+	}
+	return code;
+}
+
+/* Until all is stored, or the drives left have no room: each round without success loses one. */
+static int spread(struct regrouping *r, struct buf *records, struct error *err)
+{
+	unsigned usable;
+	int code;
+
+	do {
+		usable = array_usable_count(r->a);
+		buf_clear(&r->done);
+		buf_clear(&r->waste);
+		code = plan(r, err);
+		if (code == ERR_NONE)
+			code = make_parts(r, err);
+		if (code != ERR_NONE)
+			buf_add(records, r->waste.data, r->waste.len_bytes);
+	} while (code != ERR_NONE && array_usable_count(r->a) < usable);
+	if (code == ERR_NONE)
+		buf_add(records, r->done.data, r->done.len_bytes);
+	return r->done.failed || r->waste.failed ? err_nomem(err) : code;
 }
 
 /* The superseded rows, where they lie on drives that count. */
@@ -161,35 +249,48 @@ static void drop_old_rows(const struct regrouping *r, struct buf *records)
 	}
 }
 
-int regroup(struct array *a, const struct table_group *g, const struct id *lost_drive,
+int regroup(struct array *a, const struct table_group *g, enum regroup_aim aim,
 	    struct buf *records, struct mend_result *result, struct error *err)
 {
-	struct regrouping *r = calloc(1, sizeof(*r));
-	struct taken_drives taken = { .count = 0 };
+	struct regrouping *r = regrouping_new(a, g);
 	int code;
 
 	if (!r)
 		return err_nomem(err);
-	r->a = a;
-	r->g = g;
-	r->lost_drive = lost_drive;
+	r->grouped = true;
+	r->aim = aim;
+	r->result = result;
 	code = mend_load_members(a, g, r->members, result, err);
 	if (code == ERR_NONE)
-		code = place_lost(r, records, result, err);
-	if (code == ERR_NONE) {
-		keep_members(r, &taken);
-		if (r->new_group.member_count > 0)
-			code = make_rows(r, &taken, result, err);
-	}
-	if (code == ERR_NONE) {
-		/* Without rows it protects nothing, but it does retire the old one. */
-		if (r->new_group.member_count > 0)
-			record_group(records, &r->new_group);
+		code = spread(r, records, err);
+	if (code == ERR_NONE)
 		drop_old_rows(r, records);
+	regrouping_free(r);
+	return code;
+}
+
+int regroup_alone(struct array *a, const struct table_block *b, unsigned *copies,
+		  struct buf *records, struct mend_result *result, struct error *err)
+{
+	struct table_group *g = calloc(1, sizeof(*g));
+	struct regrouping *r = g ? regrouping_new(a, g) : NULL;
+	int code;
+
+	*copies = 0;
+	if (!r) {
+		free(g);
+		return err_nomem(err);
 	}
-	for (unsigned i = 0; i < GROUP_SLOTS_MAX; i++)
-		buf_release(&r->members[i]);
-	buf_release(&r->row);
-	free(r);
+	g->member_count = 1;
+	g->members[0] = *b;
+	r->aim = REGROUP_ANYHOW;
+	r->result = result;
+	code = mend_load_block(a, b, &r->members[0], result, err);
+	if (code == ERR_NONE)
+		code = spread(r, records, err);
+	if (code == ERR_NONE)
+		*copies = r->next.row_count;
+	regrouping_free(r);
+	free(g);
 	return code;
 }

@@ -1,17 +1,34 @@
 /*
- * Regrouping: when a group lost members and no other drive may take them (one object of a group
- * per drive), it is split. The lost blocks, reconstructed, are placed as groups of their own;
- * the blocks still there stay where they are, in a new group with rows of its own, which
- * supersedes the old one.
+ * Regrouping: a group that is wider than the drives at hand can protect is split into narrower
+ * ones, which supersede it. Blocks stay where they are; those whose drives are lost are
+ * reconstructed and placed. A block in no group gets one.
  */
 #ifndef MRMR_CARE_REGROUP_H
 #define MRMR_CARE_REGROUP_H
 
 #include "care/mend.h"
 
-/* g as table_group() gave it. Everything is durable before its records are appended; the old rows
- * become garbage. ERR_LOST, ERR_FULL, ERR_ABSENT: nothing is recorded. Any thread. */
-int regroup(struct array *a, const struct table_group *g, const struct id *lost_drive,
+/* Whether the promise does not hold for g, and splitting it gives every block all the rows there
+ * can be. Nothing is read. False also when memory is short. */
+bool regroup_helps(struct array *a, const struct table_group *g);
+
+enum regroup_aim {
+	REGROUP_WHOLE,	/* every new group has all its rows, or nothing is changed: ERR_FULL */
+	REGROUP_ANYHOW, /* every block has a place, and as many rows as there is room for */
+};
+
+/*
+ * g as table_group() gave it. Everything is durable and read back before its records are appended;
+ * the old rows become garbage. A drive that fails to take an object is poisoned, and the others
+ * take it. ERR_LOST, ERR_FULL, ERR_ABSENT: g stays as it is; the records tell garbage at most. Any
+ * thread.
+ */
+int regroup(struct array *a, const struct table_group *g, enum regroup_aim aim,
 	    struct buf *records, struct mend_result *result, struct error *err);
+
+/* The same for a block in no group, as many copies as there is room for: it stays as it is where
+ * there is none. *copies: how many were made. */
+int regroup_alone(struct array *a, const struct table_block *b, unsigned *copies,
+		  struct buf *records, struct mend_result *result, struct error *err);
 
 #endif

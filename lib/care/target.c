@@ -24,9 +24,7 @@ void taken_from_group(struct array *a, const struct table_group *g, struct taken
 int target_choose(struct array *a, struct taken_drives *t, bool for_row, uint64_t object_bytes,
 		  struct array_drive **out, struct error *err)
 {
-	struct alloc_policy policy = { .parity = a->policy.parity,
-				       .width = a->policy.width,
-				       .copies = a->policy.copies };
+	struct alloc_policy policy = place_policy(a);
 	struct alloc_drive *view = calloc(a->count, sizeof(*view));
 	uint16_t chosen;
 	int code;
@@ -43,4 +41,15 @@ int target_choose(struct array *a, struct taken_drives *t, bool for_row, uint64_
 		t->index[t->count++] = chosen;
 	*out = &a->drives[chosen];
 	return ERR_NONE;
+}
+
+uint64_t target_longest_bytes(const struct table_group *g)
+{
+	uint64_t longest = 0;
+
+	for (unsigned i = 0; i < g->member_count; i++) {
+		if (g->members[i].len_bytes > longest)
+			longest = g->members[i].len_bytes;
+	}
+	return longest;
 }

@@ -17,4 +17,7 @@ void taken_from_group(struct array *a, const struct table_group *g, struct taken
 int target_choose(struct array *a, struct taken_drives *t, bool for_row, uint64_t object_bytes,
 		  struct array_drive **out, struct error *err);
 
+/* Of the longest member: the coded bytes of a row. */
+uint64_t target_longest_bytes(const struct table_group *g);
+
 #endif

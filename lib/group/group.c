@@ -218,3 +218,27 @@ int group_rebuild(const uint8_t *slots, unsigned k, struct group_object *inputs,
 	free(g.slices.memory);
 	return code;
 }
+
+int group_encode_rows(struct row_descriptor *d, const struct code_input *members,
+		      unsigned row_count, struct buf *rows, struct error *err)
+{
+	uint8_t index[GROUP_ROWS_MAX], *outs[GROUP_ROWS_MAX];
+	size_t coded = (size_t)row_coded_bytes(d);
+	int code;
+
+	for (unsigned j = 0; j < row_count; j++) {
+		if (!buf_reserve(&rows[j], coded + row_tail_bytes(d)))
+			return err_nomem(err);
+		index[j] = (uint8_t)j;
+		outs[j] = rows[j].data;
+	}
+	code = code_encode(members, d->member_count, index, row_count, outs, coded, err);
+	for (unsigned j = 0; j < row_count && code == ERR_NONE; j++) {
+		d->row = (uint8_t)j;
+		rows[j].len_bytes = coded;
+		row_tail_encode(d, &rows[j]);
+		if (rows[j].failed)
+			code = err_nomem(err);
+	}
+	return code;
+}

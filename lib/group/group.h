@@ -55,4 +55,12 @@ int group_rebuild(const uint8_t *slots, unsigned k, struct group_object *inputs,
 		  const struct code_ref *want, const uint64_t *want_len_bytes, unsigned want_count,
 		  group_write_fn *out, void *ctx, struct error *err);
 
+/*
+ * Makes row objects 0..row_count-1 of a group whose members are all in memory, tails and all, each
+ * into an empty buffer of its own. d: the group's descriptor, two members at least (asserted); its
+ * row number is changed. members: in any order. ERR_NOMEM.
+ */
+int group_encode_rows(struct row_descriptor *d, const struct code_input *members,
+		      unsigned row_count, struct buf *rows, struct error *err);
+
 #endif

@@ -435,3 +435,10 @@ bool tiny_all(void)
 {
 	return getenv("MRMR_SWEEP_ALL") != NULL;
 }
+
+uint64_t tiny_seed(void)
+{
+	const char *s = getenv("MRMR_SWEEP_SEED");
+
+	return s ? strtoull(s, NULL, 10) : 0;
+}

@@ -106,5 +106,7 @@ void tiny_copy_folder(const char *from, const char *to, const char *except);
 /* Every n-th case of a sweep: MRMR_SWEEP_EVERY, 1 without it. all: MRMR_SWEEP_ALL is set. */
 unsigned tiny_every(void);
 bool tiny_all(void);
+/* MRMR_SWEEP_SEED; 0 without it. */
+uint64_t tiny_seed(void);
 
 #endif

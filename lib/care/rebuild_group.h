@@ -1,0 +1,25 @@
+/*
+ * Rebuilding one group: what of it lay on the lost drive is made anew, on the new drive or on
+ * others; where no drive can take it beside the rest of the group, the group is split. Internal to
+ * lib/care.
+ */
+#ifndef MRMR_CARE_REBUILD_GROUP_H
+#define MRMR_CARE_REBUILD_GROUP_H
+
+#include "care/rebuild.h"
+
+struct rebuild_work {
+	struct array *a;
+	struct array_drive *lost;
+	struct array_drive *onto; /* NULL: free space */
+};
+
+/*
+ * Appends what was done as records, all of it durable; fills r. *again: drives failed, and once the
+ * table knows the records the group has to be worked on again. What waits or is beyond repair is no
+ * error. Any thread.
+ */
+int rebuild_group(const struct rebuild_work *w, const struct id *id, struct buf *records,
+		  struct rebuild_result *r, bool *again, struct error *err);
+
+#endif
