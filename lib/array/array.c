@@ -509,10 +509,13 @@ int array_open(const struct array_options *o, struct array **out, struct error *
 	tell_left_out(a);
 	if (!o->writing)
 		goto out;
-	returned = any_behind(a);
+	/* What the outbox held may say that a drive is one of ours: it is then sent the journals. */
 	if ((code = brake(a, err)) != ERR_NONE ||
 	    (code = array_flush_outbox(a, err)) != ERR_NONE ||
-	    (code = array_push(a, &sent, err)) != ERR_NONE ||
+	    (code = array_refresh(a, err)) != ERR_NONE)
+		goto out;
+	returned = any_behind(a);
+	if ((code = array_push(a, &sent, err)) != ERR_NONE ||
 	    (returned && (code = array_spread_keys(a, err)) != ERR_NONE))
 		goto out;
 	code = array_refresh(a, err);

@@ -111,21 +111,25 @@ static int push_drive(struct array *a, const struct journals *l, unsigned i, str
 {
 	struct array_drive *d = &a->drives[i];
 	unsigned from, before = *sent;
+	bool complete = true;
 	int code = ERR_NONE;
 
 	for (size_t n = 0; n < l->count && code == ERR_NONE; n = journals_next(l, n)) {
 		const struct listed_segment *s = &l->items[n];
 
-		if (clock_seq(&d->holds, &s->parts.writer) >= s->parts.last || place_has(l, n, i) ||
-		    journals_load(a, l, n, bytes, &from, err) != ERR_NONE)
+		if (clock_seq(&d->holds, &s->parts.writer) >= s->parts.last || place_has(l, n, i))
 			continue;
+		if (journals_load(a, l, n, bytes, &from, err) != ERR_NONE) {
+			complete = false;
+			continue;
+		}
 		code = object_put(d->handle, s->name, bytes->data, bytes->len_bytes, err);
 		if (code == ERR_NONE)
 			(*sent)++;
 	}
 	if (code == ERR_NONE && *sent > before)
 		code = d->handle->driver->sync(d->handle, err);
-	if (code == ERR_NONE && *sent > before) {
+	if (code == ERR_NONE && *sent > before && complete) {
 		clock_release(&d->holds);
 		d->behind = false;
 		code = table_clock(a->table, &d->holds, err);

@@ -145,6 +145,8 @@ int sending_settle(struct sender *c, struct error *err)
 	for (unsigned i = 0; i < c->a->count && code == ERR_NONE; i++) {
 		if (sending_confirmed(c, i))
 			code = remember(c, i, err);
+		else
+			c->a->drives[i].behind = true; /* it may come to take the next one */
 	}
 	if (code == ERR_NONE)
 		code = writer_save(c->writer, err);
