@@ -141,6 +141,8 @@ static int create(struct initing *i, struct error *err)
 				? KDF_SENSITIVE
 				: KDF_DEFAULT;
 	code = array_create(&o.options, &i->array, err);
+	if (code == ERR_EXISTS)
+		invocation_advise(inv, "`mrmr recover URL...` makes the config of an array that is there.");
 	if (code != ERR_NONE) {
 		if (key_file)
 			remove(key_file);

@@ -138,8 +138,8 @@ struct new_array {
 	uint8_t recovery_key[KEY_BYTES]; /* filled: printed once by the caller */
 };
 /* Checks everything first (places there and unmarked, no config yet), then creates keys, markers,
- * first journal segment and config, in this order; the config last, so that a cut-off init leaves
- * marked drives and no array. a->options as for array_open(). */
+ * first journal segment and config, in this order. The segment makes it an array, that recover finds;
+ * what a cut-off init left before it, the next one puts into quarantine/. a->options as for array_open(). */
 int array_create(const struct array_options *o, struct new_array *n, struct error *err);
 /* Takes a drive into an open array. state: DRIVE_MEMBER, or DRIVE_JOINING while rebuild fills it. */
 int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state,

@@ -35,6 +35,74 @@ static int set_aside(struct array_drive *d, const struct error *why, struct erro
 	return object_quarantine(h, MARKER_NAME, err);
 }
 
+#define UNFINISHED_MAX 64 /* a marker, a ring and 16 slots at most, of some tries */
+
+struct unfinished {
+	char names[UNFINISHED_MAX][OBJECT_NAME_MAX + 1];
+	unsigned count;
+	bool committed; /* segments are a part of it too */
+};
+
+static int collect_unfinished(void *ctx, const char *name, uint64_t len_bytes)
+{
+	struct unfinished *u = ctx;
+	bool ours = strcmp(name, MARKER_NAME) == 0 || strncmp(name, "keys/", 5) == 0 ||
+		    (u->committed && strncmp(name, "journal/", 8) == 0);
+
+	(void)len_bytes;
+	if (strncmp(name, "quarantine/", 11) == 0)
+		return 0;
+	if (!ours || u->count == UNFINISHED_MAX)
+		return 1;
+	snprintf(u->names[u->count++], sizeof(u->names[0]), "%s", name);
+	return 0;
+}
+
+/* An init that was cut off before its commit left a marker and keys, but no journal: of an array that
+ * nobody ever opened. Anything else is somebody's. */
+static int list_unfinished(struct array_drive *d, struct unfinished *u, struct error *err)
+{
+	struct drive *h = d->handle;
+	int code = h->driver->list(h, "", collect_unfinished, u, err);
+
+	return code == 1 ? err_set(err, ERR_EXISTS, "it is already marked as a drive") : code;
+}
+
+static int see_unfinished(struct array_drive *d, struct error *err)
+{
+	struct unfinished *u = calloc(1, sizeof(*u));
+	int code = u ? list_unfinished(d, u, err) : err_nomem(err);
+
+	if (code == ERR_NONE)
+		d->marker_state = MARKER_OTHER;
+	free(u);
+	return code;
+}
+
+/* That of another run is kept in quarantine/, our own is removed. The marker goes last, so that this
+ * can be cut off too. */
+static int clear_unfinished(struct array_drive *d, bool own, struct error *err)
+{
+	struct unfinished *u = calloc(1, sizeof(*u));
+	struct drive *h = d->handle;
+	int code;
+
+	if (!u)
+		return err_nomem(err);
+	u->committed = own;
+	code = list_unfinished(d, u, err);
+	for (unsigned i = 0; i < u->count && code == ERR_NONE; i++) {
+		if (strcmp(u->names[i], MARKER_NAME) != 0)
+			code = own ? h->driver->remove(h, u->names[i], err)
+				   : object_quarantine(h, u->names[i], err);
+	}
+	if (code == ERR_NONE)
+		code = own ? h->driver->remove(h, MARKER_NAME, err)
+			   : object_quarantine(h, MARKER_NAME, err);
+	free(u);
+	return code;
+}
+
 static int knows(struct array *a, const struct id *id, bool *yes, struct error *err)
 {
 	struct table_drive *rows = NULL;
@@ -49,7 +117,7 @@ static int knows(struct array *a, const struct id *id, bool *yes, struct error *
 }
 
 /* An add that was cut off marked the place with an id that no journal knows: the drive keeps it. Any
- * other marker is somebody's. */
+ * other marker is somebody's, but for what an init left (then there is no table yet). */
 static int take_mark(struct array *a, struct array_drive *d, uint64_t len_bytes, struct error *err)
 {
 	uint8_t bytes[MARKER_BYTES_MAX];
@@ -58,7 +126,9 @@ static int take_mark(struct array *a, struct array_drive *d, uint64_t len_bytes,
 	bool known = true;
 	int code = ERR_NONE;
 
-	if (!a->table || len_bytes > sizeof(bytes))
+	if (!a->table)
+		return see_unfinished(d, err);
+	if (len_bytes > sizeof(bytes))
 		return err_set(err, ERR_EXISTS, "it is already marked as a drive");
 	code = h->driver->get(h, MARKER_NAME, 0, bytes, (size_t)len_bytes, err);
 	if (code != ERR_NONE)
@@ -167,7 +237,7 @@ static int create_keys(struct array *a, struct new_array *n, struct buf *records
 	return code;
 }
 
-/* Takes back the markers of an init that failed half-way, so that it can be run again. */
+/* Takes back what an init that failed half-way put on the drives, so that it can be run again. */
 static void unmark(struct array *a, unsigned marked)
 {
 	struct error ignored;
@@ -175,7 +245,7 @@ static void unmark(struct array *a, unsigned marked)
 	for (unsigned i = 0; i < marked; i++) {
 		struct drive *h = a->drives[i].handle;
 
-		if (h->driver->remove(h, MARKER_NAME, &ignored) == ERR_NONE)
+		if (clear_unfinished(&a->drives[i], true, &ignored) == ERR_NONE)
 			h->driver->sync(h, &ignored);
 	}
 }
@@ -184,11 +254,19 @@ static int mark_all(struct array *a, unsigned *marked, struct error *err)
 {
 	int code = ERR_NONE;
 
-	for (*marked = 0; *marked < a->count; (*marked)++) {
-		code = write_marker(a, &a->drives[*marked], err);
+	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
+		if (a->drives[i].marker_state == MARKER_OTHER)
+			code = clear_unfinished(&a->drives[i], false, err);
+	}
+	for (*marked = 0; *marked < a->count && code == ERR_NONE; (*marked)++) {
+		struct array_drive *d = &a->drives[*marked];
+
+		code = write_marker(a, d, err);
+		if (code == ERR_EXISTS)
+			code = err_set(err, ERR_USAGE, "drive %s: %s was given twice", d->name, d->url);
 		if (code != ERR_NONE)
 			break;
-		a->drives[*marked].presence = DRIVE_PRESENT;
+		d->presence = DRIVE_PRESENT;
 	}
 	return code;
 }
