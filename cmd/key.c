@@ -32,6 +32,9 @@ static int with_array(struct invocation *inv, keying_fn *run, struct error *err)
 	struct opened opened;
 	int code = open_array(inv, k.dry ? OPEN_READ : OPEN_WRITE, &opened, &k.a, err);
 
+	/* What a run that was cut off had removed already. */
+	if (code == ERR_NONE && !k.dry)
+		code = array_drop_removed_slots(k.a, err);
 	if (code == ERR_NONE)
 		code = slot_list_load(k.a, &k.list, err);
 	if (code == ERR_NONE)
@@ -232,7 +235,8 @@ static int recovery_now(struct keying *k, struct error *err)
 	for (size_t i = 0; i < k->list.count && code == ERR_NONE; i++) {
 		const struct slot_entry *e = &k->list.items[i];
 
-		if (e->slot.kind == SLOT_RECOVERY && e->fact == SLOT_KNOWN)
+		/* One that no journal knows is of a run that was cut off. */
+		if (e->slot.kind == SLOT_RECOVERY && e->fact != SLOT_REMOVED)
 			code = remove_slot(k, &e->slot, err);
 	}
 	return code;

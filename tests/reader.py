@@ -512,4 +512,5 @@ def main():
     sys.exit("no such snapshot or file")
 
 
-main()
+if __name__ == "__main__":
+    main()

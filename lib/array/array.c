@@ -1,5 +1,6 @@
 #include "array/array.h"
 
+#include "array/keyslots.h"
 #include "array/object.h"
 #include "base/file.h"
 #include "base/pool.h"
@@ -504,7 +505,8 @@ int array_open(const struct array_options *o, struct array **out, struct error *
 		goto out;
 	check_macs(a);
 	if ((code = array_pull(a, err)) != ERR_NONE ||
-	    (code = o->without_journal ? begin_journal(a, err) : array_refresh(a, err)) != ERR_NONE)
+	    (code = o->without_journal ? begin_journal(a, err) : array_refresh(a, err)) != ERR_NONE ||
+	    (code = array_check_slot(a, err)) != ERR_NONE)
 		goto out;
 	tell_left_out(a);
 	if (!o->writing)
@@ -519,7 +521,10 @@ int array_open(const struct array_options *o, struct array **out, struct error *
 	    (returned && (code = array_spread_keys(a, err)) != ERR_NONE))
 		goto out;
 	code = array_refresh(a, err);
+	if (code == ERR_NONE)
+		keyslot_raise(a);
 out:
+	memset(&a->secret, 0, sizeof(a->secret));
 	if (code != ERR_NONE)
 		array_close(a);
 	else

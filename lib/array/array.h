@@ -103,6 +103,7 @@ struct array {
 	const struct keys *keys;
 	struct hash writer_id; /* of this host */
 	struct id slot_used;   /* which slot opened it; zero when keys were given */
+	struct secret secret;  /* that did; lent, until array_open() returns */
 	struct policy policy;
 	struct table *table;
 	pthread_mutex_t table_lock; /* held around table calls where several threads read */
@@ -175,11 +176,17 @@ int array_refresh(struct array *a, struct error *err);
 
 /* ---- unlock.c: slots and ring ---- */
 int array_unlock(struct array *a, struct error *err);
+/* When the journals are known: a slot that was removed opens nothing, though some place still has it.
+ * ERR_KEY, worded as for a wrong secret. */
+int array_check_slot(struct array *a, struct error *err);
 int array_store_ring(struct array *a, struct error *err);
 /* ---- key_objects.c: where they lie ---- */
 /* Copies ring and known slots to every present drive and the mirror; durable. Removed slots are
  * deleted. A place where that fails is told. */
 int array_spread_keys(struct array *a, struct error *err);
+/* Deletes the slots that were removed, where a run that was cut off or a drive that was away left them.
+ * A place where that fails is told. */
+int array_drop_removed_slots(struct array *a, struct error *err);
 /* Stores one key object (a slot or ring) everywhere and reads it back. Drives that could not take
  * it are told. */
 int array_store_key(struct array *a, const char *name, const struct buf *bytes, struct error *err);

@@ -209,6 +209,25 @@ int array_drop_slot(struct array *a, const struct id *slot_id, struct error *err
 	return first;
 }
 
+int array_drop_removed_slots(struct array *a, struct error *err)
+{
+	struct slot_facts facts;
+	struct key_names names;
+	struct error told;
+	int code = slot_facts_load(a->table, &facts, err);
+
+	if (code != ERR_NONE)
+		return code;
+	key_names_collect(a, "keys/", &names);
+	for (size_t n = 0; n < names.count; n++) {
+		if (slot_fact_of_name(&facts, names.names[n]) == SLOT_REMOVED)
+			remove_everywhere(a, names.names[n], &told);
+	}
+	slot_facts_release(&facts);
+	key_names_release(&names);
+	return ERR_NONE;
+}
+
 /* To the places that lack it. A place that does not take it is told. */
 static void copy_everywhere(struct array *a, const char *name, struct buf *scratch)
 {
@@ -232,22 +251,17 @@ int array_spread_keys(struct array *a, struct error *err)
 	struct slot_facts facts;
 	struct key_names names;
 	struct buf scratch = { 0 };
-	struct error told;
 	int code = slot_facts_load(a->table, &facts, err);
 
 	if (code != ERR_NONE)
 		return code;
 	key_names_collect(a, "keys/", &names);
 	for (size_t n = 0; n < names.count; n++) {
-		enum slot_fact fact = slot_fact_of_name(&facts, names.names[n]);
-
-		if (fact == SLOT_KNOWN)
+		if (slot_fact_of_name(&facts, names.names[n]) == SLOT_KNOWN)
 			copy_everywhere(a, names.names[n], &scratch);
-		else if (fact == SLOT_REMOVED)
-			remove_everywhere(a, names.names[n], &told);
 	}
 	slot_facts_release(&facts);
 	key_names_release(&names);
 	buf_release(&scratch);
-	return ERR_NONE;
+	return array_drop_removed_slots(a, err);
 }

@@ -1,5 +1,6 @@
 #include "array/keyslots.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,4 +152,62 @@ int keyslot_remove(struct array *a, const struct id *id, struct error *err)
 		code = array_drop_slot(a, id, err);
 	buf_release(&records);
 	return code;
+}
+
+/* Whether the secret that opened the array has a slot of today's cost already: its id. */
+static bool has_dear_slot(const struct array *a, const struct slot_list *l, struct id *id_out)
+{
+	uint8_t *master = sodium_malloc(KEY_BYTES);
+	bool found = false;
+
+	for (size_t i = 0; i < l->count && master && !found; i++) {
+		const struct slot *s = &l->items[i].slot;
+		struct error why;
+
+		found = s->kind == SLOT_PASSPHRASE && l->items[i].fact == SLOT_KNOWN &&
+			!slot_is_cheaper(s, KDF_DEFAULT) &&
+			slot_open(s, &a->secret, KDF_MEMORY_LIMIT_BYTES, master, &why) == ERR_NONE;
+		if (found)
+			*id_out = s->id;
+	}
+	sodium_free(master);
+	return found;
+}
+
+static int raise_slot(struct array *a, const struct slot_list *l, struct error *err)
+{
+	const struct slot_entry *old = slot_list_by_id(l, &a->slot_used);
+	struct id old_id, id;
+	int code = ERR_NONE;
+
+	if (!old || old->fact != SLOT_KNOWN || !slot_is_cheaper(&old->slot, KDF_DEFAULT))
+		return ERR_NONE;
+	old_id = old->slot.id;
+	/* There is one when a run was cut off between the two steps. */
+	if (!has_dear_slot(a, l, &id))
+		code = keyslot_add(a, &a->secret, KDF_DEFAULT, a->secret.len_bytes == 0, &id, err);
+	if (code != ERR_NONE)
+		return code;
+	a->slot_used = id;
+	code = keyslot_remove(a, &old_id, err);
+	if (code == ERR_NONE)
+		array_tell(a, TELL_INFO, "the passphrase's key slot was made anew: the old one was "
+					 "cheaper to guess at than new ones are");
+	return code;
+}
+
+void keyslot_raise(struct array *a)
+{
+	struct slot_list list;
+	struct error why;
+	int code;
+
+	if (a->secret.kind != SLOT_PASSPHRASE || id_is_zero(&a->slot_used))
+		return;
+	code = slot_list_load(a, &list, &why);
+	if (code == ERR_NONE)
+		code = raise_slot(a, &list, &why);
+	slot_list_release(&list);
+	if (code != ERR_NONE)
+		array_tell(a, TELL_WARNING, "make the passphrase's key slot anew: %s", why.message);
 }

@@ -30,6 +30,10 @@ const struct slot_entry *slot_list_by_id(const struct slot_list *l, const struct
 int keyslot_add(struct array *a, const struct secret *s, enum kdf_cost cost, bool allow_empty,
 		struct id *id_out, struct error *err);
 
+/* Makes the slot of the passphrase that opened the array anew when it costs less to guess at than one
+ * made today: by array_open(), for commands that write. What goes wrong is told: the old one stays. */
+void keyslot_raise(struct array *a);
+
 /* Removes a slot: from the journal, so that drives away now lose it when they return, then from
  * the drives at hand. ERR_USAGE for the only one left. */
 int keyslot_remove(struct array *a, const struct id *id, struct error *err);

@@ -54,10 +54,14 @@ static int note_kind(void *ctx, const char *name, const struct slot *slot, struc
 	return ERR_NONE;
 }
 
+static uint64_t kdf_limit_bytes(const struct array *a)
+{
+	return a->options.kdf_limit_bytes ? a->options.kdf_limit_bytes : KDF_MEMORY_LIMIT_BYTES;
+}
+
 static int try_slot(void *ctx, const char *name, const struct slot *slot, struct error *err)
 {
 	struct unlocking *u = ctx;
-	uint64_t limit = u->a->options.kdf_limit_bytes;
 	struct error why;
 	int code;
 
@@ -65,7 +69,7 @@ static int try_slot(void *ctx, const char *name, const struct slot *slot, struct
 	(void)err;
 	if (slot->kind != u->secret->kind)
 		return ERR_NONE;
-	code = slot_open(slot, u->secret, limit ? limit : KDF_MEMORY_LIMIT_BYTES, u->master, &why);
+	code = slot_open(slot, u->secret, kdf_limit_bytes(u->a), u->master, &why);
 	if (code != ERR_NONE) {
 		u->code = code;
 		u->err = why;
@@ -117,10 +121,11 @@ int array_unlock(struct array *a, struct error *err)
 	if (code != ERR_NONE)
 		return code;
 	u.secret = &secret;
+	a->secret = secret;
 	u.master = sodium_malloc(KEY_BYTES);
 	if (!u.master)
 		return err_nomem(err);
-	u.code = err_set(&u.err, ERR_KEY, "wrong passphrase or key");
+	u.code = err_set(&u.err, ERR_KEY, WRONG_SECRET);
 	array_slots(a, try_slot, &u, err);
 	if (u.opened) {
 		code = open_ring(a, &u, err);
@@ -129,6 +134,50 @@ int array_unlock(struct array *a, struct error *err)
 		*err = u.err;
 	}
 	sodium_free(u.master);
+	return code;
+}
+
+struct settling {
+	struct array *a;
+	struct slot_facts facts;
+	uint8_t *master; /* guarded */
+	bool opened;
+};
+
+static int try_other(void *ctx, const char *name, const struct slot *slot, struct error *err)
+{
+	struct settling *s = ctx;
+	struct error why;
+
+	(void)name;
+	(void)err;
+	if (slot_fact_of(&s->facts, &slot->id) == SLOT_REMOVED ||
+	    slot_open(slot, &s->a->secret, kdf_limit_bytes(s->a), s->master, &why) != ERR_NONE)
+		return ERR_NONE;
+	s->a->slot_used = slot->id;
+	s->opened = true;
+	return 1; /* enough */
+}
+
+int array_check_slot(struct array *a, struct error *err)
+{
+	struct settling s = { .a = a };
+	int code = slot_facts_load(a->table, &s.facts, err);
+
+	if (code != ERR_NONE || id_is_zero(&a->slot_used) ||
+	    slot_fact_of(&s.facts, &a->slot_used) != SLOT_REMOVED)
+		goto out;
+	/* The same secret may have a slot that counts: a passphrase that was changed to itself. */
+	s.master = sodium_malloc(KEY_BYTES);
+	if (!s.master)
+		code = err_nomem(err);
+	else
+		array_slots(a, try_other, &s, err);
+	if (code == ERR_NONE && !s.opened)
+		code = err_set(err, ERR_KEY, WRONG_SECRET);
+out:
+	slot_facts_release(&s.facts);
+	sodium_free(s.master);
 	return code;
 }
 

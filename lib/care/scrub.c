@@ -242,6 +242,8 @@ int scrub(struct array *a, const struct scrub_options *o, struct scrub_result *r
 		code = (int)err->code;
 	if (code == ERR_NONE)
 		code = readmit_drives(a, o, r, err);
+	if (code == ERR_NONE && o->repair)
+		code = array_drop_removed_slots(a, err);
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
 		if (scrub_chooses(o, &a->drives[i]) && can_scrub(&a->drives[i]))
 			code = scrub_drive_objects(&s, i, err);

@@ -117,10 +117,9 @@ int slot_make(const struct keys *k, const struct secret *s, enum kdf_cost cost, 
 	return code;
 }
 
-/* One wording for a wrong secret and for an edited slot: it tells a guesser nothing. */
 static int refuse(struct error *err)
 {
-	return err_set(err, ERR_KEY, "wrong passphrase or key");
+	return err_set(err, ERR_KEY, WRONG_SECRET);
 }
 
 int slot_open(const struct slot *slot, const struct secret *s, uint64_t memory_limit_bytes,

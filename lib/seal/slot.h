@@ -64,6 +64,9 @@ struct secret {
 	size_t len_bytes;
 };
 
+/* One wording for a wrong secret and for an edited slot: it tells a guesser nothing. */
+#define WRONG_SECRET "wrong passphrase or key"
+
 struct slot {
 	struct id id, array_id;
 	enum slot_kind kind;

@@ -230,3 +230,75 @@ opens_with_passphrase() {
 	[ ! -e "d1/.mrmr/keys/$name" ]
 	[ ! -e "d3/.mrmr/keys/$name" ]
 }
+
+# ---- what opens nothing any more, what is made anew ----
+
+@test "a removed slot that a drive brings back opens nothing while the journals are known" {
+	old=$(add_key_file key2)
+	mv d2 away
+	"$MRMR" key remove "$old"
+	mv away d2
+	[ -e d2/.mrmr/keys/"$old"-*.json ]
+	MRMR_KEY_FILE=$PWD/key2 run "$MRMR" cat latest:letter
+	[ "$status" -eq 12 ]
+	[ "${lines[0]}" = "mrmr: wrong passphrase or key" ]
+	"$MRMR" scrub
+	run ! grep -rl "$old" d1 d2 d3 --include='*.json'
+}
+
+@test "a passphrase that is changed to itself still opens, whatever slots come back" {
+	MRMR_NEW_PASSPHRASE=same "$MRMR" key add
+	mv d2 away
+	MRMR_KEY_FILE= MRMR_PASSPHRASE=same MRMR_NEW_PASSPHRASE=same "$MRMR" key passwd
+	mv away d2
+	[ "$(opens_with_passphrase same)" = "the only copy" ]
+}
+
+# A slot like those of the time when the floor was the default, in the place of the passphrase's.
+make_cheap() {
+	local id name
+	id=$(slot passphrase)
+	MRMR_PASSPHRASE=old /usr/bin/python3 -B "$BATS_TEST_DIRNAME/cheap_slot.py" d1/.mrmr/keys/"$id"-*.json >cheap
+	name=$id-$(sha256sum cheap | cut -c1-64).json
+	for place in d1 d2 d3 state/*; do
+		rm "$place"/.mrmr/keys/"$id"-*.json
+		cp cheap "$place/.mrmr/keys/$name"
+	done
+}
+
+cost() {
+	"$MRMR" --json key list | jq -r 'select(.kind == "passphrase") | "\(.kdf_passes) \(.kdf_memory_bytes)"'
+}
+
+@test "a slot that is cheaper than those of today is made anew by a command that writes" {
+	MRMR_NEW_PASSPHRASE=old "$MRMR" key add
+	make_cheap
+	[ "$(cost)" = "2 67108864" ]
+	[ "$(opens_with_passphrase old)" = "the only copy" ]
+	MRMR_KEY_FILE= MRMR_PASSPHRASE=old "$MRMR" put -n letter
+	[ "$(cost)" = "2 67108864" ]
+	MRMR_KEY_FILE= MRMR_PASSPHRASE=old run "$MRMR" -v put letter
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"key slot was made anew"* ]]
+	[ "$(cost)" = "3 134217728" ]
+	[ "$(slots_on d1)" = "$(slots_on d3)" ]
+	[ "$(slots_on d1 | wc -l)" -eq 3 ]
+	[ "$(opens_with_passphrase old)" = "the only copy" ]
+	MRMR_KEY_FILE= MRMR_PASSPHRASE=old run "$MRMR" -v put letter
+	[[ "$output" != *"made anew"* ]]
+	run "$MRMR" scrub
+	[ "$status" -eq 0 ]
+}
+
+@test "a slot that cannot be made anew keeps opening" {
+	MRMR_NEW_PASSPHRASE=old "$MRMR" key add
+	make_cheap
+	for _ in 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+		"$MRMR" key add --key-file key2
+		rm key2
+	done
+	MRMR_KEY_FILE= MRMR_PASSPHRASE=old run "$MRMR" put letter
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"warning: make the passphrase's key slot anew: there are 16 key slots"* ]]
+	[ "$(opens_with_passphrase old)" = "the only copy" ]
+}
