@@ -28,6 +28,7 @@ tests := $(patsubst %.c,$B/%,$(wildcard tests/unit/test_*.c))
 sweeps := $(patsubst %.c,$B/%,$(wildcard tests/sweeps/sweep_*.c))
 fuzzers := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
 benches := $(patsubst %.c,$B/%,$(wildcard tests/bench/bench_*.c))
+preloads := $(patsubst %.c,$B/%.so,$(wildcard tests/preload/*.c))
 shells := $(patsubst %,$B/completion/%,mrmr.bash _mrmr mrmr.fish)
 
 all: $B/mrmr
@@ -61,6 +62,12 @@ $B/flags: FORCE
 	@mkdir -p $B; echo '$(CC) $(flags) $(CPPFLAGS) $(CFLAGS)' | cmp -s - $@ || \
 		echo '$(CC) $(flags) $(CPPFLAGS) $(CFLAGS)' > $@
 
+# For LD_PRELOAD: into any build of mrmr, so of no sanitizer.
+$B/%.so: %.c $B/flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -std=c11 -D_GNU_SOURCE $(warnings) $(if $(CI),-Werror) -O2 -g -fPIC -shared \
+		-o $@ $<
+
 unit: $(tests)
 	@for t in $(tests); do $$t || exit 1; done
 
@@ -77,7 +84,7 @@ demo:
 	@MRMR=$(abspath $B)/mrmr tests/demo
 
 # Everything the runner executes, so that it starts with nothing left to compile.
-check-build: all $(tests) $(sweeps) $(shells)
+check-build: all $(tests) $(sweeps) $(preloads) $(shells)
 sanitized-build: all $(tests) $(sweeps) $(fuzzers)
 sanitized := B=$B/asan CC=clang CFLAGS='-O1 -g' SANITIZE=address,undefined,fuzzer-no-link CI=1
 asan-build:

@@ -1,13 +1,19 @@
-# Scrub, rebuild, add and key commands, killed at any moment.
+# Scrub and rebuild, killed at any moment.
 
 load common
 load kill
 
 setup() {
 	prepare
+	array_of_four
+	put_first
 }
 
-@test "a scrub that repairs is killed anywhere, and repairs when run again" {
+teardown() {
+	clean_up
+}
+
+@test "a scrub that repairs" {
 	for blob in $(find d2 -name '*.blob') d2/.mrmr/config.json; do
 		printf x | dd of="$blob" bs=1 seek=9 conv=notrunc status=none
 	done
@@ -16,24 +22,16 @@ setup() {
 	sweep no_damage "$MRMR" scrub
 }
 
-@test "a rebuild is killed anywhere, and goes on when run again" {
-	"$MRMR" get latest --to out
+@test "a rebuild" {
 	local lost
 	lost=$(find d? -name '*.blob' | head -1)
-	export lost=${lost%%/*}
+	lost=${lost%%/*}
 	rm -r "$lost"
-	mkdir "$lost"
+	mkdir "$lost" n2
 	keep
 	rebuilt() {
-		[ -n "$(find n2 -name '*.blob')" ]
-	}
-	put_back() {
-		local part
-		for part in config state key d1 d2 d3 d4; do
-			rsync -ac --delete "kept/$part" .
-		done
-		rm -rf n2
-		mkdir n2
+		[ -n "$(find n2 -name '*.blob')" ] || return 1
+		no_damage
 	}
 	# Once it ended, the old name is gone: the second run is the one that ends it.
 	again() {
@@ -42,34 +40,14 @@ setup() {
 	sweep rebuilt "$MRMR" rebuild "$lost" --onto n2
 }
 
-@test "adding a drive is killed anywhere" {
+@test "a recover" {
+	rm -r state config d3
 	keep
-	put_back() {
-		local part
-		for part in config state key d1 d2 d3 d4; do
-			rsync -ac --delete "kept/$part" .
-		done
-		rm -rf d5
-		mkdir d5
+	earlier() {
+		[ ! -e config/default.json ] || same "$first" "$work/first"
 	}
-	# When the kill came after the commit, the drive is there.
 	again() {
-		"$@" || "$MRMR" drives | grep -q '^d5 '
+		[ -e config/default.json ] || "$@"
 	}
-	sweep no_damage "$MRMR" add d5
-}
-
-@test "adding a key is killed anywhere" {
-	keep
-	# A key file of the run that was killed is never overwritten.
-	again() {
-		rm -f key2
-		"$@"
-	}
-	opens() {
-		MRMR_KEY_FILE=$PWD/key2 "$MRMR" snapshots >/dev/null
-		rm key2
-	}
-	rm -f key2
-	sweep opens "$MRMR" key add --key-file key2
+	sweep no_damage "$MRMR" recover d1 d2 d4
 }

@@ -1,78 +1,112 @@
-# Commands killed before every kind of call that changes something (T-01). An array is prepared
-# once; before each point it is put back in place, so that the state folder stays the same one.
+# Commands killed before their calls that change files (T-01): every call of every thread, counted by
+# tests/preload/kill.c; every MRMR_KILL_EVERYth of them in the normal run. An array is prepared once;
+# before each point it is put back in place, so that the state folder stays the same one.
 
+# Leaves us in a folder that holds everything that may change.
 prepare() {
 	fresh_home
-	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state
-	mkdir d1 d2 d3 d4 in
+	work=$(mktemp -d -p /dev/shm mrmr-kill.XXXXXX 2>/dev/null || mktemp -d) || return 1
+	mkdir "$work/now" "$work/in"
+	cd "$work/now" || return 1
+	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
+	in=$work/in first=
+	shim=$(dirname "$MRMR")/tests/preload/kill.so
+	[ -e "$shim" ] || make -s -C "$BATS_TEST_DIRNAME/../.." B="$(dirname "$MRMR")" "$shim"
+	mkdir d1 d2 d3 d4
 	local i
 	for i in 1 2 3 4 5 6; do
-		head -c 9000 /dev/urandom >"in/$i"
+		head -c 9000 /dev/urandom >"$in/$i"
 	done
-	"$MRMR" init --key-file key --parity 1 --block-size 64K d1 d2 d3 d4
-	export MRMR_KEY_FILE=$PWD/key
-	"$MRMR" put in >said
-	first=$(sed -n 's/^snapshot \(.*\) saved$/\1/p' said)
-	cp -a in first
+}
+
+array_of_four() {
+	"$MRMR" -q init --key-file key --parity 1 --block-size 64K d1 d2 d3 d4
+}
+
+# The snapshot that must never suffer.
+put_first() {
+	"$MRMR" put "$in" >"$work/said"
+	first=$(sed -n 's/^snapshot \(.*\) saved$/\1/p' "$work/said")
+	cp -a "$in" "$work/first"
+}
+
+clean_up() {
+	cd / && rm -rf "$work"
 }
 
 # What now stands is what every point begins with.
 keep() {
-	mkdir kept
-	cp -a d? config state key kept/
+	cp -a "$work/now" "$work/kept"
+	state=$(find "$PWD/state" -mindepth 1 -maxdepth 1 2>/dev/null || true)
 }
 
+# All but the state folder itself, whose inode is a part of the writer's identity.
 put_back() {
-	local part
-	for part in config state key d1 d2 d3 d4; do
-		rsync -ac --delete "kept/$part" .
-	done
+	find "$work/now" -mindepth 1 ! -path "$work/now/state" ! -path "${state:-none}" -delete
+	cp -a "$work/kept/." "$work/now"
 }
 
 same() { # snapshot folder
-	rm -rf out
-	"$MRMR" get "$1" --to out >said.get 2>&1 || { cat said.get; return 1; }
-	diff -r "$2" "out$PWD/in"
-}
-
-# The same command again. Tests may say more.
-again() {
-	"$@"
-}
-
-# usage: sweep CHECK COMMAND...: CHECK is run after the command succeeded at last. Kills before
-# call 1, 2, 3 and so on of each kind, in growing steps; prints and counts the points.
-sweep() {
-	local check=$1 call n code
-	points=0
-	shift
-	for call in write pwrite64 fsync fdatasync rename renameat2 unlink unlinkat mkdirat ftruncate \
-		openat openat2; do
-		for ((n = 1; ; n += 1 + n / ${MRMR_KILL_STEP:-6})); do
-			put_back
-			code=0
-			strace -f -qq -o /dev/null -e trace=$call -e signal=none \
-				-e inject=$call:signal=KILL:when=$n "$@" >said 2>/dev/null || code=$?
-			[ "$code" -eq 137 ] || break
-			points=$((points + 1))
-			same "$first" first || { echo "$call $n: the first snapshot"; return 1; }
-			code=0
-			again "$@" >said 2>&1 || code=$?
-			if [ "$code" -ne 0 ] && [ "$code" -ne 23 ]; then
-				echo "$call $n: again: exit code $code"
-				cat said
-				return 1
-			fi
-			"$check" || { echo "$call $n: the result"; return 1; }
-			same "$first" first || { echo "$call $n: the first snapshot, after"; return 1; }
-		done
-	done
-	echo "# $points points of: ${*##*/}" >&3
-	[ "$points" -ge 20 ]
+	rm -rf "$work/out"
+	"$MRMR" get "$1" --to "$work/out" >"$work/said.get" 2>&1 || { cat "$work/said.get"; return 1; }
+	diff -r --no-dereference "$2" "$work/out$in"
 }
 
 no_damage() {
 	local code=0
-	"$MRMR" scrub >said 2>&1 || code=$?
-	[ "$code" -eq 0 ] || { cat said; return 1; }
+	"$MRMR" scrub >"$work/said" 2>&1 || code=$?
+	[ "$code" -eq 0 ] || { cat "$work/said"; return 1; }
+}
+
+# ---- what tests may say anew ----
+
+# What stood before stands.
+earlier() {
+	same "$first" "$work/first"
+}
+
+# The same command again.
+again() {
+	"$@"
+}
+
+# ---- the sweep ----
+
+killed_at() { # n command...
+	local n=$1
+	shift
+	LD_PRELOAD=$shim KILL_AT=$n KILL_SAID=$work/call "$@" >"$work/said" 2>&1
+}
+
+one_point() { # check command...
+	local check=$1 code=0
+	shift
+	earlier || { echo "the first snapshot"; return 1; }
+	again "$@" >"$work/said" 2>&1 || code=$?
+	[ "$code" -eq 0 ] || [ "$code" -eq 23 ] || { echo "again: exit $code"; cat "$work/said"; return 1; }
+	"$check" || { echo "the result"; return 1; }
+	earlier || { echo "the first snapshot, afterwards"; return 1; }
+}
+
+# usage: sweep CHECK COMMAND...: CHECK is run after the command succeeded at last.
+sweep() {
+	local check=$1 every=${MRMR_KILL_EVERY:-2} points=0 n code total
+	shift
+	put_back
+	killed_at 0 "$@" || [ $? -eq 23 ] || { cat "$work/said"; return 1; }
+	total=$(cat "$work/call")
+	for ((n = 1; n <= total; n += every)); do
+		put_back
+		code=0
+		killed_at "$n" "$@" 2>/dev/null || code=$?
+		# Threads may make a call less than when they were counted.
+		[ "$code" -eq 137 ] || continue
+		points=$((points + 1))
+		# Every other time with the table to be made anew.
+		[ $((points % 2)) -eq 0 ] || rm -rf state/*/table.sqlite*
+		one_point "$check" "$@" || { echo "killed before call $n: $(cat "$work/call")"; return 1; }
+	done
+	echo "# $points kill points in $total calls: $BATS_TEST_DESCRIPTION" >&3
+	[ "$points" -ge $((total / every - 5)) ]
+	[ "$points" -ge 10 ]
 }
