@@ -30,6 +30,9 @@ static const char *advice(struct invocation *inv, const struct error *err)
 		invocation_advise(inv, "Run `mrmr %s` again when the other one has ended.",
 				  topic ? topic : "");
 		break;
+	case ERR_UNSAFE:
+		invocation_advise(inv, "`mrmr status` tells what it means and what to do about it.");
+		break;
 	case ERR_KEY:
 		invocation_advise(inv, "`mrmr key list` tells which slots there are.");
 		break;

@@ -112,6 +112,9 @@ int open_array(struct invocation *inv, unsigned flags, struct opened *o, struct 
 	o->options.tolerate_rollback = flags & OPEN_MENDS;
 	o->options.locked = flags & OPEN_LOCKED;
 	code = array_open(&o->options, a, err);
+	if (code == ERR_NONE && (*a)->table_fresh && !(flags & OPEN_LOCKED))
+		out_warn(inv->out, "the local table was missing or damaged: it was made anew from the "
+				   "journals");
 	if (code == ERR_NONE && inv->globals.expect_head)
 		code = array_expect_head(*a, inv->globals.expect_head, err);
 	return code;

@@ -107,7 +107,9 @@ int cmd_rebuild(struct invocation *inv, struct error *err)
 	bool dry = option_given(inv, "dry-run");
 	struct opened opened;
 	struct array *a;
-	int code = open_array(inv, OPEN_MENDS | (dry ? 0 : OPEN_WRITE), &opened, &a, err);
+	/* The one that is named may be the one that was rolled back. */
+	unsigned flags = (inv->args_count > 0 ? OPEN_MENDS : 0) | (dry ? 0 : OPEN_WRITE);
+	int code = open_array(inv, flags, &opened, &a, err);
 
 	if (code == ERR_NONE)
 		code = dry ? estimate(inv, a, err) : rebuild_now(inv, a, err);

@@ -32,6 +32,29 @@ static int check_names(struct invocation *inv, struct array *a, const char **nam
 	return ERR_NONE;
 }
 
+/* Without a grace nothing tells an orphan from what another writer is about to name. */
+static int check_grace(struct invocation *inv, struct array *a, struct error *err)
+{
+	uint64_t writers;
+	int code = table_writers(a->table, &writers, err);
+
+	if (code == ERR_NONE && writers > 1 && option_number(inv, "grace", GRACE_DEFAULT_S) == 0)
+		code = err_set(err, ERR_USAGE,
+			       "--grace 0: %" PRIu64 " writers have a journal in the array, and one of "
+			       "them may be storing something just now", writers);
+	return code;
+}
+
+/* Those that were named and are not there change the exit code. */
+static void note_absent(struct invocation *inv, struct array *a, const char **names,
+			const struct scrub_result *r)
+{
+	for (size_t i = 0; names[i]; i++) {
+		if (!r->drives[array_drive_by_name(a, names[i]) - a->drives].scrubbed)
+			invocation_note(inv, EXIT_ABSENT);
+	}
+}
+
 static void report(struct invocation *inv, const struct array *a, const struct scrub_result *r)
 {
 	char bytes[UNIT_TEXT_BYTES], orphans[UNIT_TEXT_BYTES];
@@ -97,6 +120,7 @@ static int scrub_now(struct invocation *inv, struct array *a, const char **names
 	progress_stop(progress);
 	if (code == ERR_NONE) {
 		report(inv, a, r);
+		note_absent(inv, a, names, r);
 		if (r->damaged > 0)
 			invocation_note(inv, r->damaged == r->repaired ? EXIT_REPAIRED
 								       : EXIT_UNREPAIRED);
@@ -116,6 +140,8 @@ int cmd_scrub(struct invocation *inv, struct error *err)
 
 	if (code == ERR_NONE)
 		code = check_names(inv, a, names, err);
+	if (code == ERR_NONE)
+		code = check_grace(inv, a, err);
 	if (code == ERR_NONE)
 		code = scrub_now(inv, a, names, err);
 	array_close(a);

@@ -300,6 +300,9 @@ static int open_writer(struct pull *p, struct error *err)
 	int code = writer_open(p->a->state_path, p->a->keys, p->a->options.machine_id, &p->writer,
 			       &origin, err);
 
+	if (code == ERR_NONE && origin == WRITER_CREATED && !p->a->table_fresh)
+		array_tell(p->a, TELL_WARNING,
+			   "the state folder has no identity that opens: this host goes on as a new writer");
 	if (code == ERR_NONE && origin == WRITER_COPIED)
 		array_tell(p->a, TELL_WARNING,
 			   "the state folder is a copy of another one: this host goes on as a new writer");

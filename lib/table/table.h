@@ -48,6 +48,8 @@ void table_view_end(struct table *t); /* without a view: nothing */
 int table_settle(struct table *t, struct error *err);
 /* What was applied, of every writer. Caller: clock_release(). */
 int table_clock(struct table *t, struct clock *out, struct error *err);
+/* Writers with a journal that nobody declared dead. */
+int table_writers(struct table *t, uint64_t *count, struct error *err);
 /* First 16 bytes of the head of writer at seq, when known. ERR_NOT_FOUND. */
 int table_head_at(struct table *t, const struct hash *writer, uint64_t seq, uint8_t head[16],
 		  struct error *err);

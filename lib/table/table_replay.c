@@ -144,6 +144,20 @@ int table_clock(struct table *t, struct clock *out, struct error *err)
 	return code;
 }
 
+int table_writers(struct table *t, uint64_t *count, struct error *err)
+{
+	struct query q = query_of(t, "SELECT count(*) FROM writer WHERE seq > 0 AND NOT EXISTS"
+				     "(SELECT 1 FROM fact WHERE type = ? AND fact.key = writer.key)");
+	int64_t n = 0;
+	bool found;
+	int code;
+
+	query_int(&q, RECORD_RETIRE);
+	code = query_value(&q, &n, &found, err);
+	*count = (uint64_t)n;
+	return code;
+}
+
 int table_head_at(struct table *t, const struct hash *writer, uint64_t seq, uint8_t head[16],
 		  struct error *err)
 {
