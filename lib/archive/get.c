@@ -314,18 +314,17 @@ static int ended(struct getting *g, struct error *err)
 static int step(struct walker *w, struct error *err)
 {
 	struct level *l = &w->levels[w->depth - 1];
-	struct reader r = reader_of(l->subfolders.data + l->next,
-				    l->subfolders.len_bytes - l->next);
+	struct reader r, node_reader;
 	const uint8_t *name;
 	size_t name_bytes;
-	struct reader node_reader;
 	struct node n;
 	int code;
 
-	if (r.left_bytes == 0) {
+	if (l->next == l->subfolders.len_bytes) {
 		pop(w);
 		return ERR_NONE;
 	}
+	r = reader_of(l->subfolders.data + l->next, l->subfolders.len_bytes - l->next);
 	name = read_block(&r, NAME_BYTES_MAX, &name_bytes);
 	node_reader = read_sub(&r, SIZE_MAX);
 	l->next = l->subfolders.len_bytes - r.left_bytes;
