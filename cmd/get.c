@@ -49,6 +49,23 @@ static int fill_patterns(struct invocation *inv, const char *option, struct patt
 }
 
 /* The first argument names the snapshot (and a place in it), the others restrict to paths. */
+static int choose_paths(struct invocation *inv, struct array *a, struct asked *q,
+			struct error *err)
+{
+	struct roots *paths = &q->paths;
+	int code = ERR_NONE;
+
+	paths->paths = calloc(inv->args_count + 1, sizeof(*paths->paths));
+	if (!paths->paths)
+		return err_nomem(err);
+	for (size_t i = 1; i < inv->args_count && code == ERR_NONE; i++) {
+		code = select_below(a->table, &q->selection, inv->args[i],
+				    &paths->paths[paths->count], err);
+		paths->count += code == ERR_NONE;
+	}
+	return code;
+}
+
 static int choose(struct invocation *inv, struct array *a, struct asked *q, struct error *err)
 {
 	const char *word = inv->args_count > 0 ? inv->args[0] : "latest";
@@ -56,18 +73,8 @@ static int choose(struct invocation *inv, struct array *a, struct asked *q, stru
 
 	if (code == ERR_NONE)
 		code = select_target(a->table, &q->selecting.filter, word, &q->selection, err);
-	if (code == ERR_NONE && inv->args_count > 1)
-		code = roots_make(inv->args + 1, inv->args_count - 1, &q->paths, err);
-	for (size_t i = 0; i < q->paths.count && code == ERR_NONE; i++) {
-		const char *path = q->paths.paths[i];
-		struct node n;
-
-		if (strcmp(path, "/") != 0)
-			code = table_node(a->table, &q->selection.snapshot, path, strlen(path), &n,
-					  err);
-		if (code == ERR_NOT_FOUND)
-			code = err_set(err, ERR_NOT_FOUND, "%s is not in the snapshot", path);
-	}
+	if (code == ERR_NONE)
+		code = choose_paths(inv, a, q, err);
 	if (code == ERR_NONE)
 		code = fill_patterns(inv, "include", &q->includes, err);
 	if (code == ERR_NONE)

@@ -178,6 +178,12 @@ static int end_lost(struct filling_file *s, struct error *err)
 		code = target_keep_partial(s->out, err);
 	else
 		target_abort(s->out);
+	/* The file is named as lost already. */
+	if (code == ERR_UNSUPPORTED) {
+		get_note(s->f->g, NOTE_ERROR, s->f->path.data, s->f->path.len_bytes - 1,
+			 err->message);
+		code = ERR_NONE;
+	}
 	pthread_mutex_lock(&s->f->g->lock);
 	s->f->g->r->files_lost++;
 	pthread_mutex_unlock(&s->f->g->lock);
@@ -192,7 +198,7 @@ static int write_content(struct get_file *f, struct target_file *out, struct err
 
 	/* A list or length that is wrong is damage like any other. */
 	if (code == ERR_CORRUPT && !s.write_failed) {
-		snprintf(s.ranges, sizeof(s.ranges), "0-%" PRIu64, f->node.size_bytes);
+		snprintf(s.ranges, sizeof(s.ranges), "0-%" PRIu64, f->node.size_bytes - 1);
 		snprintf(s.why, sizeof(s.why), "%s", err->message);
 		s.lost_bytes = f->node.size_bytes;
 		code = ERR_NONE;

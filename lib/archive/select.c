@@ -197,6 +197,44 @@ int select_target(struct table *t, const struct select_filter *f, const char *ar
 	return code;
 }
 
+static bool is_below(const char *path, const char *place)
+{
+	size_t len = strlen(place);
+
+	return strncmp(path, place, len) == 0 &&
+	       (len == 0 || path[len] == '/' || path[len] == '\0');
+}
+
+static int find_below(struct table *t, const struct selection *place, const char *cwd,
+		      const char *path, char **out, struct error *err)
+{
+	struct node unused;
+	int code = path_absolute(cwd, path, out, err);
+
+	if (code != ERR_NONE)
+		return code;
+	if (!is_below(*out, place->path))
+		code = err_set(err, ERR_NOT_FOUND, "it is not below %s", place->path);
+	else if (strcmp(*out, "/") != 0)
+		code = table_node(t, &place->snapshot, *out, strlen(*out), &unused, err);
+	if (code != ERR_NONE)
+		free(*out);
+	return code;
+}
+
+int select_below(struct table *t, const struct selection *place, const char *path, char **out,
+		 struct error *err)
+{
+	struct error from_place;
+	int code = find_below(t, place, NULL, path, out, err);
+
+	if (code == ERR_NOT_FOUND && path[0] != '/' &&
+	    find_below(t, place, place->path[0] ? place->path : "/", path, out, &from_place) ==
+		    ERR_NONE)
+		return ERR_NONE;
+	return code == ERR_NOT_FOUND ? err_wrap(err, "%s", path) : code;
+}
+
 void selection_release(struct selection *target)
 {
 	table_snapshot_release(&target->snapshot);

@@ -54,4 +54,11 @@ int select_target(struct table *t, const struct select_filter *f, const char *ar
 		  struct selection *out, struct error *err);
 void selection_release(struct selection *target);
 
+/*
+ * A path to or below that place: *out is absolute, free() it. One without a slash in front is meant
+ * from the current folder; if nothing there is of that place, from the place. ERR_NOT_FOUND.
+ */
+int select_below(struct table *t, const struct selection *place, const char *path, char **out,
+		 struct error *err);
+
 #endif

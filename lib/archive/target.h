@@ -135,7 +135,7 @@ int target_commit(struct target_file *f, struct error *err);
 /* Nothing of it is left. Ends f. NULL is allowed. */
 void target_abort(struct target_file *f);
 /* What was written so far becomes NAME.mrmr-partial (an older one is replaced), without setuid
- * bits. ERR_FULL: that name is too long. Ends f. */
+ * bits. ERR_UNSUPPORTED: that name is too long. Ends f. */
 int target_keep_partial(struct target_file *f, struct error *err);
 
 /* Symbolic links, FIFOs and devices: all in one step. */

@@ -328,7 +328,7 @@ int target_keep_partial(struct target_file *file, struct error *err)
 
 	snprintf(name, sizeof(name), "%s" PARTIAL_SUFFIX, file->name);
 	if (strlen(name) > NAME_BYTES_MAX) {
-		code = err_set(err, ERR_FULL, "the name of the partial file would be too long");
+		code = err_set(err, ERR_UNSUPPORTED, "the name of a partial file would be too long");
 	} else if (ftruncate(file->fd, (off_t)file->node.size_bytes) != 0) {
 		code = err_errno(err, "set size");
 	} else {

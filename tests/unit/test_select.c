@@ -256,6 +256,49 @@ static void a_path_without_a_slash_is_meant_from_the_current_folder_else_from_th
 	free(cwd);
 }
 
+static int aim_below(struct fixture *f, const char *place, const char *path, const char *expected)
+{
+	char *out;
+	int code;
+
+	assert_int_equal(aim(f, place), ERR_NONE);
+	code = select_below(f->t, &f->target, path, &out, &f->err);
+	if (code == ERR_NONE) {
+		assert_string_equal(out, expected);
+		free(out);
+	}
+	return code;
+}
+
+static void paths_below_a_place_are_meant_from_the_current_folder_else_from_the_place(void **state)
+{
+	static const char *const deep[] = { "/home", "/home/home", "/home/other", NULL };
+	struct fixture *f = *state;
+	char *cwd = getcwd(NULL, 0);
+
+	add_snapshot(f, SNAPSHOTS + 1, deep);
+	add_snapshot(f, SNAPSHOTS + 2, deep);
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(aim_below(f, "latest", "home", "/home"), ERR_NONE);
+	assert_int_equal(aim_below(f, "latest", "/", "/"), ERR_NONE);
+	assert_int_equal(aim_below(f, "latest", "home/other", "/home/other"), ERR_NONE);
+	assert_int_equal(aim_below(f, "latest:/home", "other", "/home/other"), ERR_NONE);
+	assert_int_equal(aim_below(f, "latest:/home", "home", "/home"), ERR_NONE);
+	assert_int_equal(aim_below(f, "latest:/home", "home/", "/home"), ERR_NONE);
+	assert_int_equal(chdir("/proc"), 0);
+	assert_int_equal(aim_below(f, "latest", "home/other", "/home/other"), ERR_NONE);
+	assert_int_equal(aim_below(f, "latest:/home", "home", "/home/home"), ERR_NONE);
+	assert_int_equal(aim_below(f, "latest:/home/other", "/home/other", "/home/other"),
+			 ERR_NONE);
+	assert_int_equal(aim_below(f, "latest:/home/other", "/home/home", NULL), ERR_NOT_FOUND);
+	assert_string_equal(f->err.message, "/home/home: it is not below /home/other");
+	assert_int_equal(aim_below(f, "latest:/home/other", "/home/othe", NULL), ERR_NOT_FOUND);
+	assert_int_equal(aim_below(f, "latest:/home", "nobody", NULL), ERR_NOT_FOUND);
+	assert_non_null(strstr(f->err.message, "nobody: "));
+	assert_int_equal(chdir(cwd), 0);
+	free(cwd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -271,6 +314,7 @@ int main(void)
 		TEST(without_a_path_it_is_the_root_of_all),
 		TEST(a_path_that_is_not_there_is_named),
 		TEST(a_path_without_a_slash_is_meant_from_the_current_folder_else_from_the_root),
+		TEST(paths_below_a_place_are_meant_from_the_current_folder_else_from_the_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
