@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 static int64_t ns_of(const struct timespec *t)
@@ -60,6 +61,35 @@ bool meta_from_stat(const struct stat *st, struct node *out)
 		.rdev = type == NODE_CHAR_DEVICE || type == NODE_BLOCK_DEVICE ? st->st_rdev : 0,
 	};
 	return true;
+}
+
+#define TICK_WAITS_MAX 20 /* of one millisecond: a clock may stand still */
+
+/* Waits while this is the time of the running tick. Whether it had not to. */
+static bool tick_is_over(int64_t ctime_ns)
+{
+	const struct timespec millisecond = {.tv_nsec = 1000000};
+	struct timespec now;
+	int64_t ahead_ns;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	ahead_ns = ctime_ns - ns_of(&now);
+	/* Of times that are to come (the clock was set back) no wait would be the end. */
+	if (ahead_ns < 0 || ahead_ns > TICK_WAITS_MAX * (int64_t)millisecond.tv_nsec)
+		return true;
+	nanosleep(&millisecond, NULL);
+	return false;
+}
+
+int meta_stat(int folder_fd, const char *name, int flags, struct stat *st)
+{
+	for (unsigned i = 0; i < TICK_WAITS_MAX; i++) {
+		int result = fstatat(folder_fd, name, st, flags);
+
+		if (result != 0 || tick_is_over(ns_of(&st->st_ctim)))
+			return result;
+	}
+	return 0;
 }
 
 int meta_read_link(int folder_fd, const char *name, struct buf *out, struct error *err)

@@ -15,6 +15,12 @@
  * never stored. */
 bool meta_from_stat(const struct stat *st, struct node *out);
 
+/*
+ * fstatat(), so that every change to come will bear a later ctime: what changed within the running
+ * tick of the kernel's clock (4 ms, say) is looked at again after it. -1 with errno set.
+ */
+int meta_stat(int folder_fd, const char *name, int flags, struct stat *st);
+
 /* The target of the symbolic link name in folder_fd, appended to out (without NUL). */
 int meta_read_link(int folder_fd, const char *name, struct buf *out, struct error *err);
 

@@ -188,8 +188,8 @@ static bool stat_entry(struct crawl *c, const struct listed *e, struct lead lead
 {
 	bool follow = !crawl_top(c)->full && lead.leads && !lead.is_root;
 
-	if (fstatat(crawl_top(c)->dir->fd, (const char *)e->name, st,
-		    AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW)) == 0)
+	if (meta_stat(crawl_top(c)->dir->fd, (const char *)e->name,
+		      AT_NO_AUTOMOUNT | (follow ? 0 : AT_SYMLINK_NOFOLLOW), st) == 0)
 		return true;
 	if (errno == ENOENT && crawl_top(c)->full)
 		add_note(c, NOTE_ERROR, (const char *)e->name,

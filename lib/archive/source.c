@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* How much of a hole is read to believe it: file systems have reported data as holes (OpenZFS
@@ -16,22 +15,6 @@
 
 /* From here on read-ahead is worth a call. */
 #define SEQUENTIAL_BYTES ((uint64_t)1 << 20)
-
-#define TICK_WAITS_MAX 20 /* of one millisecond: a clock that stands still or was set back */
-
-static void wait_for_next_tick(int64_t ctime_ns)
-{
-	const struct timespec millisecond = {.tv_nsec = 1000000};
-
-	for (unsigned i = 0; i < TICK_WAITS_MAX; i++) {
-		struct timespec now;
-
-		clock_gettime(CLOCK_REALTIME_COARSE, &now);
-		if (ctime_ns < (int64_t)now.tv_sec * 1000000000 + now.tv_nsec)
-			return;
-		nanosleep(&millisecond, NULL);
-	}
-}
 
 int source_open(struct source *s, int folder_fd, const char *name, struct error *err)
 {
@@ -46,7 +29,7 @@ int source_open(struct source *s, int folder_fd, const char *name, struct error 
 		return err_set(err, ERR_NOT_FOUND, "open: a symbolic link took its place");
 	if (s->fd < 0)
 		return err_errno(err, "open");
-	if (fstat(s->fd, &st) < 0) {
+	if (meta_stat(s->fd, "", AT_EMPTY_PATH, &st) < 0) {
 		err_errno(err, "stat");
 		close(s->fd);
 		return (int)err->code;
@@ -55,7 +38,6 @@ int source_open(struct source *s, int folder_fd, const char *name, struct error 
 		close(s->fd);
 		return err_set(err, ERR_NOT_FOUND, "open: no regular file any more");
 	}
-	wait_for_next_tick(s->node.ctime_ns);
 	s->sparse = st.st_blocks * (blkcnt_t)512 < st.st_size;
 	if (s->node.size_bytes >= SEQUENTIAL_BYTES)
 		posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);

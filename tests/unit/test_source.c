@@ -18,8 +18,24 @@
 #include <time.h>
 #include <unistd.h>
 
-/* In this program, a disk that lies about holes, and one that breaks. */
-static bool all_is_hole, broken;
+/* In this program, a disk that lies about holes, and one that breaks; a clock that was set back. */
+static bool all_is_hole, broken, set_back;
+static unsigned naps;
+
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+	int result = (int)syscall(SYS_clock_gettime, clock, out);
+
+	if (set_back)
+		out->tv_sec -= 3600;
+	return result;
+}
+
+int nanosleep(const struct timespec *wanted, struct timespec *left)
+{
+	naps++;
+	return (int)syscall(SYS_nanosleep, wanted, left);
+}
 
 off_t lseek(int fd, off_t offset, int whence)
 {
@@ -50,7 +66,7 @@ static int set_up(void **state)
 
 	p->path = temp_folder();
 	p->fd = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	all_is_hole = broken = false;
+	all_is_hole = broken = set_back = false;
 	*state = p;
 	return 0;
 }
@@ -303,6 +319,20 @@ static void a_change_just_before_and_one_just_after_the_opening_bear_different_t
 	}
 }
 
+static void nothing_is_waited_for_when_the_clock_was_set_back(void **state)
+{
+	struct place *p = *state;
+	struct source s;
+	struct error err;
+
+	write_at(p, "f", 0, "a");
+	set_back = true;
+	naps = 0;
+	assert_int_equal(source_open(&s, p->fd, "f", &err), ERR_NONE);
+	source_close(&s);
+	assert_int_equal(naps, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -316,6 +346,7 @@ int main(void)
 		T(a_disk_that_breaks_is_an_error_that_names_the_place),
 		T(a_change_while_it_is_read_is_told),
 		T(a_change_just_before_and_one_just_after_the_opening_bear_different_times),
+		T(nothing_is_waited_for_when_the_clock_was_set_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -24,6 +25,7 @@
  * gone and names that cannot be, and mounts another one on a folder that was just looked at.
  */
 static bool tells_no_types, lists_oddly;
+static unsigned looks; /* at what is named "busy": its mode changes after the first, its times not */
 static const char *mounts_on; /* a path, or NULL */
 
 ssize_t getdents64(int fd, void *buffer, size_t bytes)
@@ -53,6 +55,10 @@ int fstatat(int fd, const char *name, struct stat *st, int flags)
 			close(open(temp_path(mounts_on, "x"), O_CREAT | O_WRONLY | O_CLOEXEC,
 				   0600));
 		mounts_on = NULL;
+	}
+	if (strcmp(name, "busy") == 0) {
+		clock_gettime(CLOCK_REALTIME_COARSE, &st->st_ctim);
+		st->st_mode ^= looks++ == 0 ? 0 : 0011;
 	}
 	return result;
 }
@@ -282,6 +288,36 @@ static void a_file_system_that_tells_no_types_is_walked_the_same(void **state)
 	patterns_free(excludes);
 }
 
+/* The mode that is stored is not to be taken for the one of later, by equal times. */
+static void what_changes_within_a_tick_of_the_clock_is_looked_at_after_it(void **state)
+{
+	struct walked *p = *state;
+	const char *path = p->path;
+	struct walk_folder f;
+	struct walk_entry e;
+	struct roots roots;
+	struct walk *w;
+	struct error err;
+	bool found = false;
+
+	assert_int_equal(mkdirat(p->fd, "busy", 0700), 0);
+	looks = 0;
+	assert_int_equal(roots_make(&path, 1, &roots, &err), ERR_NONE);
+	assert_int_equal(walk_open(&p->options, &roots, &w, &err), ERR_NONE);
+	while (walk_next_folder(w, &f, &err)) {
+		while (walk_next_entry(w, &e, &err)) {
+			if (strcmp((const char *)e.name, "busy") != 0)
+				continue;
+			found = true;
+			assert_int_equal(e.node.mode, 0711);
+		}
+	}
+	walk_close(w);
+	roots_release(&roots);
+	assert_true(found);
+	assert_true(looks > 1);
+}
+
 static void what_vanished_or_cannot_be_a_name_is_noted(void **state)
 {
 	struct walked *p = *state;
@@ -331,6 +367,7 @@ int main(void)
 		T(one_file_system_stores_mount_points_as_empty_folders),
 		T(a_file_system_mounted_meanwhile_is_another_too),
 		T(a_file_system_that_tells_no_types_is_walked_the_same),
+		T(what_changes_within_a_tick_of_the_clock_is_looked_at_after_it),
 		T(what_vanished_or_cannot_be_a_name_is_noted),
 		T(names_of_255_bytes_and_of_any_byte_are_entries),
 	};
