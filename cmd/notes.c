@@ -3,21 +3,18 @@
 #include "cmd/options.h"
 #include "cmd/out.h"
 
-#include <stdio.h>
-
-#define PATH_SHOWN 4000 /* longer ones are cut: a line has to end somewhere */
+#include <stdlib.h>
+#include <string.h>
 
 void note_path(void *ctx, enum note_level level, const uint8_t *path, size_t path_bytes,
 	       const char *what)
 {
 	struct invocation *inv = ctx;
-	char text[PATH_SHOWN + 1], escaped[4 * PATH_SHOWN + 1];
+	char *text = strndup((const char *)path, path_bytes);
 
-	snprintf(text, sizeof(text), "%.*s", (int)(path_bytes < PATH_SHOWN ? path_bytes : PATH_SHOWN),
-		 (const char *)path);
-	out_escape(text, escaped, sizeof(escaped));
 	if (level == NOTE_DETAIL)
-		out_detail(inv->out, "%s: %s", escaped, what);
+		out_detail(inv->out, "%s: %s", text ? text : "", what);
 	else
-		out_warn(inv->out, "%s: %s", escaped, what);
+		out_warn_path(inv->out, text ? text : "", what);
+	free(text);
 }

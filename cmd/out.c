@@ -116,20 +116,37 @@ __attribute__((format(printf, 2, 0))) static void result_line(struct out *o, con
 	pthread_mutex_unlock(&o->lock);
 }
 
+/* What was said of foreign names must stay one line and steer no terminal. The caller frees it. */
+__attribute__((format(printf, 1, 0))) static char *message_text(const char *fmt, va_list args)
+{
+	char *text = NULL, *escaped = NULL;
+	size_t room;
+
+	if (vasprintf(&text, fmt, args) < 0)
+		return NULL;
+	room = 4 * strlen(text) + 1;
+	escaped = malloc(room);
+	if (escaped)
+		out_escape(text, escaped, room);
+	free(text);
+	return escaped;
+}
+
 /* The order on a terminal that shows both is the order of the calls. */
 __attribute__((format(printf, 3, 0))) static void message_line(struct out *o, const char *lead,
 							       const char *fmt, va_list args)
 {
+	char *text = message_text(fmt, args);
+
 	pthread_mutex_lock(&o->lock);
 	bar_wipe(o);
 	errno = 0;
 	if (fflush(o->results) != 0)
 		write_failed(o);
-	fputs(lead, o->messages);
-	vfprintf(o->messages, fmt, args);
-	fputc('\n', o->messages);
+	fprintf(o->messages, "%s%s\n", lead, text ? text : "out of memory");
 	fflush(o->messages);
 	pthread_mutex_unlock(&o->lock);
+	free(text);
 }
 
 __attribute__((format(printf, 3, 4))) static void message(struct out *o, const char *lead,
@@ -175,21 +192,39 @@ void out_detail(struct out *o, const char *fmt, ...)
 	va_end(args);
 }
 
-void out_warn(struct out *o, const char *fmt, ...)
+static void warn(struct out *o, const char *path, const char *text)
 {
-	char text[ERR_MESSAGE_BYTES];
 	json_t *object;
-	va_list args;
 
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
 	message(o, "mrmr: warning: ", "%s", text);
 	if (!(o->flags & OUT_JSON))
 		return;
 	object = out_object("warning");
 	json_path_set(object, "message", text, strlen(text));
+	if (path)
+		json_path_set(object, "path", path, strlen(path));
 	out_json(o, object);
+}
+
+void out_warn(struct out *o, const char *fmt, ...)
+{
+	char text[ERR_MESSAGE_BYTES];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	warn(o, NULL, text);
+}
+
+void out_warn_path(struct out *o, const char *path, const char *what)
+{
+	char *text = NULL;
+
+	if (asprintf(&text, "%s: %s", path, what) < 0)
+		text = NULL;
+	warn(o, path, text ? text : what);
+	free(text);
 }
 
 void out_error(struct out *o, const char *text, const char *advice, enum exit_code code)

@@ -1,8 +1,9 @@
 /*
  * What the program says: results on stdout, notes, warnings and errors on stderr; with --json
  * one object per line on stdout. Thread-safe. A progress bar on the terminal is wiped before
- * anything else is printed. Write errors are remembered for out_finish(); a reader that went
- * away (EPIPE) is no error, see out_reader_gone().
+ * anything else is printed. Messages are escaped (out_escape()): they may hold any name. Write
+ * errors are remembered for out_finish(); a reader that went away (EPIPE) is no error, see
+ * out_reader_gone().
  */
 #ifndef MRMR_CMD_OUT_H
 #define MRMR_CMD_OUT_H
@@ -40,6 +41,8 @@ void out_report(struct out *o, const char *fmt, ...) __attribute__((format(print
 void out_detail(struct out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "mrmr: warning: ..." on stderr, with -q too; with --json also {"message_type":"warning"}. */
 void out_warn(struct out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same of a path, however long: "PATH: WHAT"; with --json also its own member "path". */
+void out_warn_path(struct out *o, const char *path, const char *what);
 /* "mrmr: <message>" and, unless advice is NULL or "", a second line. With --json also
  * {"message_type":"error","message":...,"exit_code":...} on stdout. */
 void out_error(struct out *o, const char *message, const char *advice,

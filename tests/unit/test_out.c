@@ -97,6 +97,42 @@ static void json_is_one_object_per_line_and_nothing_else_on_results(void **state
 	     "mrmr: warning: beware\nmrmr: it failed\ntry this\nmrmr: again\n");
 }
 
+static void messages_stay_one_line_whatever_names_are_in_them(void **state)
+{
+	struct out *o = begin(OUT_VERBOSE);
+
+	(void)state;
+	out_warn(o, "%s", "a\nb");
+	out_detail(o, "%s", "\033[31m");
+	out_error(o, "a\\012b\n: gone", "", EXIT_FAILED);
+	said(o, "", "mrmr: warning: a\\012b\n\\033[31m\nmrmr: a\\012b\\012: gone\n");
+}
+
+static void a_warning_of_a_path_has_all_of_it(void **state)
+{
+	struct out *o = begin(OUT_JSON);
+	char path[5000], expected[12000];
+
+	(void)state;
+	memset(path, 'p', sizeof(path));
+	memcpy(path, "/\xff", 2);
+	path[sizeof(path) - 1] = '\0';
+	snprintf(expected, sizeof(expected), "mrmr: warning: /\\377%s: LOST\n", path + 2);
+	out_warn_path(o, path, "LOST");
+	assert_int_equal(out_finish(o, &err), ERR_NONE);
+	assert_string_equal(messages_text, expected);
+	snprintf(expected, sizeof(expected),
+		 "{\"message_type\":\"warning\",\"message\":\"/\xef\xbf\xbd%s: LOST\",", path + 2);
+	assert_memory_equal(results_text, expected, strlen(expected));
+	assert_non_null(strstr(results_text, "\"path\":\"/\xef\xbf\xbdppp"));
+	assert_non_null(strstr(results_text, "\"path_b64\":\"L/9wcHBw"));
+	out_free(o);
+	fclose(results);
+	fclose(messages);
+	free(results_text);
+	free(messages_text);
+}
+
 static void without_json_objects_are_not_printed(void **state)
 {
 	struct out *o = begin(0);
@@ -259,6 +295,8 @@ int main(void)
 		cmocka_unit_test(quiet_leaves_out_reports_but_neither_answers_nor_errors),
 		cmocka_unit_test(details_are_for_the_verbose),
 		cmocka_unit_test(json_is_one_object_per_line_and_nothing_else_on_results),
+		cmocka_unit_test(messages_stay_one_line_whatever_names_are_in_them),
+		cmocka_unit_test(a_warning_of_a_path_has_all_of_it),
 		cmocka_unit_test(without_json_objects_are_not_printed),
 		cmocka_unit_test(an_object_lost_for_lack_of_memory_is_an_error_in_the_end),
 		cmocka_unit_test(the_bar_is_wiped_before_anything_else_is_said),
