@@ -24,6 +24,9 @@ static void report(struct invocation *inv, const struct rebuild_result *r)
 {
 	char read[UNIT_TEXT_BYTES], written[UNIT_TEXT_BYTES];
 
+	if (r->done_before)
+		out_report(inv->out, "drive %s was rebuilt before: nothing of it is left to do",
+			   inv->args[0]);
 	size_text(r->read_bytes, read);
 	size_text(r->written_bytes, written);
 	out_report(inv->out, "rebuilt %" PRIu64 " objects in %" PRIu64 " groups: read %s, wrote %s",

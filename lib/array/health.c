@@ -10,11 +10,18 @@ struct checking {
 	unsigned need; /* drives more that may be lost, absent ones being counted */
 };
 
+bool health_at_hand(const struct array *a, unsigned i)
+{
+	const struct array_drive *d = &a->drives[i];
+
+	return drive_counts(d) && d->presence == DRIVE_PRESENT && !atomic_load(&d->poisoned);
+}
+
 static bool at_hand(struct array *a, const struct id *drive_id)
 {
 	const struct array_drive *d = array_drive_by_id(a, drive_id);
 
-	return d && drive_counts(d) && d->presence == DRIVE_PRESENT && !atomic_load(&d->poisoned);
+	return d && health_at_hand(a, (unsigned)(d - a->drives));
 }
 
 static bool counts(struct array *a, const struct id *drive_id)
@@ -55,7 +62,7 @@ static unsigned need_of(struct array *a)
 	unsigned absent = 0;
 
 	for (unsigned i = 0; i < a->count; i++)
-		absent += drive_counts(&a->drives[i]) && !at_hand(a, &a->drives[i].id);
+		absent += drive_counts(&a->drives[i]) && !health_at_hand(a, i);
 	return a->policy.parity > absent ? a->policy.parity - absent : 0;
 }
 
@@ -191,7 +198,7 @@ int health_check(struct array *a, struct health *out, struct error *err)
 		if (!drive_counts(&a->drives[i]))
 			continue;
 		out->members++;
-		if (!at_hand(a, &a->drives[i].id))
+		if (!health_at_hand(a, i))
 			out->absent++;
 	}
 	c.need = need_of(a);

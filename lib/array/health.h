@@ -22,6 +22,9 @@ struct health {
 /* O(groups). */
 int health_check(struct array *a, struct health *out, struct error *err);
 
+/* Whether what drive i holds can be read now, as far as is known. */
+bool health_at_hand(const struct array *a, unsigned i);
+
 /* Whether some member of the group was not declared lost. One without protects nothing any more. */
 bool health_has_data(const struct table_group *g);
 

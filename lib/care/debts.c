@@ -115,7 +115,7 @@ static int split_group(struct paying *p, const struct id *id, unsigned lacking, 
 	int code = table_group(p->a->table, id, p->group, err);
 
 	if (code == ERR_NONE)
-		code = regroup(p->a, p->group, REGROUP_WHOLE, &p->records, &mended, err);
+		code = regroup(p->a, p->group, &p->records, &mended, err);
 	add_bytes(p, &mended);
 	if (is_fatal(code))
 		return code;

@@ -242,37 +242,63 @@ static int take_onto(struct rebuilding *b, struct error *err)
 	return code;
 }
 
-static int rebuild_lost(struct rebuilding *b, struct error *err)
+/* Everything of one lost drive. */
+static int rebuild_drive(struct rebuilding *b, struct error *err)
 {
-	struct array *a = b->a;
-	int code = set_state(a, b->work.lost, DRIVE_LOST, err);
+	int code = rebuild_groups(b, err);
 
-	if (code == ERR_NONE && b->o->onto)
-		code = take_onto(b, err);
-	if (code == ERR_NONE)
-		code = rebuild_groups(b, err);
 	if (code == ERR_NONE)
 		code = give_up_alone(b, err);
-	if (code == ERR_NONE)
-		code = commit(b, err);
-	if (code == ERR_NONE && b->work.onto)
-		code = set_state(a, b->work.onto, DRIVE_MEMBER, err);
+	return code == ERR_NONE ? commit(b, err) : code;
+}
+
+/* Finds the drive; none when all that it held was made anew before, by a rebuild that was cut off
+ * later. */
+static int find_lost(struct rebuilding *b, struct error *err)
+{
+	struct array_drive *d = array_drive_by_name(b->a, b->o->name);
+	struct table_drive *drives = NULL;
+	size_t count = 0;
+	int code;
+
+	b->work.lost = d;
+	if (d && drive_counts(d) && d->presence == DRIVE_PRESENT)
+		return err_set(err, ERR_USAGE,
+			       "drive %s is here and works: scrub repairs what is damaged on it",
+			       d->name);
+	if (d)
+		return ERR_NONE;
+	code = table_drives(b->a->table, &drives, &count, err);
+	for (size_t i = 0; i < count; i++) {
+		if (drives[i].record.state == DRIVE_LOST &&
+		    strcmp(drives[i].record.name, b->o->name) == 0)
+			b->r->done_before = true;
+	}
+	table_drives_free(drives, count);
+	if (code == ERR_NONE && !b->r->done_before)
+		code = err_set(err, ERR_USAGE, "there is no drive named %s", b->o->name);
 	return code;
 }
 
-static int begin(struct rebuilding *b, struct error *err)
+static int rebuild_named(struct rebuilding *b, struct error *err)
 {
-	b->work.lost = array_drive_by_name(b->a, b->o->name);
-	if (!b->work.lost)
-		return err_set(err, ERR_USAGE, "there is no drive named %s", b->o->name);
-	if (drive_counts(b->work.lost) && b->work.lost->presence == DRIVE_PRESENT)
-		return err_set(err, ERR_USAGE,
-			       "drive %s is here and works: scrub repairs what is damaged on it",
-			       b->work.lost->name);
-	return ERR_NONE;
+	int code = find_lost(b, err);
+
+	if (code != ERR_NONE || !b->work.lost)
+		return code;
+	code = set_state(b->a, b->work.lost, DRIVE_LOST, err);
+	if (code == ERR_NONE && b->o->onto)
+		code = take_onto(b, err);
+	if (code == ERR_NONE)
+		code = rebuild_drive(b, err);
+	if (code == ERR_NONE && b->work.onto)
+		code = set_state(b->a, b->work.onto, DRIVE_MEMBER, err);
+	b->work.onto = NULL;
+	return code;
 }
 
-/* Without a name: every lost drive that still owes something, into free space. */
+/* Every lost drive that still owes something, into free space: their groups may have waited for the
+ * one that was rebuilt now. */
 static int rebuild_rest(struct rebuilding *b, struct error *err)
 {
 	struct table_drive *drives = NULL;
@@ -285,35 +311,10 @@ static int rebuild_rest(struct rebuilding *b, struct error *err)
 		if (drives[i].record.state != DRIVE_LOST || drives[i].objects == 0)
 			continue;
 		b->work.lost = &gone;
-		code = rebuild_groups(b, err);
-		if (code == ERR_NONE)
-			code = commit(b, err);
+		code = rebuild_drive(b, err);
 		b->work.lost = NULL;
 	}
 	table_drives_free(drives, count);
-	return code;
-}
-
-/* Drives that were declared lost before, whose groups waited for this one: now they can be done. */
-static int finish_others(struct rebuilding *b, struct error *err)
-{
-	int code = ERR_NONE;
-
-	b->work.onto = NULL;
-	for (unsigned i = 0; i < b->a->count && code == ERR_NONE; i++) {
-		struct array_drive *d = &b->a->drives[i];
-
-		if (d == b->work.lost || !d->url || d->record.state != DRIVE_LOST)
-			continue;
-		b->work.lost = d;
-		code = rebuild_groups(b, err);
-		if (code == ERR_NONE)
-			code = give_up_alone(b, err);
-		if (code == ERR_NONE)
-			code = commit(b, err);
-		if (code == ERR_NONE && b->r->waiting == 0)
-			code = array_forget_way(b->a, d, err);
-	}
 	return code;
 }
 
@@ -331,6 +332,18 @@ static int pay_debts(struct rebuilding *b, struct error *err)
 	return code;
 }
 
+/* Of lost drives nothing is left to do: this host needs no way to them. */
+static int forget_ways(struct array *a, struct error *err)
+{
+	int code = ERR_NONE;
+
+	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
+		if (a->drives[i].url && a->drives[i].record.state == DRIVE_LOST)
+			code = array_forget_way(a, &a->drives[i], err);
+	}
+	return code;
+}
+
 int rebuild(struct array *a, const struct rebuild_options *o, struct rebuild_result *r,
 	    struct error *err)
 {
@@ -339,19 +352,14 @@ int rebuild(struct array *a, const struct rebuild_options *o, struct rebuild_res
 
 	memset(r, 0, sizeof(*r));
 	pthread_mutex_init(&b.lock, NULL);
-	if (o->name) {
-		code = begin(&b, err);
-		if (code == ERR_NONE)
-			code = rebuild_lost(&b, err);
-		if (code == ERR_NONE && r->waiting == 0)
-			code = array_forget_way(a, b.work.lost, err);
-		if (code == ERR_NONE && r->waiting == 0)
-			code = finish_others(&b, err);
-	} else {
+	if (o->name)
+		code = rebuild_named(&b, err);
+	if (code == ERR_NONE && r->waiting == 0)
 		code = rebuild_rest(&b, err);
-	}
 	if (code == ERR_NONE)
 		code = pay_debts(&b, err);
+	if (code == ERR_NONE && r->waiting == 0)
+		code = forget_ways(a, err);
 	buf_release(&b.records);
 	pthread_mutex_destroy(&b.lock);
 	return code;

@@ -24,6 +24,7 @@ struct rebuild_result {
 	uint64_t beyond;     /* blocks that cannot be made from what is left */
 	uint64_t waiting;    /* groups that wait for an absent drive or for space */
 	uint64_t waiting_for_space; /* of these */
+	bool done_before; /* nothing was left of the drive: a rebuild before ended with it */
 	uint64_t rows_owed; /* in all of the array, afterwards */
 };
 

@@ -167,9 +167,9 @@ static int work_on(const struct rebuild_work *w, const struct table_group *g, st
 
 	make_plan(w, g, p);
 	if (p->block_homeless)
-		return regroup(w->a, g, REGROUP_ANYHOW, records, mended, err);
+		return regroup(w->a, g, records, mended, err);
 	if (p->row_homeless && regroup_helps(w->a, &p->after)) {
-		code = regroup(w->a, g, REGROUP_WHOLE, records, mended, err);
+		code = regroup(w->a, g, records, mended, err);
 		if (code != ERR_FULL)
 			return code;
 	}

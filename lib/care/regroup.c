@@ -13,7 +13,6 @@ struct regrouping {
 	struct array *a;
 	const struct table_group *g;
 	bool grouped; /* g is a live group; else a block alone */
-	enum regroup_aim aim;
 	struct mend_result *result;
 	uint16_t homes[GROUP_SLOTS_MAX]; /* of g's members; of those declared lost nothing counts */
 	struct split split;
@@ -41,6 +40,41 @@ static uint16_t home_of(struct array *a, const struct table_block *m)
 	return (uint16_t)(d - a->drives);
 }
 
+/* Objects on drives that count, wherever these are now, minus members. */
+static int spare_of(struct array *a, const struct table_group *g)
+{
+	int spare = __builtin_popcount(health_rows(a, g));
+
+	for (unsigned i = 0; i < g->member_count; i++)
+		spare -= home_of(a, &g->members[i]) == SPLIT_HOMELESS;
+	return spare;
+}
+
+static int at_most(int value, unsigned most)
+{
+	return value < (int)most ? value : (int)most;
+}
+
+/* Whether some part could bear less than the group as it is: now, or with all drives back. (Drives
+ * that failed or are away now may be all that keeps it from being split well.) */
+static bool is_worse(const struct regrouping *r)
+{
+	unsigned parity = r->a->policy.parity;
+	int spare = at_most(spare_of(r->a, r->g), parity);
+	int spare_now = at_most(health_spare(r->a, r->g), parity);
+
+	for (unsigned i = 0; i < r->split.part_count; i++) {
+		const struct split_part *p = &r->split.parts[i];
+		int rows = (int)p->row_count, away = 0;
+
+		for (unsigned n = 0; n < p->member_count; n++)
+			away += !health_at_hand(r->a, r->split.homes[p->members[n]]);
+		if (rows < spare || rows - away < spare_now)
+			return true;
+	}
+	return false;
+}
+
 static int plan(struct regrouping *r, struct error *err)
 {
 	struct alloc_policy policy = place_policy(r->a);
@@ -54,9 +88,9 @@ static int plan(struct regrouping *r, struct error *err)
 	place_view(r->a, view);
 	code = split_members(view, r->a->count, &policy, r->homes, r->g->member_count,
 			     object_bytes(r->g), &r->split, err);
-	if (code == ERR_NONE && r->aim == REGROUP_WHOLE && !r->split.complete)
-		code = err_set(err, ERR_FULL, "no room for %u rows of every group",
-			       r->split.rows_wanted);
+	if (code == ERR_NONE && r->grouped && is_worse(r))
+		code = err_set(err, ERR_FULL, "the drives that take objects now are too few to "
+					      "protect it as well as it is");
 	free(view);
 	return code;
 }
@@ -92,7 +126,8 @@ bool regroup_helps(struct array *a, const struct table_group *g)
 
 	if (health_keeps(a, g) || health_spare(a, g) < 0 || !(r = regrouping_new(a, g)))
 		return false;
-	helps = plan(r, &why) == ERR_NONE && rows < r->split.rows_wanted;
+	r->grouped = true;
+	helps = plan(r, &why) == ERR_NONE && r->split.complete && rows < r->split.rows_wanted;
 	regrouping_free(r);
 	return helps;
 }
@@ -249,8 +284,8 @@ static void drop_old_rows(const struct regrouping *r, struct buf *records)
 	}
 }
 
-int regroup(struct array *a, const struct table_group *g, enum regroup_aim aim,
-	    struct buf *records, struct mend_result *result, struct error *err)
+int regroup(struct array *a, const struct table_group *g, struct buf *records,
+	    struct mend_result *result, struct error *err)
 {
 	struct regrouping *r = regrouping_new(a, g);
 	int code;
@@ -258,7 +293,6 @@ int regroup(struct array *a, const struct table_group *g, enum regroup_aim aim,
 	if (!r)
 		return err_nomem(err);
 	r->grouped = true;
-	r->aim = aim;
 	r->result = result;
 	code = mend_load_members(a, g, r->members, result, err);
 	if (code == ERR_NONE)
@@ -283,7 +317,6 @@ int regroup_alone(struct array *a, const struct table_block *b, unsigned *copies
 	}
 	g->member_count = 1;
 	g->members[0] = *b;
-	r->aim = REGROUP_ANYHOW;
 	r->result = result;
 	code = mend_load_block(a, b, &r->members[0], result, err);
 	if (code == ERR_NONE)

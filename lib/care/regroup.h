@@ -12,19 +12,15 @@
  * can be. Nothing is read. False also when memory is short. */
 bool regroup_helps(struct array *a, const struct table_group *g);
 
-enum regroup_aim {
-	REGROUP_WHOLE,	/* every new group has all its rows, or nothing is changed: ERR_FULL */
-	REGROUP_ANYHOW, /* every block has a place, and as many rows as there is room for */
-};
-
 /*
  * g as table_group() gave it. Everything is durable and read back before its records are appended;
  * the old rows become garbage. A drive that fails to take an object is poisoned, and the others
- * take it. ERR_LOST, ERR_FULL, ERR_ABSENT: g stays as it is; the records tell garbage at most. Any
- * thread.
+ * take it. ERR_FULL, ERR_ABSENT: some block finds no drive, or would be worse protected than it is;
+ * ERR_LOST: its objects are too few. Then g stays as it is, and the records tell garbage at most.
+ * Any thread.
  */
-int regroup(struct array *a, const struct table_group *g, enum regroup_aim aim,
-	    struct buf *records, struct mend_result *result, struct error *err);
+int regroup(struct array *a, const struct table_group *g, struct buf *records,
+	    struct mend_result *result, struct error *err);
 
 /* The same for a block in no group, as many copies as there is room for: it stays as it is where
  * there is none. *copies: how many were made. */

@@ -97,3 +97,19 @@ optimal() {
 	optimal
 	any_two_may_go
 }
+
+@test "a rebuild that has ended can be given again" {
+	make_array 4 --parity 1
+	rm -r d2
+	mkdir n2
+	"$MRMR" rebuild d2 --onto n2
+	run "$MRMR" rebuild d2 --onto n2
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"was rebuilt before"* ]]
+	run "$MRMR" rebuild d9
+	[ "$status" -eq 2 ]
+	run "$MRMR" rebuild d1
+	[ "$status" -eq 2 ]
+	[[ "$output" == *"is here and works"* ]]
+	optimal
+}

@@ -152,15 +152,36 @@ static int run_rebuild(struct tiny *t, struct array *a, bool *promise, struct er
 	return code == ERR_NONE ? judge(t, a, promise, err) : code;
 }
 
-static int run_rebuild_free(struct tiny *t, struct array *a, bool *promise, struct error *err)
+static int rebuild_free(struct array *a, const char *name, struct error *err)
 {
-	struct rebuild_options o = { .name = "d1" };
+	struct rebuild_options o = { .name = name };
 	struct rebuild_result r;
 	int code = rebuild(a, &o, &r, err);
 
 	if (code == ERR_NONE && (r.beyond > 0 || r.waiting > 0))
 		code = err_set(err, ERR_LOST, "%llu beyond, %llu waiting",
 			       (unsigned long long)r.beyond, (unsigned long long)r.waiting);
+	return code;
+}
+
+static int run_rebuild_free(struct tiny *t, struct array *a, bool *promise, struct error *err)
+{
+	int code = rebuild_free(a, "d1", err);
+
+	return code == ERR_NONE ? judge(t, a, promise, err) : code;
+}
+
+/* Of five drives three are left: every group becomes as narrow as can be. */
+static int run_rebuild_two(struct tiny *t, struct array *a, bool *promise, struct error *err)
+{
+	static const char *const names[] = { "d1", "d2" };
+	int code = ERR_NONE;
+
+	/* One that was done before the command was cut off is known no more. */
+	for (unsigned i = 0; i < 2 && code == ERR_NONE; i++) {
+		if (array_drive_by_name(a, names[i]))
+			code = rebuild_free(a, names[i], err);
+	}
 	return code == ERR_NONE ? judge(t, a, promise, err) : code;
 }
 
@@ -192,6 +213,8 @@ const struct tiny_op tiny_ops[] = {
 	  .mends = true, .once = true },
 	{ .name = "rebuild into free space", .prepare = put_twice, .run = run_rebuild_free,
 	  .absent = 1u << 1, .mends = true, .once = true },
+	{ .name = "rebuild of two", .prepare = put_twice, .run = run_rebuild_two,
+	  .absent = 1u << 1 | 1u << 2, .mends = true, .once = true },
 	{ .name = "add", .prepare = put_twice, .run = run_add, .whole = true, .once = true },
 	{ .name = "debts", .prepare = put_without_a_drive, .run = run_debts },
 };

@@ -329,16 +329,22 @@ static void rebuild_into_free_space_survives_failing_drives(void **state)
 	sweep_op(&tiny_ops[4]);
 }
 
-static void add_survives_failing_drives(void **state)
+static void rebuild_of_two_survives_failing_drives(void **state)
 {
 	(void)state;
 	sweep_op(&tiny_ops[5]);
 }
 
-static void paying_debts_survives_failing_drives(void **state)
+static void add_survives_failing_drives(void **state)
 {
 	(void)state;
 	sweep_op(&tiny_ops[6]);
+}
+
+static void paying_debts_survives_failing_drives(void **state)
+{
+	(void)state;
+	sweep_op(&tiny_ops[7]);
 }
 
 int main(void)
@@ -349,6 +355,7 @@ int main(void)
 		cmocka_unit_test(scrub_survives_failing_drives),
 		cmocka_unit_test(rebuild_survives_failing_drives),
 		cmocka_unit_test(rebuild_into_free_space_survives_failing_drives),
+		cmocka_unit_test(rebuild_of_two_survives_failing_drives),
 		cmocka_unit_test(add_survives_failing_drives),
 		cmocka_unit_test(paying_debts_survives_failing_drives),
 	};

@@ -241,6 +241,9 @@ static void try_cut(void *ctx, struct recorder *r, const struct cut *cut)
 	unsigned more = done ? 0 : s->op->snapshots;
 
 	(void)r;
+	/* With drives lost already, one that lies as well is more than the parity bears. */
+	if (lied && __builtin_popcount(s->op->absent) >= TINY_OP_PARITY)
+		return;
 	s->images++;
 	s->state = (enum state_kind)(s->images % STATE_KINDS);
 	s->image = true;
@@ -334,16 +337,22 @@ static void rebuild_into_free_space_survives_a_power_cut(void **state)
 	sweep_op(4);
 }
 
-static void add_survives_a_power_cut(void **state)
+static void rebuild_of_two_survives_a_power_cut(void **state)
 {
 	(void)state;
 	sweep_op(5);
 }
 
-static void paying_debts_survives_a_power_cut(void **state)
+static void add_survives_a_power_cut(void **state)
 {
 	(void)state;
 	sweep_op(6);
+}
+
+static void paying_debts_survives_a_power_cut(void **state)
+{
+	(void)state;
+	sweep_op(7);
 }
 
 int main(void)
@@ -354,6 +363,7 @@ int main(void)
 		cmocka_unit_test(scrub_survives_a_power_cut),
 		cmocka_unit_test(rebuild_survives_a_power_cut),
 		cmocka_unit_test(rebuild_into_free_space_survives_a_power_cut),
+		cmocka_unit_test(rebuild_of_two_survives_a_power_cut),
 		cmocka_unit_test(add_survives_a_power_cut),
 		cmocka_unit_test(paying_debts_survives_a_power_cut),
 	};
