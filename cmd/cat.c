@@ -10,21 +10,43 @@
 
 #define CACHE_BYTES ((size_t)16 << 20)
 
+/* {"message_type":"data"} and {"message_type":"hole"}, in order and without gaps. */
+static int print_piece(struct out *o, uint64_t offset_bytes, const uint8_t *bytes,
+		       uint64_t len_bytes, struct error *err)
+{
+	json_t *object = out_object(bytes ? "data" : "hole");
+
+	json_object_set_new(object, "offset", json_integer((json_int_t)offset_bytes));
+	json_object_set_new(object, "length", json_integer((json_int_t)len_bytes));
+	if (bytes)
+		json_b64_set(object, "bytes", bytes, (size_t)len_bytes);
+	out_json(o, object);
+	if (out_reader_gone(o))
+		return err_set(err, ERR_INTERRUPTED, "the reader of the output went away");
+	return ERR_NONE;
+}
+
 static int print_data(void *ctx, uint64_t offset_bytes, const uint8_t *bytes, size_t len_bytes,
 		      struct error *err)
 {
 	struct invocation *inv = ctx;
 	int code = stop_check(err);
 
-	(void)offset_bytes;
-	return code == ERR_NONE ? out_bytes(inv->out, bytes, len_bytes, err) : code;
+	if (code != ERR_NONE)
+		return code;
+	if (inv->globals.json)
+		return print_piece(inv->out, offset_bytes, bytes, len_bytes, err);
+	return out_bytes(inv->out, bytes, len_bytes, err);
 }
 
 static int print_hole(void *ctx, uint64_t offset_bytes, uint64_t len_bytes, struct error *err)
 {
 	static const uint8_t zeros[65536];
+	struct invocation *inv = ctx;
 	int code = ERR_NONE;
 
+	if (inv->globals.json)
+		return print_piece(inv->out, offset_bytes, NULL, len_bytes, err);
 	while (len_bytes > 0 && code == ERR_NONE) {
 		size_t step = len_bytes < sizeof(zeros) ? (size_t)len_bytes : sizeof(zeros);
 
@@ -32,6 +54,15 @@ static int print_hole(void *ctx, uint64_t offset_bytes, uint64_t len_bytes, stru
 		len_bytes -= step;
 	}
 	return code;
+}
+
+static void print_summary(struct out *o, const struct selection *what)
+{
+	json_t *object = out_object("summary");
+
+	json_path_set(object, "path", what->path, strlen(what->path));
+	json_object_set_new(object, "bytes", json_integer((json_int_t)what->node.size_bytes));
+	out_json(o, object);
 }
 
 /* What follows a gap would be taken for what belongs there: nothing follows. */
@@ -91,6 +122,8 @@ int cmd_cat(struct invocation *inv, struct error *err)
 		out_escape(what.path, escaped, sizeof(escaped));
 		if (code != ERR_NONE)
 			err_wrap(err, "%s", escaped);
+		else
+			print_summary(inv->out, &what);
 	}
 	selection_release(&what);
 	selecting_release(&s);

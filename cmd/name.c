@@ -34,8 +34,7 @@ static size_t utf8_length(const uint8_t *at, size_t left_bytes)
 	return len_bytes;
 }
 
-/* Sets key_b64 to the exact bytes. */
-static void base64_set(json_t *object, const char *key, const void *bytes, size_t len_bytes)
+void json_b64_set(json_t *object, const char *key, const void *bytes, size_t len_bytes)
 {
 	size_t text_bytes = sodium_base64_ENCODED_LEN(len_bytes, sodium_base64_VARIANT_ORIGINAL);
 	size_t name_bytes = strlen(key) + sizeof("_b64");
@@ -73,7 +72,7 @@ void json_path_set(json_t *object, const char *key, const void *path, size_t len
 		json_object_set_new(object, key,
 				    json_stringn(len_bytes ? (const char *)text.data : "", text.len_bytes));
 	if (!exact)
-		base64_set(object, key, path, len_bytes);
+		json_b64_set(object, key, path, len_bytes);
 	buf_release(&text);
 }
 

@@ -57,6 +57,8 @@ void out_json(struct out *o, json_t *object);
 /* Sets key to a path or name; if it is not UTF-8, key has U+FFFD for the bad bytes and
  * key_b64 has the exact bytes in base64. */
 void json_path_set(json_t *object, const char *key, const void *path, size_t len_bytes);
+/* Sets key_b64 to the bytes in base64. */
+void json_b64_set(json_t *object, const char *key, const void *bytes, size_t len_bytes);
 
 /* Draws a bar of one line on the terminal, or wipes it ("" or NULL). For progress.c. */
 void out_bar(struct out *o, const char *text);

@@ -2,17 +2,23 @@
 #include "cmd/version.h"
 #include "drivers/driver.h"
 
+#include <isa-l.h>
 #include <openssl/crypto.h>
 #include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <zstd.h>
 
+#define DOTTED_(a, b, c) #a "." #b "." #c
+#define DOTTED(a, b, c) DOTTED_(a, b, c)
+#define ISAL_DOTTED DOTTED(ISAL_MAJOR_VERSION, ISAL_MINOR_VERSION, ISAL_PATCH_VERSION)
+
 struct library {
 	const char *name, *version;
 };
 
-/* What is loaded now, which may be newer than what was compiled against. */
+/* What is loaded now, which may be newer than what was compiled against; of ISA-L, which does not
+ * tell at run time, the latter. */
 static void libraries_print(struct out *o, json_t *object)
 {
 	const struct library libraries[] = {
@@ -21,6 +27,7 @@ static void libraries_print(struct out *o, json_t *object)
 		{ "libzstd", ZSTD_versionString() },
 		{ "sqlite", sqlite3_libversion() },
 		{ "jansson", jansson_version_str() },
+		{ "libisal", ISAL_DOTTED },
 	};
 	json_t *list = json_object();
 

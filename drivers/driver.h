@@ -98,10 +98,10 @@ struct drive {
  */
 int driver_for_url(const char *url, const struct mrmr_driver **out, struct error *err);
 
-/* "file mem ..." for `mrmr version`: name i, or NULL past the last. */
+/* "file ..." for `mrmr version`: name i, or NULL past the last. */
 const char *driver_kind(unsigned i);
 
 extern const struct mrmr_driver driver_file; /* a folder of this host: file.c */
-extern const struct mrmr_driver driver_mem;  /* memory of this process, for tests and libraries: mem.c */
+extern const struct mrmr_driver driver_mem;  /* memory of this process, has no URL: mem.c */
 
 #endif

@@ -3,13 +3,13 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* The only list of drivers. */
+/* The only list of drivers that have URLs. Memory has none: what is stored there would be gone
+ * when the command ends. */
 static const struct {
 	const char *scheme;
 	const struct mrmr_driver *driver; /* NULL: known, but not in this build */
 } rows[] = {
 	{ "file", &driver_file },
-	{ "mem", &driver_mem },
 	{ "sftp", NULL },
 	{ "smb", NULL },
 	{ "s3", NULL },

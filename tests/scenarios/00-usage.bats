@@ -1,3 +1,4 @@
+# bats file_tags=serial
 load common
 bats_require_minimum_version 1.5.0
 
@@ -70,10 +71,10 @@ See \`mrmr help version\`." ]
 	run "$MRMR" version
 	[ "$status" -eq 0 ]
 	[[ "${lines[0]}" =~ ^mrmr\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
-	for library in libsodium libcrypto libzstd sqlite jansson; do
+	for library in libsodium libcrypto libzstd sqlite jansson libisal; do
 		[[ "$output" == *"$library "[0-9]* ]]
 	done
-	[[ "$output" == *"drives: file"* ]]
+	[[ "$output" == *$'\n'"drives: file" ]]
 	[ "$("$MRMR" --version)" = "$output" ]
 	run "$MRMR" --json version
 	[ "$(jq -r .message_type <<<"$output")" = version ]

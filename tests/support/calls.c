@@ -24,11 +24,19 @@ static struct error *fresh(void)
 	return &call_err;
 }
 
+int call_driver_for(const char *url, const struct mrmr_driver **out, struct error *err)
+{
+	if (strncmp(url, "mem:", 4) != 0)
+		return driver_for_url(url, out, err);
+	*out = &driver_mem;
+	return ERR_NONE;
+}
+
 int call_try_open(const char *url, bool make_root, struct drive **d)
 {
 	struct drive_options options = {.make_root = make_root, .temp_tag = "tag"};
 	const struct mrmr_driver *driver;
-	int code = driver_for_url(url, &driver, fresh());
+	int code = call_driver_for(url, &driver, fresh());
 
 	if (code == ERR_NONE)
 		code = driver->open(url, &options, d, fresh());

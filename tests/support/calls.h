@@ -9,6 +9,8 @@
 
 extern _Thread_local struct error call_err; /* of the last call that failed */
 
+/* ERR_NONE and what "mem:..." means here, or driver_for_url() of any other URL. */
+int call_driver_for(const char *url, const struct mrmr_driver **out, struct error *err);
 /* By the URL's driver, with temp tag "tag". call_open() aborts when it fails. The caller closes. */
 int call_try_open(const char *url, bool make_root, struct drive **d);
 struct drive *call_open(const char *url);

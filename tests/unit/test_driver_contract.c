@@ -65,7 +65,7 @@ static void a_bad_tag_for_temporary_names_is_refused(void **state)
 		struct drive *d;
 		struct error err;
 
-		assert_int_equal(driver_for_url(p->url, &driver, &err), ERR_NONE);
+		assert_int_equal(call_driver_for(p->url, &driver, &err), ERR_NONE);
 		assert_int_equal(driver->open(p->url, &options, &d, &err), ERR_USAGE);
 	}
 }

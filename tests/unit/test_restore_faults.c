@@ -136,7 +136,8 @@ static int list_others(struct restore *r)
 	return target_delete_others(r->root, &r->err);
 }
 
-/* After each of them only "old" is there, as it was. */
+/* After each of them only "old" is there, as it was. fstat() is either call, as the C library (or
+ * a sanitizer in its place) likes. */
 static const struct fault {
 	const char *name;
 	step_fn *step;
@@ -148,7 +149,7 @@ static const struct fault {
 	{"look", old_file, {{SYS_newfstatat, EIO}}, ERR_IO},
 	{"write", new_file, {{SYS_pwrite64, ENOSPC}}, ERR_FULL},
 	{"write over", old_file, {{SYS_pwrite64, EIO}}, ERR_IO},
-	{"stat", linked_file, {{SYS_newfstatat, EIO}}, ERR_IO},
+	{"stat", linked_file, {{SYS_newfstatat, EIO}, {SYS_fstat, EIO}}, ERR_IO},
 	{"set size", sparse_file, {{SYS_ftruncate, EIO}}, ERR_IO},
 	{"name", old_file, {{SYS_linkat, EIO}}, ERR_IO},
 	{"rename", old_file, {{SYS_renameat, EIO}}, ERR_IO},
@@ -161,7 +162,7 @@ static const struct fault {
 	{"symlink over", old_link, {{SYS_renameat, EIO}}, ERR_IO},
 	{"open symlink", new_link, {{SYS_openat2, EIO}}, ERR_IO},
 	{"open symlink over", old_link, {{SYS_openat2, EIO}}, ERR_IO},
-	{"stat symlink", new_link, {{SYS_newfstatat, EIO}}, ERR_IO},
+	{"stat symlink", new_link, {{SYS_newfstatat, EIO}, {SYS_fstat, EIO}}, ERR_IO},
 	{"make folder", new_folder, {{SYS_mkdirat, EACCES}}, ERR_DENIED},
 	{"look for folder", folder_over_file, {{SYS_newfstatat, EIO}}, ERR_IO},
 	{"make way for folder", folder_over_file, {{SYS_unlinkat, EIO}}, ERR_IO},
@@ -339,7 +340,7 @@ static bool read_attributes(void *ctx)
 
 static bool open_source(void *ctx)
 {
-	static const struct denied calls[] = {{SYS_newfstatat, EIO}, {0, 0}};
+	static const struct denied calls[] = {{SYS_newfstatat, EIO}, {SYS_fstat, EIO}, {0, 0}};
 	struct restore *r = ctx;
 	struct source s;
 
