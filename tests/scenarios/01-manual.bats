@@ -1,3 +1,4 @@
+# bats file_tags=serial
 load common
 
 # The manual says what the command table says.

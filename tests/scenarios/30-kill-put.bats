@@ -1,5 +1,6 @@
 # Put, killed at any moment: the array is as before or after, and the same command succeeds.
 
+# bats file_tags=plain
 load common
 load kill
 

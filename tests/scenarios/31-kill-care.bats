@@ -1,5 +1,6 @@
 # Scrub and rebuild, killed at any moment.
 
+# bats file_tags=plain
 load common
 load kill
 

@@ -1,5 +1,6 @@
 # Init, add and the key commands, killed at any moment.
 
+# bats file_tags=plain
 load common
 load kill
 

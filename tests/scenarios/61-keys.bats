@@ -1,5 +1,6 @@
 # Wrong keys, edited slots and objects under names of another kind.
 
+# bats file_tags=serial
 load common
 
 setup() {

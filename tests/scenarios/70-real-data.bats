@@ -1,6 +1,7 @@
 # A real tree, the source of Linux: stored, edited, stored again, and restored at both moments, with
 # the local table gone in between and two drives lost.
 
+# bats file_tags=plain
 load common
 
 setup() {
