@@ -225,6 +225,28 @@ static void fish_table(const struct option_row *row, const char *condition, stru
 	}
 }
 
+/* What the line must have and must not have: "key add" is no "add". */
+static void fish_condition(const struct command *c, char *out, size_t out_bytes)
+{
+	const char *second = strchr(c->name, ' '), *seen = "__fish_seen_subcommand_from";
+	char word[32];
+	int len;
+
+	first_word(c, word);
+	len = snprintf(out, out_bytes, " -n '%s %s%s%s%s", seen, word, second ? "; and " : "",
+		       second ? seen : "", second ? second : "");
+	for (size_t i = 0; !second && commands[i]; i++) {
+		const char *member = strchr(commands[i]->name, ' ');
+
+		if (!member || strcmp(member + 1, word) != 0)
+			continue;
+		first_word(commands[i], word);
+		len += snprintf(out + len, out_bytes - (size_t)len, "; and not %s %s", seen, word);
+		break;
+	}
+	snprintf(out + len, out_bytes - (size_t)len, "'");
+}
+
 static void fish_command(const struct command *c, struct buf *out)
 {
 	char word[32], condition[160];
@@ -237,8 +259,7 @@ static void fish_command(const struct command *c, struct buf *out)
 		quoted_add(c->summary, "\\", out);
 		text_add(out, "'\n");
 	}
-	snprintf(condition, sizeof(condition), " -n '__fish_seen_subcommand_from %s%s%s'", word,
-		 second ? "; and __fish_seen_subcommand_from" : "", second ? second : "");
+	fish_condition(c, condition, sizeof(condition));
 	for (size_t t = 0; t < OPTION_TABLES_MAX; t++)
 		fish_table(c->options[t], condition, out);
 }

@@ -129,6 +129,27 @@ TRY
 	[ "$(bash try mrmr version some)" = some-file ]
 }
 
+@test "fish completes commands, options and their words" {
+	command -v fish >/dev/null || skip "no fish here"
+	"$MRMR" help --completion fish >mrmr.fish
+	try() {
+		fish -c "source mrmr.fish; complete -C '$1'" | cut -f 1 | tr '\n' ' '
+	}
+	[ "$(try 'mrmr ver')" = "version " ]
+	[ "$(try 'mrmr -q hel')" = "help " ]
+	[ "$(try 'mrmr key ')" = "add list passwd recovery remove " ]
+	[ "$(try 'mrmr init --level raid')" = "raid0 raid1 raid4 raid5 raid6 " ]
+	[ "$(try 'mrmr add --ro')" = "--role " ]
+	[ "$(try 'mrmr key add --ro')" = "" ]
+}
+
+@test "zsh loads its completions" {
+	command -v zsh >/dev/null || skip "no zsh here"
+	"$MRMR" help --completion zsh >_mrmr
+	zsh -f -c 'fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D
+		autoload +X _mrmr && [[ $_comps[mrmr] == _mrmr ]]'
+}
+
 @test "completions of zsh and fish name every option of every command" {
 	"$MRMR" help --completion zsh >mrmr.zsh
 	"$MRMR" help --completion fish >mrmr.fish
