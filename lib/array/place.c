@@ -31,11 +31,13 @@ static bool shares_space(const struct array_drive *d, const struct array_drive *
 /* An equal part of what is free for the drives on one file system. */
 static uint64_t free_share(const struct array *a, const struct array_drive *d)
 {
-	unsigned sharers = 0;
+	unsigned sharers = 1;
 
-	for (unsigned i = 0; i < a->count; i++)
-		sharers += &a->drives[i] == d ||
-			   (shares_space(&a->drives[i], d) && drive_usable(&a->drives[i]));
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct array_drive *other = &a->drives[i];
+
+		sharers += other != d && shares_space(other, d) && drive_usable(other);
+	}
 	return d->about.free_bytes / sharers;
 }
 
