@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RANGES_TOLD 16 /* of one file; the rest is summed up */
+#define RANGES_BYTES_MAX ((size_t)1 << 20) /* of their text, of one file */
 
 void get_note(struct getting *g, enum note_level level, const void *path, size_t path_bytes,
 	      const char *what)
@@ -62,8 +62,7 @@ struct filling_file {
 	struct target_file *out;
 	uint64_t bytes; /* of data */
 	/* What is lost, as ranges side by side. */
-	char ranges[1024];
-	unsigned range_count;
+	struct buf ranges;
 	uint64_t lost_from, lost_to; /* of the range being put together */
 	uint64_t lost_bytes;
 	char why[ERR_MESSAGE_BYTES];
@@ -91,13 +90,23 @@ static int sink_hole(void *ctx, uint64_t offset_bytes, uint64_t len_bytes, struc
 	return code;
 }
 
+static void tell_range(struct filling_file *s, uint64_t from, uint64_t last)
+{
+	char text[64];
+
+	if (s->ranges.len_bytes > RANGES_BYTES_MAX)
+		return;
+	snprintf(text, sizeof(text), "%s%" PRIu64 "-%" PRIu64, s->ranges.len_bytes ? ", " : "",
+		 from, last);
+	buf_add(&s->ranges, text, strlen(text));
+	if (s->ranges.len_bytes > RANGES_BYTES_MAX)
+		buf_add(&s->ranges, ", ...", 5);
+}
+
 static void end_range(struct filling_file *s)
 {
-	size_t used = strlen(s->ranges);
-
-	if (s->lost_to > s->lost_from && s->range_count++ < RANGES_TOLD)
-		snprintf(s->ranges + used, sizeof(s->ranges) - used, "%s%" PRIu64 "-%" PRIu64,
-			 used ? ", " : "", s->lost_from, s->lost_to - 1);
+	if (s->lost_to > s->lost_from)
+		tell_range(s, s->lost_from, s->lost_to - 1);
 	s->lost_from = s->lost_to = 0;
 }
 
@@ -161,11 +170,17 @@ static int fill(struct filling_file *s, struct error *err)
 
 static void tell_lost(struct filling_file *s)
 {
-	char text[3 * ERR_MESSAGE_BYTES];
+	struct buf text = { 0 };
+	char end[ERR_MESSAGE_BYTES + 64];
 
-	snprintf(text, sizeof(text), "LOST: bytes %s%s of %" PRIu64 " cannot be read: %s", s->ranges,
-		 s->range_count > RANGES_TOLD ? ", ..." : "", s->f->node.size_bytes, s->why);
-	get_note(s->f->g, NOTE_ERROR, s->f->path.data, s->f->path.len_bytes - 1, text);
+	snprintf(end, sizeof(end), " of %" PRIu64 " cannot be read: %s", s->f->node.size_bytes,
+		 s->why);
+	buf_add(&text, "LOST: bytes ", strlen("LOST: bytes "));
+	buf_add(&text, s->ranges.data, s->ranges.len_bytes);
+	buf_add(&text, end, strlen(end) + 1);
+	get_note(s->f->g, NOTE_ERROR, s->f->path.data, s->f->path.len_bytes - 1,
+		 text.failed || s->ranges.failed ? "LOST" : (const char *)text.data);
+	buf_release(&text);
 }
 
 /* The content is not whole: nothing appears under the file's name. */
@@ -190,33 +205,42 @@ static int end_lost(struct filling_file *s, struct error *err)
 	return code;
 }
 
-static int write_content(struct get_file *f, struct target_file *out, struct error *err)
+/* After fill() ended with code: in place, left out, or an error. */
+static int end_content(struct filling_file *s, int code, struct error *err)
 {
-	struct getting *g = f->g;
-	struct filling_file s = { .f = f, .out = out };
-	int code = fill(&s, err);
+	struct getting *g = s->f->g;
 
 	/* A list or length that is wrong is damage like any other. */
-	if (code == ERR_CORRUPT && !s.write_failed) {
-		snprintf(s.ranges, sizeof(s.ranges), "0-%" PRIu64, f->node.size_bytes - 1);
-		snprintf(s.why, sizeof(s.why), "%s", err->message);
-		s.lost_bytes = f->node.size_bytes;
+	if (code == ERR_CORRUPT && !s->write_failed) {
+		buf_clear(&s->ranges);
+		tell_range(s, 0, s->f->node.size_bytes - 1);
+		snprintf(s->why, sizeof(s->why), "%s", err->message);
+		s->lost_bytes = s->f->node.size_bytes;
 		code = ERR_NONE;
 	}
-	if (code == ERR_NONE && s.lost_bytes > 0)
-		return end_lost(&s, err);
+	if (code == ERR_NONE && s->lost_bytes > 0)
+		return end_lost(s, err);
 	if (code != ERR_NONE) {
-		target_abort(out);
+		target_abort(s->out);
 		return code;
 	}
-	code = target_commit(out, err);
+	code = target_commit(s->out, err);
 	if (code != ERR_NONE)
 		return code;
 	pthread_mutex_lock(&g->lock);
 	g->r->files++;
-	g->r->bytes += s.bytes;
+	g->r->bytes += s->bytes;
 	pthread_mutex_unlock(&g->lock);
 	return ERR_NONE;
+}
+
+static int write_content(struct get_file *f, struct target_file *out, struct error *err)
+{
+	struct filling_file s = { .f = f, .out = out };
+	int code = end_content(&s, fill(&s, err), err);
+
+	buf_release(&s.ranges);
+	return code;
 }
 
 static int restore(struct get_file *f, struct error *err)
