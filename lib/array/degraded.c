@@ -110,8 +110,11 @@ void live_group_expose_liars(struct array *a, struct live_group *g)
 		    object_verify(o->drive->handle, o->name, o->object_bytes, &why) == ERR_NONE)
 			continue;
 		g->objects[i].bad = true;
-		atomic_fetch_add(&o->drive->damaged, 1);
-		array_tell(a, TELL_WARNING, "%s: on drive %s", why.message, o->drive->name);
+		/* Each range that needs it would tell it again. */
+		if (atomic_fetch_add(&o->drive->damaged, 1) == 0)
+			array_tell(a, TELL_WARNING,
+				   "drive %s: %s: reading around it (`mrmr scrub` repairs)",
+				   o->drive->name, why.message);
 	}
 }
 
