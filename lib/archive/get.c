@@ -365,7 +365,8 @@ static int restore_one(struct walker *w, const struct node *n, struct error *err
 	struct get_file *f;
 
 	if (g->o->dry_run) {
-		g->r->files++;
+		g->r->files += n->type == NODE_FILE;
+		g->r->others += n->type != NODE_FILE;
 		g->r->bytes += n->size_bytes;
 		return ERR_NONE;
 	}

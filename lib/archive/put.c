@@ -84,6 +84,23 @@ int put_commit_if_due(struct putting *p, struct error *err)
 
 /* ---- beginning and end ---- */
 
+/* What a record cannot hold is refused before anything is read. */
+static int check_texts(const struct putting *p, struct error *err)
+{
+	if (p->o->series && strlen(p->o->series) > TEXT_MAX)
+		return err_set(err, ERR_USAGE, "the name of the series is longer than %d bytes",
+			       TEXT_MAX);
+	if (strlen(p->o->host) > TEXT_MAX)
+		return err_set(err, ERR_USAGE, "the name of the host is longer than %d bytes",
+			       TEXT_MAX);
+	if (p->o->tags && strlen(p->o->tags) > TAGS_MAX)
+		return err_set(err, ERR_USAGE, "the tags are longer than %d bytes", TAGS_MAX);
+	if (p->paths.len_bytes > PATHS_BYTES_MAX)
+		return err_set(err, ERR_USAGE, "the paths to put are longer than %zu bytes",
+			       PATHS_BYTES_MAX);
+	return ERR_NONE;
+}
+
 static int find_series(struct putting *p, struct error *err)
 {
 	const char *name = p->o->series ? p->o->series : "";
@@ -92,6 +109,9 @@ static int find_series(struct putting *p, struct error *err)
 	roots_encode(&p->roots, &p->paths);
 	if (p->paths.failed)
 		return err_nomem(err);
+	code = check_texts(p, err);
+	if (code != ERR_NONE)
+		return code;
 	code = table_series_find(p->a->table, name, p->o->host, p->paths.data, p->paths.len_bytes,
 				 &p->series, err);
 	if (code == ERR_NOT_FOUND) {
