@@ -280,10 +280,14 @@ static unsigned preferred_width(const struct task *t, const struct choice *best)
 {
 	unsigned m = t->limits.parity, objects = objects_of(best), room = 0;
 	unsigned width = lesser(objects, m <= 1 ? 12 : 16 + (m - 2));
+	bool parity_role = false;
 
-	for (unsigned i = 0; i < t->free.count; i++)
+	for (unsigned i = 0; i < t->free.count; i++) {
 		room += t->free.spots[i].units > 0;
-	if (width == room && room >= SPARE_FROM_DRIVES)
+		parity_role = parity_role || !t->free.spots[i].data;
+	}
+	/* Drives for rows alone are to be filled as the others are. */
+	if (width == room && room >= SPARE_FROM_DRIVES && !parity_role)
 		width--;
 	return width;
 }

@@ -29,7 +29,8 @@
  * Preferences, while less than 70 % of U(m) is used:
  *   - A width the user asked for. Without one: at most 12 objects for m <= 1, 16 + (m - 2)
  *     above, and where a group would take all of 5 or more drives, one is left out (the one
- *     with least room, or the farthest), so that a lost object has a place to go.
+ *     with least room, or the farthest), so that a lost object has a place to go. (Not where some
+ *     drive holds rows alone: narrower groups would fill it before the others.)
  *   - Not all drives needed: the m with most room, then the nearest.
  * All but a width asked for are followed only where that costs at most 0.5 % of U(m) in all,
  * taken as (what a member loses) * (part of U(m) used): a narrow group has as many rows as a

@@ -3,6 +3,7 @@
  */
 #include "array/array.h"
 #include "array/object.h"
+#include "array/settings.h"
 #include "base/file.h"
 
 #include <sodium.h>
@@ -273,14 +274,17 @@ static int mark_all(struct array *a, unsigned *marked, struct error *err)
 
 static int check_new(const struct array_options *o, const struct new_array *n, struct error *err)
 {
+	struct drive_record drives[DRIVES_MAX];
+
 	if (file_exists(o->config_path))
 		return err_set(err, ERR_EXISTS, "%s exists already", o->config_path);
 	if (n->count == 0 || n->count > DRIVES_MAX)
 		return err_set(err, ERR_USAGE, "an array has 1 to %d drives", DRIVES_MAX);
-	if (n->policy.parity >= n->count)
-		return err_set(err, ERR_USAGE, "%u drives cannot carry parity %u: at most %u", n->count,
-			       n->policy.parity, n->count - 1);
-	return geometry_check(&n->policy.geometry, err);
+	for (unsigned i = 0; i < n->count; i++) {
+		drives[i] = n->drives[i].record;
+		drives[i].journal = true;
+	}
+	return policy_check(&n->policy, drives, n->count, err);
 }
 
 static int open_all_new(struct array *a, struct new_array *n, struct error *err)
