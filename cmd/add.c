@@ -92,6 +92,8 @@ int cmd_add(struct invocation *inv, struct error *err)
 
 	if (code == ERR_NONE)
 		code = add_now(inv, a, dry, err);
+	if (code == ERR_NONE && !dry)
+		code = open_pay_debts(inv, a, DEBTS_ALL, err);
 	array_close(a);
 	opened_release(&opened);
 	return code;

@@ -39,6 +39,8 @@ static int with_array(struct invocation *inv, keying_fn *run, struct error *err)
 		code = slot_list_load(k.a, &k.list, err);
 	if (code == ERR_NONE)
 		code = run(&k, err);
+	if (code == ERR_NONE && !k.dry)
+		code = open_pay_debts(inv, k.a, DEBTS_ALL, err);
 	slot_list_release(&k.list);
 	array_close(k.a);
 	opened_release(&opened);

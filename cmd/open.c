@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "cmd/out.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,25 @@ int open_array(struct invocation *inv, unsigned flags, struct opened *o, struct 
 	if (code == ERR_NONE && inv->globals.expect_head)
 		code = array_expect_head(*a, inv->globals.expect_head, err);
 	return code;
+}
+
+int open_pay_debts(struct invocation *inv, struct array *a, enum debts_scope scope,
+		   struct error *err)
+{
+	struct debts_result r;
+	struct error why;
+	int code = debts_pay(a, scope, &r, &why);
+
+	if (code == ERR_INTERRUPTED || code == ERR_NOMEM) {
+		*err = why;
+		return code;
+	}
+	if (code != ERR_NONE)
+		out_warn(inv->out, "what is owed stays owed: %s", why.message);
+	else if (r.rows_made > 0)
+		out_detail(inv->out, "%" PRIu64 " parity objects that were owed are made",
+			   r.rows_made);
+	return ERR_NONE;
 }
 
 void opened_release(struct opened *o)

@@ -6,6 +6,7 @@
 #define MRMR_CMD_OPEN_H
 
 #include "array/array.h"
+#include "care/debts.h"
 #include "cmd/options.h"
 #include "cmd/secret.h"
 
@@ -30,6 +31,10 @@ int open_prepare(struct invocation *inv, struct opened *o, struct error *err);
 /* The whole of it, --expect-head included. *a: array_close(), then opened_release(o). */
 int open_array(struct invocation *inv, unsigned flags, struct opened *o, struct array **a,
 	       struct error *err);
+/* The last that a command does which wrote something else than data: it pays what is owed. That it
+ * cannot is told, and no failure of the command. ERR_INTERRUPTED, ERR_NOMEM. */
+int open_pay_debts(struct invocation *inv, struct array *a, enum debts_scope scope,
+		   struct error *err);
 void opened_release(struct opened *o);
 
 #endif

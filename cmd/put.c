@@ -123,7 +123,7 @@ static int put_now(struct invocation *inv, struct array *a, struct put_options *
 	double began = now_s();
 	int code;
 
-	if (!o->dry_run && (code = debts_pay(a, NULL, err)) != ERR_NONE)
+	if (!o->dry_run && (code = debts_pay(a, DEBTS_ALL, NULL, err)) != ERR_NONE)
 		return code;
 	progress = progress_start(inv->out, "put", err);
 	o->counters = progress_counters(progress);
@@ -138,7 +138,7 @@ static int put_now(struct invocation *inv, struct array *a, struct put_options *
 		return ERR_NONE;
 	code = health_check(a, &health, err);
 	/* What this put stored anew may have made old debts void. */
-	if (code == ERR_NONE && !health.promise_kept && (code = debts_pay(a, NULL, err)) == ERR_NONE)
+	if (code == ERR_NONE && !health.promise_kept && (code = debts_pay(a, DEBTS_ALL, NULL, err)) == ERR_NONE)
 		code = health_check(a, &health, err);
 	if (code == ERR_NONE && !health.promise_kept) {
 		out_warn(inv->out, "all is stored, but it would not survive the loss of any %u drives "

@@ -91,7 +91,7 @@ int cmd_recover(struct invocation *inv, struct error *err)
 	if (code == ERR_NONE && scanning && store)
 		code = config_store(opened.config_path, &a->config, err);
 	if (code == ERR_NONE && scanning && store)
-		code = debts_pay(a, NULL, err);
+		code = debts_pay(a, DEBTS_ALL, NULL, err);
 	if (code == ERR_NONE)
 		code = health_check(a, &health, err);
 	if (code == ERR_NONE)

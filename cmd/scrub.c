@@ -144,6 +144,8 @@ int cmd_scrub(struct invocation *inv, struct error *err)
 		code = check_grace(inv, a, err);
 	if (code == ERR_NONE)
 		code = scrub_now(inv, a, names, err);
+	if (code == ERR_NONE && writes)
+		code = open_pay_debts(inv, a, DEBTS_IN_PLACE, err);
 	array_close(a);
 	opened_release(&opened);
 	free(names);

@@ -43,6 +43,8 @@ int cmd_set(struct invocation *inv, struct error *err)
 
 	if (code == ERR_NONE)
 		code = set_all(inv, a, dry, err);
+	if (code == ERR_NONE && !dry)
+		code = open_pay_debts(inv, a, DEBTS_ALL, err);
 	array_close(a);
 	opened_release(&opened);
 	return code;

@@ -326,14 +326,14 @@ void packer_salvage(struct packer *p, struct buf *records)
 int packer_new(struct array *a, int level, struct packer **out, struct error *err)
 {
 	struct packer *p = calloc(1, sizeof(*p));
-	unsigned threads = a->options.threads, k, m;
+	unsigned threads = a->options.threads, k;
 	uint32_t block_bytes;
 	int code;
 
 	if (!p)
 		return err_nomem(err);
 	p->a = a;
-	code = place_shape(a, &k, &m, &block_bytes, err);
+	code = pack_shape(p, &k, &block_bytes, err);
 	if (code != ERR_NONE) {
 		free(p);
 		return code;

@@ -47,13 +47,25 @@ void filling_free(struct filling *f)
 	free(f);
 }
 
+int pack_shape(struct packer *p, unsigned *k, uint32_t *block_bytes, struct error *err)
+{
+	unsigned m;
+	int code = place_shape(p->a, k, &m, block_bytes, err);
+
+	if (code != ERR_FULL)
+		return code;
+	*k = 1;
+	*block_bytes = place_block_bytes_min(p->a);
+	return ERR_NONE;
+}
+
 /* Opens the blocks of a new group. */
 static int filling_new(struct packer *p, struct filling **out, struct error *err)
 {
 	struct filling *f;
 	uint32_t block_bytes;
-	unsigned k, m;
-	int code = place_shape(p->a, &k, &m, &block_bytes, err);
+	unsigned k;
+	int code = pack_shape(p, &k, &block_bytes, err);
 
 	if (code != ERR_NONE)
 		return code;

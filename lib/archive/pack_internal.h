@@ -97,6 +97,9 @@ int pack_failure(const struct packer *p, struct error *err);
 int pack_place(struct packer *p, const struct frame_plan *plan, unsigned *which,
 	       struct frame_place *place, struct error *err);
 void pack_close_group(struct packer *p);
+/* The members of the next group, and how long its blocks may be. When no drive has room it is a
+ * group of one: that matters only once it is stored, and what is small goes to the journal. */
+int pack_shape(struct packer *p, unsigned *k, uint32_t *block_bytes, struct error *err);
 /* Gives up a group that is not being stored. NULL is allowed. */
 void filling_free(struct filling *f);
 /* Memory kept for groups to come is given back. */

@@ -117,21 +117,32 @@ static int plan_group(struct array *a, uint64_t block_bytes, unsigned want_k,
 	return code;
 }
 
+/* How long the blocks of a group of so many objects may be. */
+static uint32_t share_of(const struct array *a, unsigned objects)
+{
+	uint32_t most = a->policy.geometry.block_bytes;
+	uint32_t share = GROUP_BYTES_MAX / objects;
+
+	share -= share % BLOCK_STEP_BYTES;
+	return share > 0 && share < most ? share : most;
+}
+
+uint32_t place_block_bytes_min(const struct array *a)
+{
+	return share_of(a, GROUP_BYTES_MAX / BLOCK_STEP_BYTES);
+}
+
 int place_shape(struct array *a, unsigned *k, unsigned *m, uint32_t *block_bytes,
 		struct error *err)
 {
-	uint32_t most = a->policy.geometry.block_bytes;
 	struct alloc_plan *plan = malloc(sizeof(*plan));
 	int code = plan ? plan_group(a, a->policy.geometry.pad_min_bytes, 0, plan, err)
 			: err_nomem(err);
 
 	if (code == ERR_NONE) {
-		uint32_t share = GROUP_BYTES_MAX / (plan->k + plan->m);
-
 		*k = plan->k;
 		*m = plan->m;
-		share -= share % BLOCK_STEP_BYTES;
-		*block_bytes = share > 0 && share < most ? share : most;
+		*block_bytes = share_of(a, plan->k + plan->m);
 	}
 	free(plan);
 	return code;

@@ -36,6 +36,9 @@ void place_book(struct array *a, struct array_drive *d, uint64_t len_bytes);
 int place_shape(struct array *a, unsigned *k, unsigned *m, uint32_t *block_bytes,
 		struct error *err);
 
+/* No group has shorter blocks than that to fill. */
+uint32_t place_block_bytes_min(const struct array *a);
+
 /*
  * Stores blocks as one group (or, when drives fail or fill up meanwhile, as several), rows and
  * all, durable on return; appends their records. Any thread, with lanes of its own.

@@ -14,6 +14,7 @@
 
 struct paying {
 	struct array *a;
+	enum debts_scope scope;
 	struct debts_result *r;
 	struct buf records;
 	unsigned since_commit;
@@ -141,7 +142,8 @@ static int pay_group(struct paying *p, const struct id *id, struct error *err)
 		if (code != ERR_NONE || !health_has_data(p->group))
 			return code;
 		plan_rows(p, &plan);
-		if (plan.homeless > 0 && regroup_helps(p->a, p->group))
+		if (plan.homeless > 0 && p->scope == DEBTS_ALL &&
+		    regroup_helps(p->a, p->group))
 			return split_group(p, id, plan.count + plan.homeless, err);
 		if (plan.count > 0)
 			code = make_rows(p, id, &plan, &again, err);
@@ -243,10 +245,11 @@ static int pay_rows(struct paying *p, struct error *err)
 	return code;
 }
 
-int debts_pay(struct array *a, struct debts_result *result, struct error *err)
+int debts_pay(struct array *a, enum debts_scope scope, struct debts_result *result,
+	      struct error *err)
 {
 	struct debts_result own = { 0 };
-	struct paying p = { .a = a, .r = result ? result : &own };
+	struct paying p = { .a = a, .scope = scope, .r = result ? result : &own };
 	int code;
 
 	memset(p.r, 0, sizeof(*p.r));

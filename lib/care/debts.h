@@ -1,7 +1,7 @@
 /*
  * Debts: what the policy promises and the drives do not have yet, because some were away or full
  * when it was stored. (Journal segments are the array's own: array_push().) Commands that write
- * pay them before their own work, rows before deletions.
+ * pay them, rows before deletions: put before its own work, the others after it.
  */
 #ifndef MRMR_CARE_DEBTS_H
 #define MRMR_CARE_DEBTS_H
@@ -15,7 +15,13 @@ struct debts_result {
 	uint64_t read_bytes, written_bytes;
 };
 
+enum debts_scope {
+	DEBTS_ALL,	 /* groups too wide for the drives left are split */
+	DEBTS_IN_PLACE, /* what makes no new group of an old one */
+};
+
 /* result may be NULL. What cannot be paid now is no error: it stays owed. */
-int debts_pay(struct array *a, struct debts_result *result, struct error *err);
+int debts_pay(struct array *a, enum debts_scope scope, struct debts_result *result,
+	      struct error *err);
 
 #endif

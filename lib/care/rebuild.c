@@ -321,7 +321,7 @@ static int rebuild_rest(struct rebuilding *b, struct error *err)
 static int pay_debts(struct rebuilding *b, struct error *err)
 {
 	struct debts_result debts;
-	int code = debts_pay(b->a, &debts, err);
+	int code = debts_pay(b->a, DEBTS_ALL, &debts, err);
 
 	if (code == ERR_NONE) {
 		b->r->objects += debts.rows_made;

@@ -58,6 +58,78 @@ compare() {
 	compare
 }
 
+@test "every command that writes pays what is owed: rows, segments and deletions" {
+	local command
+	make_array 2 d1 d2 d3
+	while read -r command; do
+		mv d3 away
+		head -c 100000 /dev/urandom >in/new
+		run "$MRMR" put in
+		[ "$status" -eq 20 ]
+		mv away d3
+		run "$MRMR" status
+		[ "$status" -eq 20 ]
+		[[ "$output" == *"owed: no drive has"* ]]
+		[[ "$output" == *"d3 is stale"* ]]
+		"$MRMR" $command
+		run "$MRMR" status
+		echo "$command: $output"
+		[ "$status" -eq 0 ]
+	done <<-END
+		scrub
+		set d1.reserve=1M
+		key add --key-file key2
+		rebuild
+		put in
+		add d4
+	END
+	rm -r d1 d4
+	compare
+}
+
+@test "any m drives away: exit 0 and a warning each; one more: all is stored, exit 20" {
+	mkdir d5 away
+	make_array 2 d1 d2 d3 d4 d5
+	local set code
+	while read -r code set; do
+		head -c 200000 /dev/urandom >in/new
+		mv $set away
+		run "$MRMR" put in
+		echo "$set: $output"
+		[ "$status" -eq "$code" ]
+		[ "$(grep -c 'is left out: absent' <<<"$output")" -eq "$(wc -w <<<"$set")" ]
+		mv away/* .
+		"$MRMR" put in
+		run "$MRMR" status
+		[ "$status" -eq 0 ]
+		compare
+	done <<-END
+		0 d1
+		0 d2 d5
+		0 d3 d4
+		20 d1 d2 d3
+		20 d1 d2 d4 d5
+	END
+}
+
+# What was stored in between did not wait for the drives that were away.
+@test "a snapshot made with m drives away survives that these never come back" {
+	mkdir d5
+	make_array 2 d1 d2 d3 d4 d5
+	mkdir gone
+	mv d2 d4 gone
+	run "$MRMR" put in
+	[ "$status" -eq 0 ]
+	compare
+	rm -r gone
+	"$MRMR" rebuild d2
+	"$MRMR" rebuild d4
+	run "$MRMR" status
+	[ "$status" -eq 0 ]
+	mv d1 d5 "$BATS_TEST_TMPDIR/home"
+	compare
+}
+
 @test "one of two drives away: all is stored, and exit 20 says that the journal is on one drive only" {
 	make_array 1 d1 d2
 	mv d2 away

@@ -104,7 +104,7 @@ static int judge(struct tiny *t, struct array *a, bool *promise, struct error *e
 
 static int run_put(struct tiny *t, struct array *a, bool *promise, struct error *err)
 {
-	int code = debts_pay(a, NULL, err);
+	int code = debts_pay(a, DEBTS_ALL, NULL, err);
 
 	if (code == ERR_NONE)
 		code = tiny_put(t, a, NULL, err);
@@ -199,7 +199,7 @@ static int run_add(struct tiny *t, struct array *a, bool *promise, struct error 
 
 static int run_debts(struct tiny *t, struct array *a, bool *promise, struct error *err)
 {
-	int code = debts_pay(a, NULL, err);
+	int code = debts_pay(a, DEBTS_ALL, NULL, err);
 
 	return code == ERR_NONE ? judge(t, a, promise, err) : code;
 }

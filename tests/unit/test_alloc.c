@@ -350,6 +350,27 @@ static void parity_role_drives_come_first_for_rows(void **state)
 	}
 }
 
+/* RAID 4: n - 1 members and every row on the one drive, also when much is stored. */
+static void one_parity_role_drive_gets_every_row_and_groups_are_as_wide_as_can_be(void **state)
+{
+	struct array a = equal_drives(5, 1000);
+	const struct alloc_policy policy = {.parity = 1};
+	struct alloc_plan p;
+	struct error err;
+
+	(void)state;
+	a.drives[4].role = ROLE_PARITY;
+	for (unsigned group = 0; group < 1000; group++) {
+		assert_int_equal(alloc_group(a.drives, a.count, &policy, 1, 0, group, &p, &err),
+				 ERR_NONE);
+		assert_int_equal(p.k, 4);
+		assert_int_equal(p.m, 1);
+		assert_int_equal(p.rows[0], 4);
+		for (unsigned i = 0; i < 5; i++)
+			a.drives[i].free_bytes--;
+	}
+}
+
 static void members_are_given_up_where_their_drives_must_hold_rows(void **state)
 {
 	struct array a = equal_drives(4, 100);
@@ -617,6 +638,8 @@ int main(void)
 		cmocka_unit_test(at_most_m_objects_of_a_group_share_a_domain),
 		cmocka_unit_test(a_group_that_breaks_the_domain_rule_is_made_when_no_other_fits),
 		cmocka_unit_test(parity_role_drives_come_first_for_rows),
+		cmocka_unit_test(
+			one_parity_role_drive_gets_every_row_and_groups_are_as_wide_as_can_be),
 		cmocka_unit_test(members_are_given_up_where_their_drives_must_hold_rows),
 		cmocka_unit_test(the_default_width_is_dropped_when_much_is_used),
 		cmocka_unit_test(a_spare_that_costs_nothing_stays_until_seventy_percent),
