@@ -2,6 +2,7 @@
 # the files that are named, and when the drives are back everything is whole again.
 
 load common
+bats_require_minimum_version 1.5.0
 
 # An array of $1 drives with parity $2, two snapshots, and a copy of what the newest holds.
 make_array() {
@@ -106,4 +107,61 @@ every_loss_beyond() {
 @test "8 drives with parity 3" {
 	make_array 8 3
 	every_loss 8 3
+}
+
+@test "ls, cat, snapshots and whereis work with m drives lost, exit 0, and status says 20" {
+	make_array 5 2
+	mv d2 d5 away
+	rm -rf state/*/table.sqlite*
+	run --separate-stderr "$MRMR" ls "latest:$PWD/in"
+	[ "$status" -eq 0 ]
+	[ "${#lines[@]}" -eq 19 ]
+	[ "$(grep -c 'd2 is left out' <<<"$stderr")" -eq 1 ]
+	[ "$(grep -c 'd5 is left out' <<<"$stderr")" -eq 1 ]
+	for file in in/*; do
+		"$MRMR" cat "latest:$PWD/$file" 2>errors | cmp - "$file"
+		[ "$(grep -c 'reconstructed from parity' errors)" -le 1 ]
+	done
+	run "$MRMR" snapshots
+	[ "$status" -eq 0 ]
+	run "$MRMR" whereis "latest:$PWD/in/7"
+	[ "$status" -eq 0 ]
+	run "$MRMR" status
+	[ "$status" -eq 20 ]
+}
+
+# Bytes that the command read from objects on drives.
+bytes_read() {
+	strace -f -qq -e trace=openat,close,read,pread64 -o calls "$@" >said
+	awk '
+	/ openat\(/ && / = [0-9]+$/ { drive[$NF] = /\.blob"/ }
+	/ (read|pread64)\(/ && / = [0-9]+$/ {
+		match($0, /\([0-9]+/)
+		if (drive[substr($0, RSTART + 1, RLENGTH - 1)]) n += $NF
+	}
+	END { print n + 0 }' calls
+}
+
+@test "a small file of a lost drive is read by ranges of other objects, never whole ones" {
+	fresh_home
+	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state
+	local i holder whole damaged
+	mkdir d1 d2 d3 d4 d5 in away
+	"$MRMR" init --key-file key --parity 2 d1 d2 d3 d4 d5
+	export MRMR_KEY_FILE=$PWD/key
+	head -c 9000000 /dev/urandom >in/noise
+	for ((i = 0; i < 5; i++)); do
+		head -c 20000 /dev/urandom >"in/$i"
+	done
+	"$MRMR" put in
+	holder=$("$MRMR" --json whereis "latest:$PWD/in/3" | jq -r 'select(.block) | .drive')
+	whole=$(bytes_read "$MRMR" cat "latest:$PWD/in/3")
+	cmp said in/3
+	mv "$holder" away
+	damaged=$(bytes_read "$MRMR" cat "latest:$PWD/in/3" 2>/dev/null)
+	cmp said in/3
+	echo "# $whole bytes read from its block, $damaged from two others" >&3
+	[ "$whole" -gt 20000 ]
+	[ "$damaged" -le $((2 * whole)) ]
+	[ "$damaged" -lt 600000 ]
 }
