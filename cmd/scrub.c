@@ -135,8 +135,8 @@ int cmd_scrub(struct invocation *inv, struct error *err)
 	const char **names = calloc(inv->options_count + 1, sizeof(*names));
 	struct opened opened = { .inv = NULL };
 	struct array *a = NULL;
-	int code = names ? open_array(inv, OPEN_MENDS | (writes ? OPEN_WRITE : 0), &opened, &a, err)
-			 : err_nomem(err);
+	unsigned flags = OPEN_MENDS | OPEN_HEALS | (writes ? OPEN_WRITE : 0);
+	int code = names ? open_array(inv, flags, &opened, &a, err) : err_nomem(err);
 
 	if (code == ERR_NONE)
 		code = check_names(inv, a, names, err);

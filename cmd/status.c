@@ -141,8 +141,7 @@ static void explain_drives(struct status *s)
 		    remark[0] ? ": " : "", remark);
 	}
 	if (s->a->fork_found)
-		say(s->meaning, "FORK: two histories of one writer are in the journals: a state folder "
-				"was copied or restored from a backup.");
+		say(s->meaning, "%s.", s->a->fork_why);
 }
 
 static void explain_spare(struct status *s)
@@ -257,7 +256,7 @@ static void advise(struct status *s)
 	else if (s->health.weak > 0 && s->health.absent == 0)
 		say(s->action, "`mrmr rebuild` mends what can be mended with these drives.");
 	if (s->a->fork_found)
-		say(s->action, "Find out which state folder was copied before anything is written.");
+		say(s->action, "`mrmr scrub` ends the fork: it keeps what both histories say.");
 }
 
 /* ---- telling ---- */

@@ -396,9 +396,8 @@ int array_open_state(struct array *a, struct error *err)
 /* Commands that write stop before their first write when something is not what it should be. */
 static int brake(struct array *a, struct error *err)
 {
-	if (a->fork_found)
-		return err_set(err, ERR_UNSAFE,
-			       "FORK: two histories of one writer are in the journals");
+	if (a->fork_found && !a->options.heals_forks)
+		return err_set(err, ERR_UNSAFE, "%s", a->fork_why);
 	for (unsigned i = 0; i < a->count; i++) {
 		const struct array_drive *d = &a->drives[i];
 		bool mends = a->options.tolerate_rollback &&
@@ -513,6 +512,7 @@ int array_open(const struct array_options *o, struct array **out, struct error *
 		goto out;
 	/* What the outbox held may say that a drive is one of ours: it is then sent the journals. */
 	if ((code = brake(a, err)) != ERR_NONE ||
+	    (a->fork_found && (code = array_heal_forks(a, err)) != ERR_NONE) ||
 	    (code = array_flush_outbox(a, err)) != ERR_NONE ||
 	    (code = array_refresh(a, err)) != ERR_NONE)
 		goto out;
@@ -576,6 +576,7 @@ void array_close(struct array *a)
 		free(d->options_json);
 	}
 	free(a->drives);
+	free(a->forked);
 	if (a->mirror)
 		a->mirror->driver->close(a->mirror);
 	table_close(a->table);

@@ -84,6 +84,7 @@ struct array_options {
 	void *tell_ctx;
 	bool writing;		   /* the command will write: safety brakes stop it */
 	bool locked; /* without keys: only array_slots() and what the table knew can be asked */
+	bool heals_forks;	   /* scrub: it goes on when one writer has two histories */
 	bool tolerate_rollback;	   /* scrub, rebuild: they mend what a rolled-back drive lacks, and
 				    * damaged markers */
 	bool without_journal;	   /* scan: the drives have no journal; it is made anew */
@@ -114,6 +115,9 @@ struct array {
 	struct array_drive *drives;
 	unsigned count;
 	bool fork_found;
+	char fork_why[ERR_MESSAGE_BYTES]; /* of the last one found: for people */
+	struct hash *forked;		  /* writers with two histories */
+	size_t forked_count, forked_cap;
 	bool short_commit; /* a commit of this process reached fewer drives than the policy asks */
 	pthread_mutex_t place_lock; /* used and free bytes of the drives, rotation */
 	uint64_t rotation;	    /* of the allocator */
@@ -217,6 +221,9 @@ int array_flush_outbox(struct array *a, struct error *err);
 /* Merges this host's own segments by tiers of eight; nothing while there are few. stored_much: the
  * command stored 64 KiB or more. A failure leaves the journal as it was. */
 int array_compact(struct array *a, bool stored_much, struct error *err);
+/* fork_end.c. Ends the forks that a pull found: every snapshot of every history is there afterwards. May make
+ * the table anew. ERR_UNSAFE when the drives at hand do not suffice. */
+int array_heal_forks(struct array *a, struct error *err);
 /* Whether the array contains this head (`--expect-head`): 64 hex digits of put's fingerprint. */
 int array_expect_head(struct array *a, const char *hex, struct error *err);
 

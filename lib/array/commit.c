@@ -42,6 +42,12 @@ static int sign_all(struct sender *c, const struct buf *records, struct error *e
 	return code;
 }
 
+static int send_outboxed(void *ctx, const char *name, const void *bytes, size_t len_bytes,
+			 struct error *err)
+{
+	return sending_add(ctx, name, bytes, len_bytes, err);
+}
+
 int array_commit(struct array *a, const struct buf *records, struct hash *head, struct error *err)
 {
 	struct sender c;
@@ -53,6 +59,9 @@ int array_commit(struct array *a, const struct buf *records, struct hash *head, 
 	if (code != ERR_NONE)
 		return code;
 	code = sending_begin(&c, a, err);
+	/* What was signed before and not sent goes first: no drive has a number without those before it. */
+	if (code == ERR_NONE)
+		code = writer_outbox(c.writer, send_outboxed, &c, err);
 	if (code == ERR_NONE)
 		code = sign_all(&c, records, err);
 	if (code == ERR_NONE)
@@ -64,12 +73,6 @@ int array_commit(struct array *a, const struct buf *records, struct hash *head, 
 	sending_end(&c);
 	array_unlock_state(lock);
 	return code;
-}
-
-static int send_outboxed(void *ctx, const char *name, const void *bytes, size_t len_bytes,
-			 struct error *err)
-{
-	return sending_add(ctx, name, bytes, len_bytes, err);
 }
 
 /* Segments signed by a run that was cut off before they reached the drives. */
@@ -93,18 +96,6 @@ int array_flush_outbox(struct array *a, struct error *err)
 	return code;
 }
 
-/* Whether drive i lists this segment. */
-static bool place_has(const struct journals *l, size_t from, unsigned place)
-{
-	size_t end = journals_next(l, from);
-
-	for (size_t i = from; i < end; i++) {
-		if (l->items[i].place == place)
-			return true;
-	}
-	return false;
-}
-
 /* Sends drive i what it lacks, oldest first; one sync. */
 static int push_drive(struct array *a, const struct journals *l, unsigned i, struct buf *bytes,
 		      unsigned *sent, struct error *err)
@@ -117,7 +108,7 @@ static int push_drive(struct array *a, const struct journals *l, unsigned i, str
 	for (size_t n = 0; n < l->count && code == ERR_NONE; n = journals_next(l, n)) {
 		const struct listed_segment *s = &l->items[n];
 
-		if (clock_seq(&d->holds, &s->parts.writer) >= s->parts.last || place_has(l, n, i))
+		if (clock_seq(&d->holds, &s->parts.writer) >= s->parts.last || journals_has(l, n, i))
 			continue;
 		if (journals_load(a, l, n, bytes, &from, err) != ERR_NONE) {
 			complete = false;

@@ -134,6 +134,17 @@ size_t journals_next(const struct journals *l, size_t i)
 	return next;
 }
 
+bool journals_has(const struct journals *l, size_t item, unsigned place)
+{
+	size_t end = journals_next(l, item);
+
+	for (size_t i = item; i < end; i++) {
+		if (l->items[i].place == place)
+			return true;
+	}
+	return false;
+}
+
 int journals_load(struct array *a, const struct journals *l, size_t i, struct buf *out,
 		 unsigned *from, struct error *err)
 {

@@ -15,6 +15,7 @@ struct listed_segment {
 	char name[SEGMENT_NAME_BYTES];
 	uint64_t len_bytes;
 	unsigned place; /* drive index, or PLACE_MIRROR */
+	bool replayed;	/* by the pull that listed it; of the first item of a name */
 };
 
 /* Sorted by writer, first, last (longest first), hash, place. */
@@ -35,6 +36,8 @@ size_t journals_next(const struct journals *l, size_t i);
 /* The stored bytes of the segment at item i, from whichever place has them whole. *from tells it. */
 int journals_load(struct array *a, const struct journals *l, size_t i, struct buf *out,
 		 unsigned *from, struct error *err);
+/* Whether the segment at item, the first of its name, lies in this place. */
+bool journals_has(const struct journals *l, size_t item, unsigned place);
 struct drive *place_handle(struct array *a, unsigned place); /* NULL: not open */
 
 #endif

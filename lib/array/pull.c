@@ -1,6 +1,7 @@
 /*
  * Pull: what do the journals say that the table does not know, and is each drive what it was?
  */
+#include "array/fork.h"
 #include "array/journals.h"
 #include "array/object.h"
 
@@ -77,6 +78,17 @@ static int keep_in_mirror(struct pull *p, size_t item, unsigned from, struct err
 			  p->bytes.len_bytes, err);
 }
 
+/* Whether the segment goes on from where the table stands in its writer's journal. */
+static bool follows(const struct mark *stand, const struct segment *s)
+{
+	static const struct hash zero;
+
+	if (s->first == (stand ? stand->seq : 0) + 1)
+		return hash_equal(&s->previous, stand ? &stand->head : &zero);
+	/* A compacted one may begin before that. */
+	return s->heads && memcmp(s->heads[stand->seq - s->first], stand->head.b, sizeof(*s->heads)) == 0;
+}
+
 enum step { STEP_APPLIED, STEP_WAITS, STEP_BAD };
 
 /* Opens the segment at item, checks its chain and applies it. */
@@ -105,11 +117,8 @@ static int apply_item(struct pull *p, size_t item, bool despite_causes, enum ste
 			   listed->name);
 		goto out;
 	}
-	if (s.first == clock_seq(&p->applied, &s.writer) + 1 &&
-	    !hash_equal(&s.previous, stand ? &stand->head : &(struct hash){ { 0 } })) {
-		array_tell(p->a, TELL_WARNING, "journal segment %s does not follow what is known",
-			   listed->name);
-		p->a->fork_found = true;
+	if (!follows(stand, &s)) {
+		code = fork_note(p->a, &p->listing, item, err);
 		goto out;
 	}
 	if (!despite_causes && !causes_applied(p, &s)) {
@@ -127,6 +136,7 @@ static int apply_item(struct pull *p, size_t item, bool despite_causes, enum ste
 		goto out;
 	}
 	*step = STEP_APPLIED;
+	p->listing.items[item].replayed = true;
 	code = learn_have(p, &s, err);
 	if (code == ERR_NONE)
 		code = keep_in_mirror(p, item, from, err);
@@ -202,42 +212,6 @@ static int apply_all(struct pull *p, struct error *err)
 	}
 }
 
-/* Two stored segments of one writer over the same numbers, both genuine: a fork. */
-static void find_forks(struct pull *p)
-{
-	for (size_t i = 0; i < p->listing.count; i = journals_next(&p->listing, i)) {
-		size_t next = journals_next(&p->listing, i);
-		const struct segment_name *x, *y;
-		bool genuine = true;
-
-		if (next == p->listing.count)
-			break;
-		x = &p->listing.items[i].parts;
-		y = &p->listing.items[next].parts;
-		if (!hash_equal(&x->writer, &y->writer) || x->first != y->first ||
-		    x->last != y->last)
-			continue;
-		for (unsigned n = 0; n < 2 && genuine; n++) {
-			struct segment s = { 0 };
-			struct error ignored;
-			unsigned from;
-
-			genuine = journals_load(p->a, &p->listing, n ? next : i, &p->bytes, &from,
-					       &ignored) == ERR_NONE &&
-				  segment_open(p->a->keys, p->bytes.data, p->bytes.len_bytes, &s,
-					       &ignored) == ERR_NONE;
-			segment_release(&s);
-		}
-		if (!genuine)
-			continue;
-		p->a->fork_found = true;
-		array_tell(p->a, TELL_WARNING,
-			   "FORK: two different journal segments %s and %s: a state folder was copied "
-			   "or restored from a backup",
-			   p->listing.items[i].name, p->listing.items[next].name);
-	}
-}
-
 static const struct have *have_of(const struct writer *w, const struct id *drive_id)
 {
 	size_t count;
@@ -280,17 +254,42 @@ static int judge_drive(struct pull *p, unsigned i, struct error *err)
 	return ERR_NONE;
 }
 
-/* This host's own journal on the drives is ahead of its identity: the state folder is an old copy. */
-static int check_own_past(struct pull *p, struct error *err)
+static int count_one(void *ctx, const char *name, const void *bytes, size_t len_bytes,
+		     struct error *err)
+{
+	(void)name, (void)bytes, (void)len_bytes, (void)err;
+	++*(unsigned *)ctx;
+	return ERR_NONE;
+}
+
+/* Why this host's identity does not go on from where its journal ends; NULL: it does. Its next segment
+ * would follow on one that nobody has, and be read by nobody. */
+static const char *broken_past(struct pull *p, unsigned unsent)
 {
 	const struct mark *own = writer_head(p->writer);
 	const struct mark *seen = clock_find(&p->applied, writer_id(p->writer));
+	uint64_t seq = seen ? seen->seq : 0;
 
-	if (!seen || seen->seq <= own->seq)
-		return ERR_NONE;
-	array_tell(p->a, TELL_WARNING,
-		   "the state folder is older than this host's journal on the drives (restored from "
-		   "a backup?): this host goes on as a new writer");
+	if (seq > own->seq)
+		return "the state folder is older than this host's journal on the drives (restored "
+		       "from a backup?)";
+	if (seq == own->seq && seen && !hash_equal(&seen->head, &own->head))
+		return "this host's journal on the drives has another end than the state folder says";
+	if (seq < own->seq && unsent == 0)
+		return "the end of this host's journal is on no drive at hand and not in the state "
+		       "folder";
+	return NULL;
+}
+
+static int check_own_past(struct pull *p, struct error *err)
+{
+	unsigned unsent = 0;
+	const char *why;
+	int code = writer_outbox(p->writer, count_one, &unsent, err);
+
+	if (code != ERR_NONE || !(why = broken_past(p, unsent)))
+		return code;
+	array_tell(p->a, TELL_WARNING, "%s: this host goes on as a new writer", why);
 	return writer_renew(p->writer, err);
 }
 
@@ -324,7 +323,7 @@ int array_pull(struct array *a, struct error *err)
 	    (code = check_own_past(&p, err)) != ERR_NONE)
 		goto out;
 	a->writer_id = *writer_id(p.writer);
-	find_forks(&p);
+	code = forks_find(a, &p.listing, &p.mirror_changed, err);
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
 		if (a->drives[i].presence == DRIVE_PRESENT)
 			code = judge_drive(&p, i, err);

@@ -35,17 +35,6 @@ static void tell_damage(struct array *a, const struct array_drive *d, const char
 
 /* ---- journals ---- */
 
-static bool is_listed(const struct journals *l, size_t from, unsigned place)
-{
-	size_t end = journals_next(l, from);
-
-	for (size_t i = from; i < end; i++) {
-		if (l->items[i].place == place)
-			return true;
-	}
-	return false;
-}
-
 /* Whether other segments on this drive have the numbers of the one at item: a compacted one, those
  * it was made of, or what its writer signed instead after a cut. */
 static bool is_covered(const struct journals *l, size_t item, unsigned place)
@@ -93,7 +82,7 @@ static int inspect_segment(struct array *a, struct array_drive *d, const struct 
 {
 	unsigned place = (unsigned)(d - a->drives), from;
 	const struct listed_segment *s = &l->items[item];
-	bool listed = is_listed(l, item, place), covered = is_covered(l, item, place), elsewhere;
+	bool listed = journals_has(l, item, place), covered = is_covered(l, item, place), elsewhere;
 	struct buf bytes = { 0 };
 	struct error why;
 	int code;

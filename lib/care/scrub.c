@@ -218,15 +218,26 @@ static void add_scrub_records(struct scrubbing *s)
 }
 
 /* What was rolled back and is now up to date takes part again. */
-static void readmit(struct scrubbing *s)
+static int readmit(struct scrubbing *s, struct error *err)
 {
-	for (unsigned i = 0; i < s->a->count; i++) {
-		struct array_drive *d = &s->a->drives[i];
+	int code = ERR_NONE;
 
-		if (s->r->drives[i].scrubbed && d->presence == DRIVE_ROLLED_BACK &&
-		    s->r->drives[i].damaged == s->r->drives[i].repaired)
-			d->presence = DRIVE_PRESENT;
+	for (unsigned i = 0; i < s->a->count && code == ERR_NONE; i++) {
+		struct array_drive *d = &s->a->drives[i];
+		struct scrub_drive *result = &s->r->drives[i];
+
+		if (!result->scrubbed || d->presence != DRIVE_ROLLED_BACK ||
+		    result->damaged != result->repaired)
+			continue;
+		code = array_take_back(s->a, d, err);
+		if (code != ERR_NONE || d->presence != DRIVE_ROLLED_BACK)
+			continue;
+		result->damaged++;
+		array_tell(s->a, TELL_WARNING,
+			   "drive %s: %s; no drive at hand has what is missing, nor has the state "
+			   "folder", d->name, d->why);
 	}
+	return code;
 }
 
 int scrub(struct array *a, const struct scrub_options *o, struct scrub_result *r,
@@ -250,13 +261,15 @@ int scrub(struct array *a, const struct scrub_options *o, struct scrub_result *r
 	}
 	if (code == ERR_NONE && o->repair)
 		code = repair_all(&s, err);
-	if (code == ERR_NONE && o->repair) {
-		readmit(&s);
+	if (code == ERR_NONE && o->repair)
+		code = readmit(&s, err);
+	if (code == ERR_NONE && o->repair)
 		code = sweep_orphans(a, &s.strays, o->grace_s, r, &s.records, err);
-	}
 	if (code == ERR_NONE) {
 		add_scrub_records(&s);
-		code = o->repair ? array_commit(a, &s.records, NULL, err) : ERR_NONE;
+		/* When all were rolled back for good there is none to say it to: the result does. */
+		if (o->repair && (array_usable_count(a) > 0 || r->damaged == r->repaired))
+			code = array_commit(a, &s.records, NULL, err);
 	}
 	pool_free(s.pool);
 	damage_list_release(&s.damage);

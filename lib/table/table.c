@@ -357,6 +357,19 @@ int table_clear(struct table *t, struct error *err)
 			  err);
 }
 
+int table_forget(struct table *t, struct error *err)
+{
+	int code = table_begin(t, err);
+
+	if (code != ERR_NONE)
+		return code;
+	code = table_clear(t, err);
+	if (code == ERR_NONE)
+		return table_commit(t, err);
+	table_rollback(t);
+	return code;
+}
+
 int table_check(struct table *t, struct error *err)
 {
 	struct query q = query_of(t, "PRAGMA quick_check(1)");

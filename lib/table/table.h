@@ -35,6 +35,8 @@ int table_check(struct table *t, struct error *err);
 /* All records of a segment that was opened and whose chain was checked, in one transaction (or in
  * the caller's, between table_begin() and table_commit()). A segment already covered: nothing. */
 int table_apply(struct table *t, const struct segment *s, struct error *err);
+/* Everything: every journal is to be replayed again. Not within a transaction. */
+int table_forget(struct table *t, struct error *err);
 int table_begin(struct table *t, struct error *err);
 int table_commit(struct table *t, struct error *err);
 void table_rollback(struct table *t);

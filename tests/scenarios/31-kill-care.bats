@@ -37,6 +37,34 @@ teardown() {
 	sweep rebuilt "$MRMR" rebuild "$lost" --onto n2
 }
 
+# The state folder is put back to what it was before the put that d1 did not see: the next one, that
+# only d1 sees, signs the same numbers again.
+@test "a scrub that ends a fork" {
+	cp -a state "$work/old"
+	mv d1 "$work"
+	echo one >"$in/one"
+	"$MRMR" put "$in" >"$work/said"
+	one=$(sed -n 's/^snapshot \(.*\) saved$/\1/p' "$work/said")
+	cp -a "$in" "$work/in.one"
+	find state/* -mindepth 1 -delete
+	cp -a "$work"/old/*/. state/*/
+	mv d2 d3 d4 "$work"
+	mv "$work/d1" .
+	rm "$in/one"
+	echo two >"$in/two"
+	"$MRMR" put "$in" >"$work/said" || [ $? -eq 20 ]
+	two=$(sed -n 's/^snapshot \(.*\) saved$/\1/p' "$work/said")
+	cp -a "$in" "$work/in.two"
+	mv "$work"/d[234] .
+	keep
+	both_are_there() {
+		same "$one" "$work/in.one" || return 1
+		same "$two" "$work/in.two" || return 1
+		no_damage
+	}
+	sweep both_are_there "$MRMR" scrub
+}
+
 @test "a recover" {
 	rm -r state config d3
 	keep
