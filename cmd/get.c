@@ -112,7 +112,7 @@ static void report(struct invocation *inv, const struct get_result *r)
 	size_text(r->bytes, bytes);
 	report_metadata(inv, &r->target);
 	out_report(inv->out, "%s %" PRIu64 " files (%s), %" PRIu64 " folders, %" PRIu64 " others",
-		   option_given(inv, "dry-run") ? "to be restored:" : "restored", r->files, bytes,
+		   option_given(inv, "dry-run") ? "would restore" : "restored", r->files, bytes,
 		   r->folders, r->others);
 	if (r->kept > 0)
 		out_report(inv->out, "%" PRIu64 " were there already", r->kept);

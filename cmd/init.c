@@ -121,6 +121,35 @@ static void warn_domains(struct initing *i, struct array_options *options)
 	free(domains);
 }
 
+static void advise_recover(struct invocation *inv)
+{
+	invocation_advise(inv, "`mrmr recover URL...` makes the config of an array that is there.");
+}
+
+static int rehearse(struct initing *i, struct error *err)
+{
+	struct opened o;
+	json_t *summary;
+	int code = open_prepare(i->inv, &o, err);
+
+	if (code == ERR_NONE)
+		code = array_create_check(&o.options, &i->array, err);
+	if (code == ERR_EXISTS)
+		advise_recover(i->inv);
+	if (code == ERR_NONE) {
+		out_report(i->inv->out, "would create an array: %u drives, parity %u, config %s",
+			   i->array.count, i->array.policy.parity, o.config_path);
+		summary = out_object("summary");
+		json_object_set_new(summary, "drives", json_integer(i->array.count));
+		json_object_set_new(summary, "parity", json_integer(i->array.policy.parity));
+		json_path_set(summary, "config", o.config_path, strlen(o.config_path));
+		json_object_set_new(summary, "dry_run", json_true());
+		out_json(i->inv->out, summary);
+	}
+	opened_release(&o);
+	return code;
+}
+
 static int create(struct initing *i, struct error *err)
 {
 	struct invocation *inv = i->inv;
@@ -130,10 +159,10 @@ static int create(struct initing *i, struct error *err)
 	char text[RECOVERY_TEXT_BYTES];
 	int code = open_prepare(inv, &o, err);
 
-	if (code == ERR_NONE && !option_given(inv, "dry-run"))
+	if (code == ERR_NONE)
 		code = key_file ? secret_make_key_file(key_file, &secret, err)
 				: secret_for_init(inv->globals.insecure_no_passphrase, &secret, err);
-	if (code != ERR_NONE || option_given(inv, "dry-run"))
+	if (code != ERR_NONE)
 		goto out;
 	i->array.secret = &secret.secret;
 	i->array.allow_empty = inv->globals.insecure_no_passphrase;
@@ -142,7 +171,7 @@ static int create(struct initing *i, struct error *err)
 				: KDF_DEFAULT;
 	code = array_create(&o.options, &i->array, err);
 	if (code == ERR_EXISTS)
-		invocation_advise(inv, "`mrmr recover URL...` makes the config of an array that is there.");
+		advise_recover(inv);
 	if (code != ERR_NONE) {
 		if (key_file)
 			remove(key_file);
@@ -182,7 +211,7 @@ int cmd_init(struct invocation *inv, struct error *err)
 	if (code == ERR_NONE)
 		code = choose_policy(&i, err);
 	if (code == ERR_NONE)
-		code = create(&i, err);
+		code = option_given(inv, "dry-run") ? rehearse(&i, err) : create(&i, err);
 	for (unsigned n = 0; n < i.array.count; n++)
 		new_drive_release(&i.drives[n]);
 	free(i.drives);

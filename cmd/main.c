@@ -11,6 +11,27 @@
 #include <string.h>
 #include <time.h>
 
+static bool is_one_of(const char *command, const char *words)
+{
+	const char *at = command ? strstr(words, command) : NULL;
+	size_t len_bytes = command ? strlen(command) : 0;
+
+	return at && at[-1] == ' ' && at[len_bytes] == ' ';
+}
+
+/* What was named is not there, or there is no room: which command tells more depends on the one
+ * that failed. */
+static const char *advice_by_command(const char *command, enum err_code code)
+{
+	if (code == ERR_NOT_FOUND && is_one_of(command, "- get cat ls whereis "))
+		return "`mrmr snapshots` lists the snapshots, `mrmr ls -R SNAPSHOT` what is in one.";
+	if (code == ERR_NOT_FOUND && is_one_of(command, "- key remove "))
+		return "`mrmr key list` lists the slots.";
+	if (code == ERR_FULL && is_one_of(command, "- put rebuild scrub set add "))
+		return "`mrmr status` tells which drives have room, `mrmr add` adds one.";
+	return "";
+}
+
 /* The line below an error that tells where to go on; "" if there is no such place. */
 static const char *advice(struct invocation *inv, const struct error *err)
 {
@@ -36,7 +57,11 @@ static const char *advice(struct invocation *inv, const struct error *err)
 	case ERR_KEY:
 		invocation_advise(inv, "`mrmr key list` tells which slots there are.");
 		break;
+	case ERR_ABSENT:
+		invocation_advise(inv, "`mrmr status` tells which drives are missing.");
+		break;
 	default:
+		invocation_advise(inv, "%s", advice_by_command(topic, err->code));
 		break;
 	}
 	return inv->advice;

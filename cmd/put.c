@@ -65,6 +65,9 @@ static void report(struct invocation *inv, const struct put_result *r, double se
 		out_report(inv->out, "snapshot %s saved", id);
 		json_object_set_new(o, "snapshot_id", json_string(id));
 		json_object_set_new(o, "head", json_string(head));
+	} else {
+		out_report(inv->out, "nothing was stored");
+		json_object_set_new(o, "dry_run", json_true());
 	}
 	json_object_set_new(o, "files_new", json_integer((json_int_t)r->files_new));
 	json_object_set_new(o, "files_changed", json_integer((json_int_t)r->files_changed));

@@ -51,56 +51,68 @@ static void report(struct invocation *inv, const struct rebuild_result *r)
 				     (json_int_t)r->rows_owed));
 }
 
-static int estimate(struct invocation *inv, struct array *a, struct error *err)
+/* Takes --onto apart; drive is the caller's to release, if o->onto is set. */
+static int fill_options(struct invocation *inv, struct array *a, struct new_drive *drive,
+			struct rebuild_options *o, struct error *err)
+{
+	const char *onto = option_text(inv, "onto", NULL);
+	int code;
+
+	*o = (struct rebuild_options){ .name = inv->args_count > 0 ? inv->args[0] : NULL };
+	if (!onto)
+		return ERR_NONE;
+	if (!o->name)
+		return err_set(err, ERR_USAGE, "--onto needs the NAME of the lost drive");
+	code = new_drive_parse(inv, onto, taken, a, drive, err);
+	if (code == ERR_NONE)
+		o->onto = drive;
+	return code;
+}
+
+static int estimate(struct invocation *inv, struct array *a, const struct rebuild_options *o,
+		    struct error *err)
 {
 	uint64_t objects = 0, bytes = 0;
 	char size[UNIT_TEXT_BYTES];
-	int code = ERR_NONE;
+	struct health health;
+	int code = rebuild_estimate(a, o, &objects, &bytes, err);
 
-	if (inv->args_count > 0)
-		code = rebuild_estimate(a, inv->args[0], &objects, &bytes, err);
+	if (code == ERR_NONE)
+		code = health_check(a, &health, err);
 	if (code != ERR_NONE)
 		return code;
 	size_text(bytes, size);
 	out_line(inv->out, "would re-create %" PRIu64 " objects, %s", objects, size);
-	out_json(inv->out, json_pack("{s:s, s:I, s:I}", "message_type", "summary", "objects",
-				     (json_int_t)objects, "bytes_written", (json_int_t)bytes));
+	if (health.owed_rows > 0)
+		out_line(inv->out, "would make %" PRIu64 " parity objects that are owed, where drives "
+				   "have room", health.owed_rows);
+	out_json(inv->out, json_pack("{s:s, s:I, s:I, s:I, s:b}", "message_type", "summary", "objects",
+				     (json_int_t)objects, "bytes_written", (json_int_t)bytes,
+				     "rows_owed", (json_int_t)health.owed_rows, "dry_run", 1));
 	return ERR_NONE;
 }
 
-static int rebuild_now(struct invocation *inv, struct array *a, struct error *err)
+static int rebuild_now(struct invocation *inv, struct array *a, struct rebuild_options *o,
+		       struct error *err)
 {
-	const char *onto = option_text(inv, "onto", NULL);
-	struct rebuild_options o = { .name = inv->args_count > 0 ? inv->args[0] : NULL };
 	struct progress *progress;
 	struct rebuild_result r;
-	struct new_drive drive;
 	struct health health;
-	int code = ERR_NONE;
+	int code;
 
-	if (onto && !o.name)
-		return err_set(err, ERR_USAGE, "--onto needs the NAME of the lost drive");
-	if (onto) {
-		code = new_drive_parse(inv, onto, taken, a, &drive, err);
-		if (code != ERR_NONE)
-			return code;
-		o.onto = &drive;
-	}
 	progress = progress_start(inv->out, "rebuild", err);
-	o.counters = progress_counters(progress);
-	code = rebuild(a, &o, &r, err);
+	o->counters = progress_counters(progress);
+	code = rebuild(a, o, &r, err);
 	progress_stop(progress);
-	if (onto)
-		new_drive_release(&drive);
 	if (code != ERR_NONE)
 		return code;
 	report(inv, &r);
-	if (r.beyond > 0 || (o.name && r.waiting > r.waiting_for_space))
+	if (r.beyond > 0 || (o->name && r.waiting > r.waiting_for_space))
 		invocation_note(inv, EXIT_LOST);
-	if (o.name && r.waiting_for_space > 0)
+	if (o->name && r.waiting_for_space > 0)
 		invocation_note(inv, EXIT_FULL);
 	code = health_check(a, &health, err);
-	if (code == ERR_NONE && !o.name && (health.absent > 0 || health.owed_rows > 0))
+	if (code == ERR_NONE && !o->name && (health.absent > 0 || health.owed_rows > 0))
 		invocation_note(inv, EXIT_DEGRADED);
 	return code;
 }
@@ -108,6 +120,8 @@ static int rebuild_now(struct invocation *inv, struct array *a, struct error *er
 int cmd_rebuild(struct invocation *inv, struct error *err)
 {
 	bool dry = option_given(inv, "dry-run");
+	struct rebuild_options o = { .onto = NULL };
+	struct new_drive onto;
 	struct opened opened;
 	struct array *a;
 	/* The one that is named may be the one that was rolled back. */
@@ -115,7 +129,11 @@ int cmd_rebuild(struct invocation *inv, struct error *err)
 	int code = open_array(inv, flags, &opened, &a, err);
 
 	if (code == ERR_NONE)
-		code = dry ? estimate(inv, a, err) : rebuild_now(inv, a, err);
+		code = fill_options(inv, a, &onto, &o, err);
+	if (code == ERR_NONE)
+		code = dry ? estimate(inv, a, &o, err) : rebuild_now(inv, a, &o, err);
+	if (o.onto)
+		new_drive_release(&onto);
 	array_close(a);
 	opened_release(&opened);
 	return code;

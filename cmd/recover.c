@@ -89,7 +89,7 @@ int cmd_recover(struct invocation *inv, struct error *err)
 	if (code == ERR_NONE && scanning && store)
 		code = scan_now(inv, a, err);
 	if (code == ERR_NONE && scanning && store)
-		code = config_store(opened.config_path, &a->config, err);
+		code = array_store_config(a, err);
 	if (code == ERR_NONE && scanning && store)
 		code = debts_pay(a, DEBTS_ALL, NULL, err);
 	if (code == ERR_NONE)

@@ -397,7 +397,9 @@ int alloc_group(const struct alloc_drive *drives, unsigned count, const struct a
 		found = choose_group(&t, &sizes, policy, want_k, &choice);
 	}
 	if (!found)
-		return err_set(err, ERR_FULL, "no room for a group with %u rows", m);
+		return err_set(err, ERR_FULL,
+			       "the drives have no room for one more block and %u row%s", m,
+			       m == 1 ? "" : "s");
 	plan_of(&t, &choice, out);
 	return ERR_NONE;
 }

@@ -146,6 +146,9 @@ struct new_array {
  * first journal segment and config, in this order. The segment makes it an array, that recover finds;
  * what a cut-off init left before it, the next one puts into quarantine/. a->options as for array_open(). */
 int array_create(const struct array_options *o, struct new_array *n, struct error *err);
+/* Whether that would do: the same checks, nothing written. */
+int array_create_check(const struct array_options *o, const struct new_array *n,
+		       struct error *err);
 /* Takes a drive into an open array. state: DRIVE_MEMBER, or DRIVE_JOINING while rebuild fills it. */
 int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state,
 		    struct error *err);

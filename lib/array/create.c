@@ -23,7 +23,7 @@ static int is_marker(void *ctx, const char *name, uint64_t len_bytes)
 }
 
 /* A marker that cannot be read, and nothing else there: what a power cut makes of an add. */
-static int set_aside(struct array_drive *d, const struct error *why, struct error *err)
+static int see_damaged(struct array_drive *d, const struct error *why, struct error *err)
 {
 	struct drive *h = d->handle;
 	bool only_marker = false;
@@ -33,7 +33,8 @@ static int set_aside(struct array_drive *d, const struct error *why, struct erro
 		return code;
 	if (!only_marker)
 		return err_set(err, ERR_EXISTS, "it has a damaged marker: %s", why->message);
-	return object_quarantine(h, MARKER_NAME, err);
+	d->marker_state = MARKER_DAMAGED;
+	return ERR_NONE;
 }
 
 #define UNFINISHED_MAX 64 /* a marker, a ring and 16 slots at most, of some tries */
@@ -135,7 +136,7 @@ static int take_mark(struct array *a, struct array_drive *d, uint64_t len_bytes,
 	if (code != ERR_NONE)
 		return code;
 	if (marker_parse(bytes, (size_t)len_bytes, &d->marker, &why) == ERR_CORRUPT)
-		return set_aside(d, &why, err);
+		return see_damaged(d, &why, err);
 	if (id_equal(&d->marker.array_id, &a->config.array_id) && marker_genuine(a->keys, &d->marker))
 		code = knows(a, &d->marker.drive_id, &known, err);
 	if (code != ERR_NONE)
@@ -313,6 +314,23 @@ int array_store_config(const struct array *a, struct error *err)
 	return code == ERR_NONE ? config_store(a->options.config_path, &a->config, err) : code;
 }
 
+int array_create_check(const struct array_options *o, const struct new_array *n,
+		       struct error *err)
+{
+	int code = check_new(o, n, err);
+	struct array *a;
+
+	if (code != ERR_NONE)
+		return code;
+	a = array_new(o, err);
+	if (!a)
+		return (int)err->code;
+	for (unsigned i = 0; i < n->count && code == ERR_NONE; i++)
+		code = array_probe_drive(a, &n->drives[i], err);
+	array_close(a);
+	return code;
+}
+
 int array_create(const struct array_options *o, struct new_array *n, struct error *err)
 {
 	struct buf records = { 0 };
@@ -405,6 +423,10 @@ int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state
 	n->record.journal = true;
 	d = unfinished ? unfinished : &a->drives[a->count++];
 	code = open_new(a, n, d, err);
+	if (code == ERR_NONE && d->marker_state == MARKER_DAMAGED) {
+		code = object_quarantine(d->handle, MARKER_NAME, err);
+		d->marker_state = MARKER_UNREAD;
+	}
 	if (code == ERR_NONE && d->marker_state != MARKER_GOOD)
 		code = write_marker(a, d, err);
 	if (code != ERR_NONE) {

@@ -122,7 +122,7 @@ int array_recover(const struct array_options *o, const struct recovery_place *pl
 	*out = NULL;
 	if (file_exists(o->config_path))
 		return err_set(err, ERR_EXISTS, "%s exists already", o->config_path);
-	if (asprintf(&temp, "%s.recover", o->config_path) < 0)
+	if (asprintf(&temp, "%s/recover-%ld.json", o->state_root, (long)getpid()) < 0)
 		return err_nomem(err);
 	options.config_path = temp;
 	code = collect_places(o, places, count, &c, err);
@@ -135,11 +135,12 @@ int array_recover(const struct array_options *o, const struct recovery_place *pl
 	unlink(temp);
 	if (code == ERR_NONE)
 		code = complete_config(*out, err);
-	if (code == ERR_NONE && store)
-		code = config_store(o->config_path, &(*out)->config, err);
 	if (code == ERR_NONE) {
 		(*out)->options.config_path = o->config_path;
-	} else {
+		if (store)
+			code = array_store_config(*out, err);
+	}
+	if (code != ERR_NONE) {
 		array_close(*out);
 		*out = NULL;
 	}

@@ -379,16 +379,32 @@ static int estimate_object(void *ctx, const struct table_object *o, struct error
 	return ERR_NONE;
 }
 
-int rebuild_estimate(struct array *a, const char *name, uint64_t *objects, uint64_t *bytes,
-		     struct error *err)
+int rebuild_estimate(struct array *a, const struct rebuild_options *o, uint64_t *objects,
+		     uint64_t *bytes, struct error *err)
 {
-	const struct array_drive *d = array_drive_by_name(a, name);
+	struct rebuild_result r = { 0 };
+	struct rebuilding b = { .a = a, .o = o, .r = &r };
+	const struct id *named;
+	struct table_drive *drives = NULL;
 	struct estimating e = { 0 };
-	int code;
+	size_t count = 0;
+	int code = ERR_NONE;
 
-	if (!d)
-		return err_set(err, ERR_USAGE, "there is no drive named %s", name);
-	code = table_objects(a->table, &d->id, estimate_object, &e, err);
+	if (o->name)
+		code = find_lost(&b, err);
+	named = b.work.lost ? &b.work.lost->id : NULL;
+	/* One that is known already was left joining by a rebuild that was cut off. */
+	if (code == ERR_NONE && o->onto && !array_drive_by_name(a, o->onto->record.name))
+		code = array_probe_drive(a, o->onto, err);
+	if (code == ERR_NONE)
+		code = table_drives(a->table, &drives, &count, err);
+	for (size_t i = 0; i < count && code == ERR_NONE; i++) {
+		const struct drive_record *d = &drives[i].record;
+
+		if (d->state == DRIVE_LOST || (named && id_equal(&d->id, named)))
+			code = table_objects(a->table, &d->id, estimate_object, &e, err);
+	}
+	table_drives_free(drives, count);
 	*objects = e.objects;
 	*bytes = e.bytes;
 	return code;

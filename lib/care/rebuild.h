@@ -32,8 +32,9 @@ struct rebuild_result {
 int rebuild(struct array *a, const struct rebuild_options *o, struct rebuild_result *r,
 	    struct error *err);
 
-/* What it would read and write. */
-int rebuild_estimate(struct array *a, const char *name, uint64_t *objects, uint64_t *bytes,
-		     struct error *err);
+/* What it would make again: of the drive that is named, and of those declared lost before. The same
+ * checks, nothing written. */
+int rebuild_estimate(struct array *a, const struct rebuild_options *o, uint64_t *objects,
+		     uint64_t *bytes, struct error *err);
 
 #endif

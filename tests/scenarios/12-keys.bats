@@ -101,7 +101,7 @@ opens_with_passphrase() {
 	for word in ffffffff '' "$(slot recovery)0"; do
 		run "$MRMR" key remove "$word"
 		[ "$status" -eq 1 ]
-		[ "$output" = "mrmr: slot $word: there is none" ]
+		[ "${lines[0]}" = "mrmr: slot $word: there is none" ]
 	done
 }
 
