@@ -135,7 +135,7 @@ Run \`mrmr put\` again when the other one has ended." ]
 	head -c 200000 /dev/urandom >in/more
 	errors_of "$MRMR" put in
 	[ "$status" -eq 25 ]
-	[ "$said" = "mrmr: the drives have no room for one more block and 1 row
+	[ "$said" = "mrmr: store a group: the drives have no room for one more block and 1 row
 \`mrmr status\` tells which drives have room, \`mrmr add\` adds one." ]
 	[ "$("$MRMR" snapshots | wc -l)" -eq 1 ]
 }

@@ -34,7 +34,7 @@ setup() {
 	[ "$output" = "" ]
 	run --separate-stderr "$MRMR" ls latest
 	[ "$status" -eq 1 ]
-	[ "$stderr" = "mrmr: snapshot latest: there is none" ]
+	[ "${stderr_lines[0]}" = "mrmr: snapshot latest: there is none" ]
 }
 
 @test "snapshots as JSON has every field" {
@@ -118,7 +118,7 @@ $PWD/in/sub" ]
 @test "ls of what is not there: exit 1 and its name" {
 	run "$MRMR" ls latest:/nowhere
 	[ "$status" -eq 1 ]
-	[ "$output" = "mrmr: /nowhere: no such file or folder in the snapshot" ]
+	[ "${lines[0]}" = "mrmr: /nowhere: no such file or folder in the snapshot" ]
 }
 
 @test "ls stops when its reader goes away" {
