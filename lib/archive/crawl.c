@@ -70,15 +70,19 @@ static bool batch_send(struct crawl *c, bool ends)
 	return parcel_send(c);
 }
 
-/* O_NOATIME is for owners and root; reading must not fail for it. */
-static int open_folder(int parent_fd, const char *name, int flags)
+/*
+ * O_NOATIME is for owners and root; reading must not fail for it. A folder that is only gone through
+ * (not full) need not be readable, and may be reached by a symbolic link.
+ */
+static int open_folder(int parent_fd, const char *name, bool full)
 {
-	int fd;
+	int flags = O_DIRECTORY | O_CLOEXEC | (full ? O_NOFOLLOW : 0), fd;
 
-	flags |= O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK;
-	fd = openat(parent_fd, name, flags | O_NOATIME);
+	fd = openat(parent_fd, name, flags | O_RDONLY | O_NONBLOCK | O_NOATIME);
 	if (fd < 0 && errno == EPERM)
-		fd = openat(parent_fd, name, flags);
+		fd = openat(parent_fd, name, flags | O_RDONLY | O_NONBLOCK);
+	if (fd < 0 && errno == EACCES && !full)
+		fd = openat(parent_fd, name, flags | O_PATH);
 	return fd;
 }
 
@@ -171,7 +175,7 @@ static bool is_frame(const struct frame *f, int fd)
 /* From the root of all down by the pieces of the path: after a folder in between was moved. */
 static int reopen_by_path(struct crawl *c, size_t index)
 {
-	int fd = open_folder(AT_FDCWD, "/", 0);
+	int fd = open_folder(AT_FDCWD, "/", c->frames[0].full);
 
 	for (size_t i = 1; i <= index && fd >= 0; i++) {
 		size_t start = c->frames[i - 1].path_bytes + 1;
@@ -181,7 +185,7 @@ static int reopen_by_path(struct crawl *c, size_t index)
 
 		memcpy(name, c->path.data + start, name_bytes);
 		name[name_bytes] = '\0';
-		fd = open_folder(parent_fd, name, c->frames[i].full ? O_NOFOLLOW : 0);
+		fd = open_folder(parent_fd, name, c->frames[i].full);
 		close(parent_fd);
 		if (fd >= 0 && !is_frame(&c->frames[i], fd)) {
 			close(fd);
@@ -201,7 +205,7 @@ static bool pop_frame(struct crawl *c)
 	if (c->depth > 0 && !crawl_top(c)->dir) {
 		f = crawl_top(c);
 		if (left->dir)
-			fd = open_folder(left->dir->fd, "..", 0);
+			fd = open_folder(left->dir->fd, "..", f->full);
 		if (fd >= 0 && !is_frame(f, fd)) {
 			close(fd);
 			fd = -1;
@@ -239,7 +243,7 @@ static bool enter_next(struct crawl *c)
 	}
 	errno = ESTALE;
 	if (f->dir && !(flags & SUB_EMPTY))
-		fd = open_folder(f->dir->fd, name, flags & SUB_FULL ? O_NOFOLLOW : 0);
+		fd = open_folder(f->dir->fd, name, flags & SUB_FULL);
 	if (!push_frame(c, fd, flags, f->root_device)) {
 		err_nomem(&c->err);
 		return false;
@@ -255,7 +259,7 @@ void crawl_run(void *crawl)
 {
 	struct crawl *c = crawl;
 	unsigned flags = roots_has(c->roots, "", 0) ? SUB_FULL | SUB_ROOT : 0u;
-	bool going = push_frame(c, open_folder(AT_FDCWD, "/", 0), flags, 0);
+	bool going = push_frame(c, open_folder(AT_FDCWD, "/", flags & SUB_FULL), flags, 0);
 
 	if (!going)
 		err_nomem(&c->err);

@@ -204,6 +204,33 @@ static void a_folder_that_may_not_be_read_is_noted_and_visited_empty(void **stat
 	assert_int_equal(tree_as_nobody(walk_unreadable, p), 0);
 }
 
+static int walk_below_unlisted(void *ctx)
+{
+	struct walked *p = ctx;
+	char *root = strdup(temp_path(p->path, "way/open")), *file = strdup(temp_path(p->path, "way/f"));
+	const char *paths[] = {root, file};
+
+	walked_roots(p, paths, 2, NULL);
+	free(root);
+	free(file);
+	if (strcmp(walked_seen(p), "(bare): way/\n/way(bare): f open/\n/way/open: x\n") != 0)
+		return 1;
+	return strcmp(walked_notes(p), "") != 0;
+}
+
+static void a_folder_on_the_way_need_not_be_readable(void **state)
+{
+	struct walked *p = *state;
+
+	tree_file(p->fd, "way/open/x", "");
+	tree_file(p->fd, "way/f", "");
+	assert_int_equal(fchmodat(p->fd, "way/open", 0755, 0), 0);
+	assert_int_equal(fchmodat(p->fd, "way", geteuid() == 0 ? 0711 : 0100, 0), 0);
+	assert_int_equal(fchmod(p->fd, 0755), 0);
+	assert_int_equal(tree_as_nobody(walk_below_unlisted, p), 0);
+	assert_int_equal(fchmodat(p->fd, "way", 0700, 0), 0);
+}
+
 static int walk_without_entering(void *ctx)
 {
 	struct walked *p = ctx;
@@ -363,6 +390,7 @@ int main(void)
 		T(a_folder_moved_meanwhile_does_not_lead_the_walk_astray),
 		T(a_folder_that_cannot_be_found_again_is_noted),
 		T(a_folder_that_may_not_be_read_is_noted_and_visited_empty),
+		T(a_folder_on_the_way_need_not_be_readable),
 		T(an_entry_that_may_not_be_looked_at_is_noted),
 		T(one_file_system_stores_mount_points_as_empty_folders),
 		T(a_file_system_mounted_meanwhile_is_another_too),
