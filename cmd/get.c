@@ -152,8 +152,12 @@ static int get_now(struct invocation *inv, struct array *a, struct asked *q, str
 	struct get_result r;
 	int code;
 
+	if (!progress)
+		return (int)err->code;
 	o.counters = progress_counters(progress);
+	array_watch(a, o.counters);
 	code = get(a, &o, &r, err);
+	array_watch(a, NULL);
 	progress_stop(progress);
 	if (code != ERR_NONE)
 		return code;

@@ -155,6 +155,11 @@ struct progress *progress_start(struct out *o, const char *verb, struct error *e
 	return p;
 }
 
+bool progress_is_watched(const struct progress *p)
+{
+	return p->running;
+}
+
 struct counters *progress_counters(struct progress *p)
 {
 	return p->counters;

@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "cmd/out.h"
 
+#include <stdbool.h>
+
 struct progress;
 
 /*
@@ -17,6 +19,7 @@ struct progress;
  * shown, no thread runs. NULL: err is set. Caller: progress_stop().
  */
 struct progress *progress_start(struct out *o, const char *verb, struct error *err);
+bool progress_is_watched(const struct progress *p); /* whether anything is shown */
 /* For the library; valid until progress_stop(). */
 struct counters *progress_counters(struct progress *p);
 /* Wipes the bar, joins the thread, frees. NULL is allowed. */

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <wchar.h>
 
+#define WIDE_COLUMNS 100 /* from here on there is room for amounts, too */
 #define BAR_COLUMNS 16
+#define SHORT_BAR_COLUMNS 8
 #define NAME_COLUMNS_MIN 12 /* a shorter piece of a name tells nothing */
 #define PIECE_BYTES 128
 
@@ -59,14 +61,14 @@ static bool piece_add(char *line, size_t line_bytes, unsigned columns, const cha
 }
 
 /* "[======>         ]" */
-static void bar_text(uint64_t part, uint64_t whole, char out[PIECE_BYTES])
+static void bar_text(uint64_t part, uint64_t whole, unsigned columns, char out[PIECE_BYTES])
 {
-	unsigned filled = part >= whole ? BAR_COLUMNS
-				       : (unsigned)((double)part / (double)whole * BAR_COLUMNS);
+	unsigned filled = part >= whole ? columns
+				       : (unsigned)((double)part / (double)whole * columns);
 	char *at = out;
 
 	*at++ = '[';
-	for (unsigned i = 0; i < BAR_COLUMNS; i++)
+	for (unsigned i = 0; i < columns; i++)
 		*at++ = i < filled ? '=' : i == filled ? '>' : ' ';
 	*at++ = ']';
 	*at = '\0';
@@ -113,10 +115,16 @@ static void name_add(char *line, size_t line_bytes, unsigned columns, const char
 	piece_add(line, line_bytes, columns, "...%s", at);
 }
 
+static const char *things_of(const char *verb)
+{
+	return strcmp(verb, "put") == 0 || strcmp(verb, "get") == 0 ? "files" : "objects";
+}
+
 void progress_line(const struct counters_sample *s, const char *verb, uint64_t elapsed_ms,
 		   unsigned columns, char *line, size_t line_bytes)
 {
 	uint64_t rate = rate_of(s, elapsed_ms);
+	bool wide = columns >= WIDE_COLUMNS;
 	char piece[PIECE_BYTES];
 
 	line[0] = '\0';
@@ -124,11 +132,14 @@ void progress_line(const struct counters_sample *s, const char *verb, uint64_t e
 	if (s->bytes_total > 0) {
 		percent_text(s->bytes_done, s->bytes_total, piece);
 		piece_add(line, line_bytes, columns, "%s", piece);
-		bar_text(s->bytes_done, s->bytes_total, piece);
+		bar_text(s->bytes_done, s->bytes_total, wide ? BAR_COLUMNS : SHORT_BAR_COLUMNS,
+			 piece);
 		piece_add(line, line_bytes, columns, "%s", piece);
 	}
-	amounts_text(s, piece);
-	piece_add(line, line_bytes, columns, "%s", piece);
+	if (wide || s->bytes_total == 0) {
+		amounts_text(s, piece);
+		piece_add(line, line_bytes, columns, "%s", piece);
+	}
 	if (rate > 0) {
 		size_text(rate, piece);
 		piece_add(line, line_bytes, columns, "%s/s", piece);
@@ -138,7 +149,7 @@ void progress_line(const struct counters_sample *s, const char *verb, uint64_t e
 		piece_add(line, line_bytes, columns, "ETA %s", piece);
 	}
 	if (s->bytes_total == 0 && s->files_done > 0)
-		piece_add(line, line_bytes, columns, "%" PRIu64 " files", s->files_done);
+		piece_add(line, line_bytes, columns, "%" PRIu64 " %s", s->files_done, things_of(verb));
 	if (s->slowest_queue > 1)
 		piece_add(line, line_bytes, columns, "slowest: %s", s->slowest_drive);
 	name_add(line, line_bytes, columns, s->name);

@@ -129,8 +129,13 @@ static int put_now(struct invocation *inv, struct array *a, struct put_options *
 	if (!o->dry_run && (code = debts_pay(a, DEBTS_ALL, NULL, err)) != ERR_NONE)
 		return code;
 	progress = progress_start(inv->out, "put", err);
+	if (!progress)
+		return (int)err->code;
 	o->counters = progress_counters(progress);
+	o->sizing = progress_is_watched(progress);
+	array_watch(a, o->counters);
 	code = put(a, o, &r, err);
+	array_watch(a, NULL);
 	progress_stop(progress);
 	if (code != ERR_NONE)
 		return code;

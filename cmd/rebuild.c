@@ -101,8 +101,14 @@ static int rebuild_now(struct invocation *inv, struct array *a, struct rebuild_o
 	int code;
 
 	progress = progress_start(inv->out, "rebuild", err);
-	o->counters = progress_counters(progress);
-	code = rebuild(a, o, &r, err);
+	if (progress) {
+		o->counters = progress_counters(progress);
+		array_watch(a, o->counters);
+		code = rebuild(a, o, &r, err);
+		array_watch(a, NULL);
+	} else {
+		code = (int)err->code;
+	}
 	progress_stop(progress);
 	if (code != ERR_NONE)
 		return code;

@@ -41,8 +41,13 @@ static int scan_now(struct invocation *inv, struct array *a, struct error *err)
 {
 	struct progress *progress = progress_start(inv->out, "scan", err);
 	struct scan_result r;
-	int code = scan(a, progress_counters(progress), &r, err);
+	int code;
 
+	if (!progress)
+		return (int)err->code;
+	array_watch(a, progress_counters(progress));
+	code = scan(a, progress_counters(progress), &r, err);
+	array_watch(a, NULL);
 	progress_stop(progress);
 	if (code != ERR_NONE)
 		return code;

@@ -115,8 +115,14 @@ static int scrub_now(struct invocation *inv, struct array *a, const char **names
 		return err_nomem(err);
 	o.repair = !option_given(inv, "no-repair") && !option_given(inv, "dry-run");
 	progress = progress_start(inv->out, "scrub", err);
-	o.counters = progress_counters(progress);
-	code = scrub(a, &o, r, err);
+	if (progress) {
+		o.counters = progress_counters(progress);
+		array_watch(a, o.counters);
+		code = scrub(a, &o, r, err);
+		array_watch(a, NULL);
+	} else {
+		code = (int)err->code;
+	}
 	progress_stop(progress);
 	if (code == ERR_NONE) {
 		report(inv, a, r);

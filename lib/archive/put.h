@@ -28,6 +28,7 @@ struct put_options {
 	note_fn *note; /* of files: skipped, unreadable, changed */
 	void *note_ctx;
 	struct counters *counters; /* or NULL */
+	bool sizing;		   /* somebody watches them: find out how much there is, too */
 };
 
 struct put_result {

@@ -60,6 +60,7 @@ static int read_content(struct putting *p, struct source *s, bool *unreadable, s
 		if (code != ERR_NONE || piece.bytes == 0)
 			return code;
 		if (piece.hole) {
+			counters_add(p->o->counters, 0, piece.bytes);
 			code = feed_hole(p->feed, piece.bytes, err);
 		} else {
 			p->r->bytes_read += piece.bytes;
@@ -151,6 +152,7 @@ int put_entry(struct putting *p, const struct walk_folder *folder, struct walk_e
 		if (e->node.type == NODE_FILE) {
 			p->r->bytes += e->node.size_bytes;
 			p->r->bytes_added += e->node.size_bytes;
+			counters_add(p->o->counters, 0, e->node.size_bytes);
 		}
 		return ERR_NONE;
 	}

@@ -1,5 +1,6 @@
 #include "archive/listing.h"
 #include "archive/put_internal.h"
+#include "archive/sizing.h"
 #include "base/stop.h"
 
 #include <string.h>
@@ -64,11 +65,11 @@ static int meet_both(struct putting *p, const struct walk_folder *folder, struct
 			p->r->files_unmodified++;
 			p->r->files++;
 			p->r->bytes += e->node.size_bytes;
-			counters_add(p->o->counters, 1, 0);
+			counters_add(p->o->counters, 1, e->node.size_bytes);
 		}
 		return ERR_NONE;
 	}
-	counters_add(p->o->counters, 1, 0);
+	counters_add(p->o->counters, is_file, 0);
 	code = put_entry(p, folder, e, true, &stored, err);
 	p->r->files_changed += is_file && stored;
 	p->r->files += is_file && stored;
@@ -81,7 +82,7 @@ static int meet_new(struct putting *p, const struct walk_folder *folder, struct 
 	bool is_file = e->node.type == NODE_FILE, stored;
 	int code;
 
-	counters_add(p->o->counters, 1, 0);
+	counters_add(p->o->counters, is_file, 0);
 	code = put_entry(p, folder, e, false, &stored, err);
 	p->r->files_new += is_file && stored;
 	p->r->files += is_file && stored;
@@ -156,11 +157,13 @@ int put_walk(struct putting *p, struct error *err)
 					.note = count_failed,
 					.note_ctx = p };
 	struct walk_folder folder;
+	struct sizing *sizing;
 	struct walk *w;
 	int code = walk_open(&options, &p->roots, &w, err);
 
 	if (code != ERR_NONE)
 		return code;
+	sizing = p->o->sizing ? sizing_start(&options, &p->roots, p->o->counters) : NULL;
 	err->code = ERR_NONE;
 	while (code == ERR_NONE && walk_next_folder(w, &folder, err)) {
 		code = put_folder(p, w, &folder, err);
@@ -171,6 +174,7 @@ int put_walk(struct putting *p, struct error *err)
 	}
 	if (code == ERR_NONE)
 		code = (int)err->code;
+	sizing_stop(sizing);
 	walk_close(w);
 	return code;
 }

@@ -43,6 +43,13 @@ void array_tell(const struct array *a, enum tell_level level, const char *fmt, .
 	a->options.tell(a->options.tell_ctx, level, text);
 }
 
+void array_watch(struct array *a, struct counters *c)
+{
+	a->counters = c;
+	for (unsigned i = 0; i < a->count; i++)
+		counters_drive(c, i, a->drives[i].name);
+}
+
 struct array_drive *array_drive_by_id(struct array *a, const struct id *id)
 {
 	for (unsigned i = 0; i < a->count; i++) {

@@ -14,6 +14,7 @@
 
 #include "array/alloc.h"
 #include "array/config.h"
+#include "base/counters.h"
 #include "drivers/driver.h"
 #include "seal/slot.h"
 #include "table/table.h"
@@ -103,6 +104,7 @@ struct array {
 	struct keys *keys_owned;
 	const struct keys *keys;
 	struct hash writer_id; /* of this host */
+	struct counters *counters; /* array_watch(); NULL: nobody watches */
 	struct id slot_used;   /* which slot opened it; zero when keys were given */
 	struct secret secret;  /* that did; lent, until array_open() returns */
 	struct policy policy;
@@ -159,6 +161,9 @@ int array_store_config(const struct array *a, struct error *err);
 /* Takes a drive that is gone for good out of this host's config. */
 int array_forget_way(struct array *a, const struct array_drive *d, struct error *err);
 void array_close(struct array *a); /* NULL is allowed */
+
+/* From now on c is told which drive has how many reads and writes waiting; NULL ends that. */
+void array_watch(struct array *a, struct counters *c);
 
 /* Tells the user something. printf-like. */
 void array_tell(const struct array *a, enum tell_level level, const char *fmt, ...)

@@ -435,6 +435,7 @@ int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state
 		a->count -= !unfinished;
 		return code;
 	}
+	counters_drive(a->counters, (unsigned)(d - a->drives), d->name);
 	n->record.id = d->id;
 	d->presence = DRIVE_PRESENT;
 	d->behind = true;

@@ -179,8 +179,10 @@ static int load_stored(struct judging *j, struct error *err)
 		return err_nomem(err);
 	if (d) {
 		object_name_block(&j->list->block.name, name);
+		counters_queue(j->l->a->counters, (unsigned)(d - j->l->a->drives), 1);
 		code = d->handle->driver->get(d->handle, name, frame->offset_bytes, j->w->box.data,
 					      frame->box_bytes, err);
+		counters_queue(j->l->a->counters, (unsigned)(d - j->l->a->drives), -1);
 		if (code == ERR_NONE)
 			code = judge_box(j, j->w->box.data, err);
 		if (code == ERR_NONE || code == ERR_NOMEM)

@@ -12,7 +12,7 @@ struct lane {
 	pthread_mutex_t lock;
 	pthread_cond_t has_job;
 	struct lane_job *first, *last;
-	uint64_t queued_bytes;
+	unsigned index; /* of the drive */
 	bool closing, running;
 	pthread_t thread;
 };
@@ -92,7 +92,7 @@ static void *lane_thread(void *arg)
 		lane->first = job->next;
 		if (!lane->first)
 			lane->last = NULL;
-		lane->queued_bytes -= job->len_bytes;
+		counters_queue(lane->array->counters, lane->index, -1);
 		batch = job->batch;
 		/* From here on the job belongs to the caller again. */
 		batch_job_done(batch);
@@ -117,6 +117,7 @@ int lanes_new(struct array *a, struct lanes **out, struct error *err)
 		int failed;
 
 		lane->array = a;
+		lane->index = i;
 		lane->drive = &a->drives[i];
 		pthread_mutex_init(&lane->lock, NULL);
 		pthread_cond_init(&lane->has_job, NULL);
@@ -180,18 +181,7 @@ void lanes_add(struct lanes *l, unsigned i, struct lane_job *job, struct batch *
 	else
 		lane->first = job;
 	lane->last = job;
-	lane->queued_bytes += job->len_bytes;
+	counters_queue(lane->array->counters, i, 1);
 	pthread_cond_signal(&lane->has_job);
 	pthread_mutex_unlock(&lane->lock);
-}
-
-uint64_t lanes_queued_bytes(struct lanes *l, unsigned i)
-{
-	struct lane *lane = &l->lanes[i];
-	uint64_t bytes;
-
-	pthread_mutex_lock(&lane->lock);
-	bytes = lane->queued_bytes;
-	pthread_mutex_unlock(&lane->lock);
-	return bytes;
 }

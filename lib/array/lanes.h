@@ -39,7 +39,5 @@ int lanes_new(struct array *a, struct lanes **out, struct error *err);
 void lanes_free(struct lanes *l); /* after all batches were waited for; NULL is allowed */
 /* Queues a job for drive index i of the array. Any thread. */
 void lanes_add(struct lanes *l, unsigned i, struct lane_job *job, struct batch *batch);
-/* Bytes waiting or being written on drive i; for progress. */
-uint64_t lanes_queued_bytes(struct lanes *l, unsigned i);
 
 #endif

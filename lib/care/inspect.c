@@ -81,11 +81,12 @@ static void check_object(void *arg)
 	const struct inspection *in = c->in;
 
 	c->code = stop_check(&c->err);
-	if (c->code != ERR_NONE)
-		return;
-	counters_name(in->counters, c->object.name);
-	c->code = object_verify(in->d->handle, c->object.name, c->object.len_bytes, &c->err);
-	counters_add(in->counters, 1, c->object.len_bytes);
+	if (c->code == ERR_NONE) {
+		counters_name(in->counters, c->object.name);
+		c->code = object_verify(in->d->handle, c->object.name, c->object.len_bytes, &c->err);
+		counters_add(in->counters, 1, c->object.len_bytes);
+	}
+	counters_queue(in->counters, (unsigned)(in->d - in->a->drives), -1);
 }
 
 static int list_strays(struct inspection *in, struct error *err)
@@ -132,6 +133,7 @@ int inspect_drive(struct array *a, struct array_drive *d, struct pool *pool,
 		code = list_strays(&in, err);
 	for (size_t i = 0; i < in.count && code == ERR_NONE; i++) {
 		in.objects[i].in = &in;
+		counters_queue(counters, (unsigned)(d - a->drives), 1);
 		pool_add(pool, check_object, &in.objects[i]);
 	}
 	pool_wait(pool);

@@ -158,7 +158,7 @@ static int rebuild_groups(struct rebuilding *b, struct error *err)
 	if (code == ERR_NONE && !(pool = pool_new(b->a->options.threads, err)))
 		code = (int)err->code;
 	if (code == ERR_NONE) {
-		counters_total(b->o->counters, ids.count, 0);
+		counters_total(b->o->counters, ids.count, b->work.lost->used_bytes);
 		qsort(tasks, ids.count, sizeof(*tasks), compare_tasks);
 		for (size_t i = 0; i < ids.count; i++)
 			pool_add(pool, run_task, &tasks[i]);

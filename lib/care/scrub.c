@@ -42,6 +42,19 @@ static bool can_scrub(const struct array_drive *d)
 	       (d->presence == DRIVE_PRESENT || d->presence == DRIVE_ROLLED_BACK);
 }
 
+static void tell_total(const struct scrubbing *s)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < s->a->count; i++) {
+		const struct array_drive *d = &s->a->drives[i];
+
+		if (scrub_chooses(s->o, d) && can_scrub(d))
+			bytes += d->used_bytes;
+	}
+	counters_total(s->o->counters, 0, bytes);
+}
+
 static int scrub_drive_objects(struct scrubbing *s, unsigned i, struct error *err)
 {
 	struct array_drive *d = &s->a->drives[i];
@@ -255,6 +268,7 @@ int scrub(struct array *a, const struct scrub_options *o, struct scrub_result *r
 		code = readmit_drives(a, o, r, err);
 	if (code == ERR_NONE && o->repair)
 		code = array_drop_removed_slots(a, err);
+	tell_total(&s);
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
 		if (scrub_chooses(o, &a->drives[i]) && can_scrub(&a->drives[i]))
 			code = scrub_drive_objects(&s, i, err);

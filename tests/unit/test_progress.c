@@ -71,10 +71,13 @@ static void the_slowest_drive_is_the_one_with_the_longest_queue(void **state)
 static void an_unknown_total_shows_what_was_done(void **state)
 {
 	struct counters_sample s = sample_of(3 * MIB, 0, "");
+	char line[80];
 
 	(void)state;
 	s.files_done = 12;
 	assert_string_equal(line_of(&s, 1000, 80), "put  3.0 MiB  3.0 MiB/s  12 files");
+	progress_line(&s, "scan", 1000, 80, line, sizeof(line));
+	assert_string_equal(line, "scan  3.0 MiB  3.0 MiB/s  12 objects");
 }
 
 static void the_line_never_exceeds_the_terminal(void **state)
@@ -88,6 +91,13 @@ static void the_line_never_exceeds_the_terminal(void **state)
 	assert_string_equal(line_of(&s, 5000, 100),
 			    "put  25.0 %  [====>           ]  25.0 MiB of 100.0 MiB  5.0 MiB/s  "
 			    "ETA 15s  ...s/2019/spring/img.jpg");
+	/* What names drive and file goes before amounts. */
+	snprintf(s.slowest_drive, sizeof(s.slowest_drive), "nas");
+	s.slowest_queue = 2;
+	assert_string_equal(line_of(&s, 5000, 79),
+			    "put  25.0 %  [==>     ]  5.0 MiB/s  ETA 15s  slowest: nas  "
+			    "...19/spring/img.jpg");
+	assert_string_equal(line_of(&s, 5000, 39), "put  25.0 %  [==>     ]  5.0 MiB/s");
 	assert_string_equal(line_of(&s, 5000, 12), "put  25.0 %");
 }
 
