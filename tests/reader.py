@@ -114,7 +114,8 @@ def slot_open(slot):
     extra = (b"MRMRSLOT" + slot["format"].to_bytes(2, "little") + bytes([kind, has_kdf]) +
              slot["epoch"].to_bytes(4, "little") + slot["created_s"].to_bytes(8, "little") +
              passes.to_bytes(8, "little") + memory.to_bytes(8, "little") + slot_id + array_id +
-             salt + commitment)
+             salt + commitment + slot["mandatory"].to_bytes(4, "little") +
+             slot["optional"].to_bytes(4, "little"))
     return aead_open(kdf(kek, "mrmrslot", 2), bytes.fromhex(slot["wrapped"]), extra), slot["epoch"]
 
 

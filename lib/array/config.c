@@ -100,12 +100,13 @@ static int parse_config(const json_t *root, struct config *out, struct error *er
 	size_t i;
 	int code;
 
-	if ((code = json_need_u64(root, "format", &format, err)) != ERR_NONE ||
-	    (code = json_need_hex(root, "array_id", out->array_id.b, ID_BYTES, err)) != ERR_NONE)
+	if ((code = json_need_u64(root, "format", &format, err)) != ERR_NONE)
 		return code;
 	if (format != CONFIG_FORMAT)
 		return err_set(err, ERR_UNSUPPORTED, "config format %llu is unknown to this build",
 			       (unsigned long long)format);
+	if ((code = json_need_hex(root, "array_id", out->array_id.b, ID_BYTES, err)) != ERR_NONE)
+		return code;
 	if (!json_is_array(drives))
 		return err_set(err, ERR_CORRUPT, "\"drives\" is missing or no list");
 	json_array_foreach(drives, i, entry)
@@ -246,13 +247,14 @@ int marker_parse(const void *bytes, size_t len_bytes, struct marker *out, struct
 
 	if (code != ERR_NONE)
 		return code;
-	if ((code = json_need_u64(o, "format", &format, err)) == ERR_NONE &&
+	/* The format first: what else a newer one has is no damage. */
+	if ((code = json_need_u64(o, "format", &format, err)) == ERR_NONE && format != MARKER_FORMAT)
+		code = err_set(err, ERR_UNSUPPORTED, "%s: format %llu is unknown to this build",
+			       MARKER_NAME, (unsigned long long)format);
+	if (code == ERR_NONE &&
 	    (code = json_need_hex(o, "array_id", out->array_id.b, ID_BYTES, err)) == ERR_NONE &&
 	    (code = json_need_hex(o, "drive_id", out->drive_id.b, ID_BYTES, err)) == ERR_NONE)
 		code = json_need_hex(o, "mac", out->mac.b, HASH_BYTES, err);
-	if (code == ERR_NONE && format != MARKER_FORMAT)
-		code = err_set(err, ERR_UNSUPPORTED, "%s: format %llu is unknown to this build",
-			       MARKER_NAME, (unsigned long long)format);
 	json_decref(o);
 	return code;
 }

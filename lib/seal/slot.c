@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#define SEALED_FIELDS_BYTES 120
+#define SEALED_FIELDS_BYTES 128
 
 static const uint8_t magic[8] = "MRMRSLOT";
 
@@ -39,6 +39,8 @@ static void encode_fields(const struct slot *slot, uint8_t out[SEALED_FIELDS_BYT
 	memcpy(out + 56, slot->array_id.b, ID_BYTES);
 	memcpy(out + 72, slot->salt, sizeof(slot->salt));
 	memcpy(out + 88, slot->commitment, sizeof(slot->commitment));
+	store_u32(out + 120, slot->mandatory);
+	store_u32(out + 124, slot->optional);
 }
 
 /* libsodium maps Argon2's memory for the one call and unmaps it before it returns. */

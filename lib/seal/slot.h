@@ -9,6 +9,8 @@
  *   kind          "passphrase", "key-file" or "recovery"
  *   kdf           only with a passphrase: { "alg": "argon2id13", "passes", "memory_bytes" (a
  *                 multiple of 1024), "salt": 16 bytes in hex }
+ *   mandatory     feature bits, 0: a reader that does not know one refuses the slot
+ *   optional      feature bits, 0: a reader may ignore them
  *   epoch         of the master key inside
  *   created_s     UNIX time
  *   commitment    32 bytes in hex
@@ -22,7 +24,8 @@
  *                additional data = "MRMRSLOT" | format (2) | kind (1: passphrase 1, key-file 2,
  *                recovery 3) | kdf (1: none 0, argon2id13 1) | epoch (4) | created_s (8) |
  *                passes (8) | memory_bytes (8) | slot id (16) | array id (16) | salt (16) |
- *                commitment (32); little-endian, zeros where there is no kdf
+ *                commitment (32) | mandatory (4) | optional (4); little-endian, zeros where
+ *                there is no kdf
  *
  * so that no member can be edited. The commitment is checked first: a ciphertext that opens
  * under two keys is of no use to whoever makes it.
@@ -70,6 +73,7 @@ struct secret {
 struct slot {
 	struct id id, array_id;
 	enum slot_kind kind;
+	uint32_t mandatory, optional; /* feature bits */
 	uint32_t epoch;
 	uint64_t passes, memory_bytes; /* 0 for full-entropy keys */
 	uint8_t salt[16];
@@ -85,7 +89,8 @@ int slot_make(const struct keys *k, const struct secret *s, enum kdf_cost cost, 
 	      struct buf *json, struct id *id_out, struct error *err);
 
 /* Parses a stored slot; refuses unknown members, odd sizes and parameters below the floor with
- * ERR_CORRUPT, a newer format, an unknown kind or algorithm with ERR_UNSUPPORTED. What it fills
+ * ERR_CORRUPT, a newer format, an unknown kind, algorithm or mandatory feature with
+ * ERR_UNSUPPORTED. What it fills
  * in is authentic only after slot_open(). */
 int slot_parse(const void *bytes, size_t len_bytes, struct slot *out, struct error *err);
 

@@ -13,9 +13,12 @@ static const char argon2[] = "argon2id13";
 
 static const char *const kdf_members[] = {"alg", "memory_bytes", "passes", "salt", NULL};
 static const char *const slot_members[] = {
-	"array_id", "commitment", "created_s", "epoch",	  "format",
-	"kdf",	    "kind",	  "slot_id",   "wrapped", NULL,
+	"array_id", "commitment", "created_s", "epoch",	  "format",  "kdf",
+	"kind",	    "mandatory",  "optional",  "slot_id", "wrapped", NULL,
 };
+
+/* Features this code knows. One that changes how a slot is opened gets a bit here. */
+#define MANDATORY_KNOWN 0u
 
 /* An object with the KDF's parameters; NULL: out of memory. */
 static json_t *print_kdf(const struct slot *slot)
@@ -42,6 +45,8 @@ int slot_print(const struct slot *slot, struct buf *out, struct error *err)
 	    json_set_hex(o, "slot_id", slot->id.b, ID_BYTES) < 0 ||
 	    json_set_hex(o, "array_id", slot->array_id.b, ID_BYTES) < 0 ||
 	    json_object_set_new(o, "kind", json_string(kinds[slot->kind])) < 0 ||
+	    json_object_set_new(o, "mandatory", json_integer(slot->mandatory)) < 0 ||
+	    json_object_set_new(o, "optional", json_integer(slot->optional)) < 0 ||
 	    json_object_set_new(o, "epoch", json_integer(slot->epoch)) < 0 ||
 	    json_object_set_new(o, "created_s", json_integer(slot->created_s)) < 0 ||
 	    json_set_hex(o, "commitment", slot->commitment, sizeof(slot->commitment)) < 0 ||
@@ -131,6 +136,25 @@ static int parse_numbers(const json_t *object, struct slot *out, struct error *e
 	return ERR_NONE;
 }
 
+static int parse_features(const json_t *object, struct slot *out, struct error *err)
+{
+	uint64_t mandatory = 0, optional = 0;
+	int code = json_need_u64(object, "mandatory", &mandatory, err);
+
+	if (code == ERR_NONE)
+		code = json_need_u64(object, "optional", &optional, err);
+	if (code != ERR_NONE)
+		return code;
+	if (mandatory > UINT32_MAX || optional > UINT32_MAX)
+		return err_set(err, ERR_CORRUPT, "features of more than 32 bits");
+	if (mandatory & ~MANDATORY_KNOWN)
+		return err_set(err, ERR_UNSUPPORTED, "unknown mandatory features 0x%x",
+			       (unsigned)(mandatory & ~MANDATORY_KNOWN));
+	out->mandatory = (uint32_t)mandatory;
+	out->optional = (uint32_t)optional;
+	return ERR_NONE;
+}
+
 static int parse_object(const json_t *object, struct slot *out, struct error *err)
 {
 	uint64_t format = 0;
@@ -143,7 +167,9 @@ static int parse_object(const json_t *object, struct slot *out, struct error *er
 			       (unsigned long long)format);
 	if (format == 0)
 		return err_set(err, ERR_CORRUPT, "format 0");
-	code = parse_kind(object, &out->kind, err);
+	code = parse_features(object, out, err);
+	if (code == ERR_NONE)
+		code = parse_kind(object, &out->kind, err);
 	if (code == ERR_NONE)
 		code = only_members(object, slot_members, err);
 	if (code == ERR_NONE)

@@ -21,7 +21,8 @@ commitment = reader.blake2b(reader.kdf(kek, "mrmrslot", 1), "mrmr slot", slot_id
 extra = (b"MRMRSLOT" + slot["format"].to_bytes(2, "little") + bytes([1, 1]) +
          epoch.to_bytes(4, "little") + slot["created_s"].to_bytes(8, "little") +
          PASSES.to_bytes(8, "little") + MEMORY.to_bytes(8, "little") + slot_id + array_id +
-         salt + commitment)
+         salt + commitment + slot["mandatory"].to_bytes(4, "little") +
+         slot["optional"].to_bytes(4, "little"))
 nonce = os.urandom(reader.NONCE)
 wrapped = nonce + reader.bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(
     master, extra, nonce, reader.kdf(kek, "mrmrslot", 2))

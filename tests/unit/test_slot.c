@@ -195,6 +195,8 @@ static void an_edited_slot_is_refused_with_the_same_words(void **state)
 	assert_int_equal(open_with(&edited, &s), ERR_KEY)
 	EDIT(edited.id.b[15] ^= 1);
 	EDIT(edited.array_id.b[0] ^= 1);
+	EDIT(edited.mandatory ^= 1);
+	EDIT(edited.optional ^= 1);
 	EDIT(edited.epoch++);
 	EDIT(edited.created_s--);
 	EDIT(edited.passes--);
@@ -220,7 +222,7 @@ static void a_slot_that_is_not_committed_to_its_secret_is_refused(void **state)
 	struct secret s = secret_of(SLOT_KEY_FILE);
 	struct buf json = {0};
 	struct slot slot = make(SLOT_KEY_FILE, &json);
-	uint8_t wrap[KEY_BYTES], fields[120] = "MRMRSLOT";
+	uint8_t wrap[KEY_BYTES], fields[128] = "MRMRSLOT";
 
 	(void)state;
 	for (uint8_t spoilt = 0; spoilt < 2; spoilt++) {
@@ -351,8 +353,9 @@ static int parse_with(enum slot_kind kind, const char *path, const char *member,
 
 static void every_member_is_needed_and_no_other_allowed(void **state)
 {
-	static const char *const needed[] = {"format", "slot_id",   "array_id",	  "kind",   "kdf",
-					     "epoch",  "created_s", "commitment", "wrapped"};
+	static const char *const needed[] = {"format",	   "slot_id",  "array_id", "kind",
+					     "mandatory",  "optional", "kdf",	   "epoch",
+					     "created_s",  "commitment", "wrapped"};
 	static const char *const kdf_needed[] = {"alg", "passes", "memory_bytes", "salt"};
 
 	(void)state;
@@ -371,6 +374,7 @@ static void every_member_is_needed_and_no_other_allowed(void **state)
 	assert_int_equal(parse_with(SLOT_PASSPHRASE, "kdf", "lanes", json_true()), ERR_CORRUPT);
 	assert_int_equal(parse_with(SLOT_KEY_FILE, NULL, "kdf", json_object()), ERR_CORRUPT);
 	assert_int_equal(parse_with(SLOT_RECOVERY, NULL, "epoch", json_integer(2)), ERR_NONE);
+	assert_int_equal(parse_with(SLOT_RECOVERY, NULL, "optional", json_integer(2)), ERR_NONE);
 }
 
 static void numbers_and_hex_keep_their_limits(void **state)
@@ -408,6 +412,10 @@ static void what_is_newer_is_unsupported(void **state)
 			 ERR_UNSUPPORTED);
 	assert_int_equal(parse_with(SLOT_PASSPHRASE, NULL, "kind", json_string("token")),
 			 ERR_UNSUPPORTED);
+	assert_int_equal(parse_with(SLOT_PASSPHRASE, NULL, "mandatory", json_integer(1)),
+			 ERR_UNSUPPORTED);
+	assert_int_equal(parse_with(SLOT_PASSPHRASE, NULL, "mandatory", json_integer(1LL << 32)),
+			 ERR_CORRUPT);
 	assert_int_equal(parse_with(SLOT_PASSPHRASE, "kdf", "alg", json_string("argon2id14")),
 			 ERR_UNSUPPORTED);
 }

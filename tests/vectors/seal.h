@@ -100,20 +100,21 @@ static const uint8_t vector_block[512] = {
 };
 static const char vector_passphrase_slot[] =
 	"{\"format\": 1, \"slot_id\": \"d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1\", \"array_id"
-	"\": \"101112131415161718191a1b1c1d1e1f\", \"kind\": \"passphrase\", \"epoch\": "
-	"2, \"created_s\": 1700000001, \"commitment\": \"41238b8b284be9e86a3b74a1060"
-	"8e45957b6aa2db92b97bb4ac8d02ee50e01e2\", \"wrapped\": \"e1e1e1e1e1e1e1e1e1"
-	"e1e1e1e1e1e1e1e1e1e1e1e1e1e1e100d9aa912d4a64cf7acb2eeafbe1a3975e787a2c"
-	"ddf671745d7bc3951aa6182ada317916fbdf24be314705b11a03d958\", \"kdf\": {\"al"
-	"g\": \"argon2id13\", \"passes\": 2, \"memory_bytes\": 67108864, \"salt\": \"0001"
-	"02030405060708090a0b0c0d0e0f\"}}";
+	"\": \"101112131415161718191a1b1c1d1e1f\", \"kind\": \"passphrase\", \"mandator"
+	"y\": 0, \"optional\": 0, \"epoch\": 2, \"created_s\": 1700000001, \"commitment"
+	"\": \"41238b8b284be9e86a3b74a10608e45957b6aa2db92b97bb4ac8d02ee50e01e2\","
+	" \"wrapped\": \"e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e100d9aa912"
+	"d4a64cf7acb2eeafbe1a3975e787a2cddf671745d7bc3951aa6182af247d3555bf196f"
+	"8b1d6a42f1be1cfb5\", \"kdf\": {\"alg\": \"argon2id13\", \"passes\": 2, \"memory_"
+	"bytes\": 67108864, \"salt\": \"000102030405060708090a0b0c0d0e0f\"}}";
 static const char vector_key_slot[] =
 	"{\"format\": 1, \"slot_id\": \"d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2d2\", \"array_id"
-	"\": \"101112131415161718191a1b1c1d1e1f\", \"kind\": \"key-file\", \"epoch\": 2,"
-	" \"created_s\": 1700000002, \"commitment\": \"a6584c617fbe2989801380a498f48"
-	"6b7a1c8caa47827d2d3c10ea2375a12a333\", \"wrapped\": \"e2e2e2e2e2e2e2e2e2e2"
-	"e2e2e2e2e2e2e2e2e2e2e2e2e2e28ea29699e71ebd7a0b63756615ae66709f7ce3996f"
-	"46277a293f64cdf1dcdb753cfdbf59ab5c495f8bfed769c612e78c\"}";
+	"\": \"101112131415161718191a1b1c1d1e1f\", \"kind\": \"key-file\", \"mandatory\""
+	": 0, \"optional\": 0, \"epoch\": 2, \"created_s\": 1700000002, \"commitment\":"
+	" \"a6584c617fbe2989801380a498f486b7a1c8caa47827d2d3c10ea2375a12a333\", \""
+	"wrapped\": \"e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e28ea29699e71"
+	"ebd7a0b63756615ae66709f7ce3996f46277a293f64cdf1dcdb759cf0cb9e0b0d78b28"
+	"b3e118286107dd7\"}";
 static const uint8_t vector_key[32] = {
 	0xb0, 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7, 0xb8, 0xb9, 0xba, 0xbb, 0xbc, 0xbd,
 	0xbe, 0xbf, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xcb,

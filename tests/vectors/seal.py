@@ -176,9 +176,9 @@ def slot(kind, kek, passes, memory_bytes, salt):
         1: "passphrase", 2: "key-file", 3: "recovery"}[kind]
     commitment = blake2b(kdf(kek, b"mrmrslot", 1), b"mrmr slot", slot_id + ARRAY_ID)
     additional = (b"MRMRSLOT" + struct.pack("<HBBIqQQ", 1, kind, int(kind == 1), 2, created_s, passes,
-                                            memory_bytes) + slot_id + ARRAY_ID + salt + commitment)
+                                            memory_bytes) + slot_id + ARRAY_ID + salt + commitment + bytes(8))
     fields = {"format": 1, "slot_id": slot_id.hex(), "array_id": ARRAY_ID.hex(), "kind": name,
-              "epoch": 2, "created_s": created_s, "commitment": commitment.hex(),
+              "mandatory": 0, "optional": 0, "epoch": 2, "created_s": created_s, "commitment": commitment.hex(),
               "wrapped": seal(kdf(kek, b"mrmrslot", 2), bytes([0xE0 + kind]) * 24, additional,
                               MASTERS[2]).hex()}
     if kind == 1:
