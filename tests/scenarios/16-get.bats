@@ -245,7 +245,8 @@ different() { # folder
 	[ "$(getfattr -d -m security.capability out/one)" = "" ]
 }
 
-# Flips a bit in each 4 KiB of the blocks that hold a file, and of their parity.
+# Flips a bit in each 4 KiB of the blocks that hold a file, and of their parity; each time another
+# bit, or they would cancel each other out.
 damage() { # file
 	"$MRMR" --json whereis "latest:$PWD/$1" |
 		jq -r 'select(.message_type == "block" and .inline == false) |
@@ -253,10 +254,10 @@ damage() { # file
 			(.groups[].rows[] | "\(.drive)/.mrmr/parity/\(.parity[0:2])/\(.parity).blob")' |
 		sort -u | xargs python3 -c '
 import sys
-for name in sys.argv[1:]:
+for i, name in enumerate(sys.argv[1:]):
     with open(name, "r+b") as f:
         b = bytearray(f.read())
-        b[100::4096] = bytes(x ^ 1 for x in b[100::4096])
+        b[100::4096] = bytes(x ^ 1 << i % 8 for x in b[100::4096])
         f.seek(0)
         f.write(b)'
 }
