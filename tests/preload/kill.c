@@ -1,10 +1,11 @@
 /*
- * Preloaded into a command (LD_PRELOAD): kills it, SIGKILL, right before its n-th call that changes
+ * Preloaded into a command (LD_PRELOAD): sends it a signal right before its n-th call that changes
  * files, counted over all its threads.
  *
- * KILL_AT     n, from 1; 0 or unset: only count
- * KILL_SAID   file that gets the name of the call before which it was killed, or else, when the
- *             command ends, how many such calls there were
+ * KILL_AT      n, from 1; 0 or unset: only count
+ * KILL_SIGNAL  its number; unset: SIGKILL
+ * KILL_SAID    file that gets the name of that call; without KILL_AT how many such calls there
+ *              were, when the command ends
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 #include <unistd.h>
 
 static atomic_long calls;
-static long kill_at;
+static long kill_at, kill_signal = SIGKILL;
 
 /* By system calls: what is counted must not count itself. */
 static void say(const char *text)
@@ -40,14 +41,16 @@ static void changes(const char *call)
 	if (atomic_fetch_add(&calls, 1) + 1 != kill_at)
 		return;
 	say(call);
-	syscall(SYS_kill, getpid(), SIGKILL);
+	syscall(SYS_kill, getpid(), kill_signal);
 }
 
 __attribute__((constructor)) static void start(void)
 {
-	const char *text = getenv("KILL_AT");
+	const char *at = getenv("KILL_AT"), *number = getenv("KILL_SIGNAL");
 
-	kill_at = text ? strtol(text, NULL, 10) : 0;
+	kill_at = at ? strtol(at, NULL, 10) : 0;
+	if (number)
+		kill_signal = strtol(number, NULL, 10);
 }
 
 __attribute__((destructor)) static void end(void)
@@ -55,7 +58,8 @@ __attribute__((destructor)) static void end(void)
 	char text[32];
 
 	snprintf(text, sizeof(text), "%ld", atomic_load(&calls));
-	say(text);
+	if (kill_at == 0)
+		say(text);
 }
 
 /* The function of this name that would have been called. */

@@ -11,6 +11,10 @@ setup() {
 	ln -s canary-target in/canary-link
 }
 
+teardown() {
+	[ -z "${pid:-}" ] || kill -KILL "$pid" 2>/dev/null || true
+}
+
 # Lines of all files below the folders, and of their names, that hold the bytes.
 hits() {
 	local needle=$1
@@ -91,4 +95,62 @@ ASK
 	done
 	[ -s one/sizes ]
 	diff one/sizes two/sizes
+}
+
+# ---- while it runs ----
+
+# A put, stopped in the middle of its work; the passphrase comes as the caller says.
+stop_a_put() {
+	local shim
+	shim=$(dirname "$MRMR")/tests/preload/kill.so
+	[ -e "$shim" ] || make -s -C "$BATS_TEST_DIRNAME/../.." B="$(dirname "$MRMR")" "$shim"
+	LD_PRELOAD=$shim KILL_AT=60 KILL_SIGNAL=19 "$MRMR" put in 9<pass >said 2>&1 3>&- &
+	pid=$!
+	while ! grep -q '^State:.T' "/proc/$pid/status"; do
+		sleep 0.05
+	done
+}
+
+@test "arguments, environment and open files of a running put show no passphrase, however it came" {
+	array_of_three
+	MRMR_NEW_PASSPHRASE=canary-passphrase "$MRMR" key add
+	unset MRMR_KEY_FILE MRMR_PASSPHRASE
+	echo canary-passphrase >pass
+	for source in MRMR_PASSPHRASE=canary-passphrase MRMR_PASSPHRASE_FILE=pass \
+		"MRMR_PASSPHRASE_COMMAND=cat pass" MRMR_PASSPHRASE_FD=9; do
+		touch in/canary-folder/*
+		export "$source" MRMR_NEW_PASSPHRASE=canary-new
+		stop_a_put
+		unset "${source%%=*}" MRMR_NEW_PASSPHRASE
+		echo "$source"
+		tr '\0' '\n' <"/proc/$pid/environ" >environ
+		tr '\0' '\n' <"/proc/$pid/cmdline" >cmdline
+		grep -q '^HOME=' environ
+		[ "$(hits canary environ cmdline said)" -eq 0 ]
+		kill -CONT $pid
+		wait $pid
+		pid=
+	done
+	[ "$("$BASH" -c 'MRMR_PASSPHRASE=canary-passphrase "$MRMR" snapshots' | wc -l)" -eq 4 ]
+}
+
+@test "a crash leaves no core, and the state folder no plain text of contents or keys" {
+	array_of_three
+	echo canary-passphrase >pass
+	ulimit -S -c "$(ulimit -H -c)"
+	stop_a_put
+	kill -SEGV $pid
+	kill -CONT $pid
+	code=0
+	wait $pid || code=$?
+	[ "$code" -eq 139 ]
+	[ -z "$(find . -name 'core*')" ]
+	[ "$(hits canary-content state config)" -eq 0 ]
+	"$MRMR" put in
+	[ "$(hits canary-content state config)" -eq 0 ]
+	[ "$(hits "$(head -n 1 key)" state config)" -eq 0 ]
+	for name in config state d1 d2 d3; do
+		[ -z "$(find $name -type f -perm /077)" ]
+	done
+	[ -z "$(find config state -type d -perm /077)" ]
 }

@@ -99,3 +99,54 @@ take_slot() {
 	"$MRMR" cat latest:letter | cmp - letter
 	by_recovery_key | cmp - letter
 }
+
+@test "a passphrase's slot with any parameter changed, or below the floor, opens nothing" {
+	MRMR_NEW_PASSPHRASE=right "$MRMR" key add
+	slot_id=$("$MRMR" --json key list | jq -r 'select(.kind == "passphrase") | .id')
+	cp d1/.mrmr/keys/"$slot_id"-*.json slot
+	unset MRMR_KEY_FILE
+	cases=0
+	for edit in '.kdf.passes += 1' '.kdf.passes = 1' '.kdf.passes = 65' '.kdf.memory_bytes += 1024' \
+		'.kdf.memory_bytes += 1' '.kdf.memory_bytes = 33554432' '.kdf.memory_bytes = 2199023255552' \
+		'.kdf.salt |= if test("^0") then sub("^."; "1") else sub("^."; "0") end' '.kdf.alg = "argon2i"' \
+		'.kdf.alg = "none"' 'del(.kdf)' 'del(.kdf.salt)' '.kdf += {more: 1}' '.kdf = []' \
+		'.format = 0' '.format = 2' '.kind = "recovery"' '.epoch = 2'; do
+		plant "$edit"
+		echo "$edit"
+		MRMR_PASSPHRASE=right run "$MRMR" cat latest:letter
+		[ "$status" -eq 12 ]
+		[ "${lines[0]}" = "mrmr: wrong passphrase or key" ]
+		cases=$((cases + 1))
+	done
+	by_recovery_key | cmp - letter
+	plant .
+	MRMR_PASSPHRASE=right "$MRMR" cat latest:letter | cmp - letter
+	echo "# $cases changes of a passphrase's slot" >&3
+}
+
+@test "every wrong secret of every kind: refused, nothing changed" {
+	MRMR_NEW_PASSPHRASE=right "$MRMR" key add
+	other=$(tr 0-9 1-90 <<<"$recovery")
+	echo "mrmr-key-1 $(printf '%064d' 7)" >wrong
+	echo "mrmr-key-1 1234" >short
+	head -c 100 /dev/urandom >noise
+	cp key open
+	chmod 600 wrong short noise
+	chmod 644 open
+	everything >before
+	for file in wrong short noise open nowhere .; do
+		echo "$file"
+		MRMR_KEY_FILE=$file run "$MRMR" put letter
+		[ "$status" -eq 12 ]
+	done
+	for secret in Right 'right ' rightright "$other" "${recovery%?}" "${recovery}0" x; do
+		echo "$secret"
+		MRMR_KEY_FILE= MRMR_PASSPHRASE=$secret run "$MRMR" put letter
+		[ "$status" -eq 12 ]
+		[ "${lines[0]}" = "mrmr: wrong passphrase or key" ]
+	done
+	everything | diff before -
+	spaced=$(tr 'A-Z-' 'a-z ' <<<"$recovery")
+	MRMR_KEY_FILE= MRMR_PASSPHRASE=$spaced "$MRMR" cat latest:letter | cmp - letter
+	MRMR_KEY_FILE= MRMR_PASSPHRASE=right "$MRMR" cat latest:letter | cmp - letter
+}

@@ -1,5 +1,5 @@
-# Commands killed before their calls that change files (T-01): every call of every thread, counted by
-# tests/preload/kill.c; every MRMR_KILL_EVERYth of them in the normal run. An array is prepared once;
+# Commands that get a signal before their calls that change files (T-01): every call of every thread,
+# counted by tests/preload/kill.c; every MRMR_KILL_EVERYth of them in the normal run. An array is prepared once;
 # before each point it is put back in place, so that the state folder stays the same one.
 
 # Leaves us in a folder that holds everything that may change.
@@ -60,6 +60,9 @@ no_damage() {
 
 # ---- what tests may say anew ----
 
+# The signal, and what a command that it ends exits with.
+signal=9 ended=137
+
 # What stood before stands.
 earlier() {
 	same "$first" "$work/first"
@@ -75,7 +78,7 @@ again() {
 killed_at() { # n command...
 	local n=$1
 	shift
-	LD_PRELOAD=$shim KILL_AT=$n KILL_SAID=$work/call "$@" >"$work/said" 2>&1
+	LD_PRELOAD=$shim KILL_AT=$n KILL_SIGNAL=$signal KILL_SAID=$work/call "$@" >"$work/said" 2>&1
 }
 
 one_point() { # check command...
@@ -99,14 +102,20 @@ sweep() {
 		put_back
 		code=0
 		killed_at "$n" "$@" 2>/dev/null || code=$?
-		# Threads may make a call less than when they were counted.
-		[ "$code" -eq 137 ] || continue
+		# Threads may make a call less than when they were counted; and what is nearly done may end
+		# before it looks whether it is to stop.
+		[ "$code" -ne 0 ] && [ "$code" -ne 23 ] || continue
+		[ "$code" -eq "$ended" ] || { cat "$work/said"; echo "call $n: exit $code"; return 1; }
 		points=$((points + 1))
 		# Every other time with the table to be made anew.
 		[ $((points % 2)) -eq 0 ] || rm -rf state/*/table.sqlite*
 		one_point "$check" "$@" || { echo "killed before call $n: $(cat "$work/call")"; return 1; }
 	done
-	echo "# $points kill points in $total calls: $BATS_TEST_DESCRIPTION" >&3
-	[ "$points" -ge $((total / every - 5)) ]
+	if [ "$signal" -ne 9 ]; then
+		echo "# ended $points times in $total calls: $BATS_TEST_DESCRIPTION" >&3
+	else
+		echo "# $points kill points in $total calls: $BATS_TEST_DESCRIPTION" >&3
+	fi
+	[ "$signal" -ne 9 ] || [ "$points" -ge $((total / every - 5)) ]
 	[ "$points" -ge 10 ]
 }
