@@ -25,8 +25,8 @@ int config_add(struct config *c, const char *name, const struct id *id, const ch
 {
 	struct config_drive *d;
 
-	if (strlen(name) > DRIVE_NAME_MAX)
-		return err_set(err, ERR_CORRUPT, "drive name '%s' is too long", name);
+	if (!drive_name_ok(name))
+		return err_set(err, ERR_CORRUPT, "'%.100s' is no name for a drive", name);
 	if (!grow(&c->drives, &c->cap, c->count + 1, sizeof(*c->drives)))
 		return err_nomem(err);
 	d = &c->drives[c->count];
@@ -93,7 +93,7 @@ static int parse_drive_entry(struct config *c, const json_t *entry, struct error
 	return code;
 }
 
-static int parse_config(const json_t *root, struct config *out, struct error *err)
+static int parse_root(const json_t *root, struct config *out, struct error *err)
 {
 	const json_t *drives = json_object_get(root, "drives"), *entry;
 	uint64_t format;
@@ -117,27 +117,35 @@ static int parse_config(const json_t *root, struct config *out, struct error *er
 	return ERR_NONE;
 }
 
+int config_parse(const void *bytes, size_t len_bytes, const char *path, struct config *out,
+		 struct error *err)
+{
+	json_t *root = NULL;
+	int code = json_parse_object(bytes, len_bytes, path, &root, err);
+
+	memset(out, 0, sizeof(*out));
+	if (code != ERR_NONE)
+		return code;
+	code = parse_root(root, out, err);
+	json_decref(root);
+	if (code != ERR_NONE) {
+		config_release(out);
+		err_wrap(err, "%s", path);
+	}
+	return code;
+}
+
 int config_load(const char *path, struct config *out, struct error *err)
 {
 	struct buf text = { 0 };
-	json_t *root = NULL;
-	int code;
+	int code = file_load(path, CONFIG_BYTES_MAX, &text, err);
 
 	memset(out, 0, sizeof(*out));
-	code = file_load(path, CONFIG_BYTES_MAX, &text, err);
 	if (code == ERR_NOT_FOUND)
 		code = err_set(err, ERR_NO_ARRAY, "no array config at %s", path);
 	if (code == ERR_NONE)
-		code = json_parse_object(text.data, text.len_bytes, path, &root, err);
-	if (code == ERR_NONE) {
-		code = parse_config(root, out, err);
-		if (code != ERR_NONE)
-			err_wrap(err, "%s", path);
-	}
-	json_decref(root);
+		code = config_parse(text.data, text.len_bytes, path, out, err);
 	buf_release(&text);
-	if (code != ERR_NONE)
-		config_release(out);
 	return code;
 }
 
@@ -175,34 +183,34 @@ int config_make_folder(const char *path, struct error *err)
 	return code;
 }
 
-int config_store(const char *path, const struct config *c, struct error *err)
+int config_print(const struct config *c, struct buf *out, struct error *err)
 {
 	json_t *root = json_object(), *drives = json_array();
-	struct buf text = { 0 };
-	int code;
+	int code = ERR_NONE;
 
-	if (!root || !drives || json_set_hex(root, "array_id", c->array_id.b, ID_BYTES) ||
-	    json_object_set_new(root, "format", json_integer(CONFIG_FORMAT))) {
-		code = err_nomem(err);
-		goto out;
-	}
-	for (size_t i = 0; i < c->count; i++) {
-		if (json_array_append_new(drives, drive_to_json(&c->drives[i]))) {
+	for (size_t i = 0; i < c->count && code == ERR_NONE; i++) {
+		if (json_array_append_new(drives, drive_to_json(&c->drives[i])))
 			code = err_set(err, ERR_USAGE, "url of drive %s is not valid UTF-8",
 				       c->drives[i].name);
-			goto out;
-		}
 	}
-	if (json_object_set(root, "drives", drives)) {
+	if (code == ERR_NONE && (!root || json_set_hex(root, "array_id", c->array_id.b, ID_BYTES) ||
+				 json_object_set_new(root, "format", json_integer(CONFIG_FORMAT)) ||
+				 json_object_set(root, "drives", drives)))
 		code = err_nomem(err);
-		goto out;
-	}
-	code = json_print(root, &text, err);
 	if (code == ERR_NONE)
-		code = file_store(path, text.data, text.len_bytes, err);
-out:
+		code = json_print(root, out, err);
 	json_decref(drives);
 	json_decref(root);
+	return code;
+}
+
+int config_store(const char *path, const struct config *c, struct error *err)
+{
+	struct buf text = { 0 };
+	int code = config_print(c, &text, err);
+
+	if (code == ERR_NONE)
+		code = file_store(path, text.data, text.len_bytes, err);
 	buf_release(&text);
 	return code;
 }

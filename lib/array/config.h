@@ -36,12 +36,16 @@ struct config {
 };
 
 void config_release(struct config *c);
+/* path is for messages. ERR_UNSUPPORTED: of a newer format. Caller: config_release(). */
+int config_parse(const void *bytes, size_t len_bytes, const char *path, struct config *out,
+		 struct error *err);
+int config_print(const struct config *c, struct buf *out, struct error *err);
 /* ERR_NO_ARRAY when the file is not there. */
 int config_load(const char *path, struct config *out, struct error *err);
 /* The folder that the config at path lies in, made when missing. */
 int config_make_folder(const char *path, struct error *err);
 int config_store(const char *path, const struct config *c, struct error *err);
-/* Copies its arguments. options_json NULL: none. */
+/* Copies its arguments. options_json NULL: none. ERR_CORRUPT: name is none that a drive may have. */
 int config_add(struct config *c, const char *name, const struct id *id, const char *url,
 	       const char *options_json, struct error *err);
 struct config_drive *config_find(struct config *c, const char *name); /* or NULL */
@@ -53,6 +57,7 @@ struct marker {
 };
 int marker_make(const struct keys *k, const struct id *drive_id, struct buf *json,
 		struct error *err);
+/* ERR_UNSUPPORTED: of a newer format. What it fills in is authentic only if it is genuine. */
 int marker_parse(const void *bytes, size_t len_bytes, struct marker *out, struct error *err);
 /* Whether somebody with the keys made it. */
 bool marker_genuine(const struct keys *k, const struct marker *m);
