@@ -59,3 +59,24 @@ compare() {
 	run grep -c "/in/link$" listed
 	[ "$output" -eq 1 ]
 }
+
+@test "the reader reads a compacted journal, what lies in the journal itself, and copies" {
+	"$MRMR" init --copies 2 --block-size 64K --key-file key d1 d2 d3
+	export MRMR_KEY_FILE=$PWD/key
+	for i in $(seq 70); do
+		echo "$i" >"in/n$i"
+		rm -f "in/n$((i - 3))"
+		seq "$i" 1000 >in/folder/numbers
+		"$MRMR" -q put in
+		[ "$i" -ne 30 ] || cp -a in then
+	done
+	[ "$(find d1/.mrmr/journal -name '1-*' ! -name '1-1-*' | wc -l)" -eq 1 ]
+	mapfile -t ids < <("$MRMR" --json snapshots | jq -r .id)
+	compare "${ids[69]}" d2 d3
+	/usr/bin/python3 "$reader" cat d1 d3 -- "${ids[29]}" "$PWD/in/folder/numbers" | cmp then/folder/numbers -
+	/usr/bin/python3 "$reader" ls d1 d2 >listed
+	for id in "${ids[69]}" "${ids[29]}"; do
+		sed -n "s/^$id //p" listed | awk '{ print $NF }' | sort >read
+		"$MRMR" --json ls -R "$id" | jq -r .path | sort | diff - read
+	done
+}
