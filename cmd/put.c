@@ -146,7 +146,8 @@ static int put_now(struct invocation *inv, struct array *a, struct put_options *
 		return ERR_NONE;
 	code = health_check(a, &health, err);
 	/* What this put stored anew may have made old debts void. */
-	if (code == ERR_NONE && !health.promise_kept && (code = debts_pay(a, DEBTS_ALL, NULL, err)) == ERR_NONE)
+	if (code == ERR_NONE && !health.promise_kept &&
+	    (code = debts_pay(a, DEBTS_THOROUGH, NULL, err)) == ERR_NONE)
 		code = health_check(a, &health, err);
 	if (code == ERR_NONE && !health.promise_kept) {
 		out_warn(inv->out, "all is stored, but it would not survive the loss of any %u drives "

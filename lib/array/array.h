@@ -156,9 +156,11 @@ int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state
 		    struct error *err);
 /* Whether that would do so far: the place is there (or will be made) and unmarked. Writes nothing. */
 int array_probe_drive(struct array *a, const struct new_drive *n, struct error *err);
-/* This host's config as a->config is now. */
+/* A new config, as a->config is. */
 int array_store_config(const struct array *a, struct error *err);
-/* Takes a drive that is gone for good out of this host's config. */
+/* The way to d into this host's config, or out of it when the drive is gone for good. What other
+ * commands changed in the file meanwhile stays; a->config is the file afterwards. */
+int array_store_way(struct array *a, const struct array_drive *d, struct error *err);
 int array_forget_way(struct array *a, const struct array_drive *d, struct error *err);
 void array_close(struct array *a); /* NULL is allowed */
 

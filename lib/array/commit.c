@@ -96,10 +96,11 @@ int array_flush_outbox(struct array *a, struct error *err)
 	return code;
 }
 
-/* Sends drive i what it lacks, oldest first; one sync. */
-static int push_drive(struct array *a, const struct journals *l, unsigned i, struct buf *bytes,
-		      unsigned *sent, struct error *err)
+/* Sends drive i what it lacks, oldest first; one sync. known: what l lists at least. */
+static int push_drive(struct array *a, const struct journals *l, const struct clock *known,
+		      unsigned i, unsigned *sent, struct error *err)
 {
+	struct buf bytes = { 0 };
 	struct array_drive *d = &a->drives[i];
 	unsigned from, before = *sent;
 	bool complete = true;
@@ -110,49 +111,53 @@ static int push_drive(struct array *a, const struct journals *l, unsigned i, str
 
 		if (clock_seq(&d->holds, &s->parts.writer) >= s->parts.last || journals_has(l, n, i))
 			continue;
-		if (journals_load(a, l, n, bytes, &from, err) != ERR_NONE) {
+		if (journals_load(a, l, n, &bytes, &from, err) != ERR_NONE) {
 			complete = false;
 			continue;
 		}
-		code = object_put(d->handle, s->name, bytes->data, bytes->len_bytes, err);
+		code = object_put(d->handle, s->name, bytes.data, bytes.len_bytes, err);
 		if (code == ERR_NONE)
 			(*sent)++;
 	}
 	if (code == ERR_NONE && *sent > before)
 		code = d->handle->driver->sync(d->handle, err);
 	if (code == ERR_NONE && *sent > before && complete) {
-		clock_release(&d->holds);
 		d->behind = false;
-		code = table_clock(a->table, &d->holds, err);
+		if (!clock_copy(&d->holds, known))
+			code = err_nomem(err);
 	}
+	buf_release(&bytes);
 	return code;
 }
 
 int array_push(struct array *a, unsigned *sent, struct error *err)
 {
 	struct journals l = { 0 };
-	struct buf bytes = { 0 };
+	struct clock known = { 0 };
 	bool needed = false;
-	int code = ERR_NONE;
+	int code;
 
 	*sent = 0;
 	for (unsigned i = 0; i < a->count; i++)
 		needed = needed || (a->drives[i].behind && takes_journal(&a->drives[i]));
 	if (!needed)
 		return ERR_NONE;
-	code = journals_read(a, &l, err);
+	/* The clock first: another command of this host may commit at any time. */
+	code = table_clock(a->table, &known, err);
+	if (code == ERR_NONE)
+		code = journals_read(a, &l, err);
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
 		struct array_drive *d = &a->drives[i];
 
 		if (!takes_journal(d) || !d->behind)
 			continue;
-		if (push_drive(a, &l, i, &bytes, sent, err) != ERR_NONE) {
+		if (push_drive(a, &l, &known, i, sent, err) != ERR_NONE) {
 			atomic_store(&d->poisoned, true);
 			array_tell(a, TELL_WARNING, "send journals: %s: on drive %s", err->message,
 				   d->name);
 		}
 	}
 	journals_release(&l);
-	buf_release(&bytes);
+	clock_release(&known);
 	return code;
 }

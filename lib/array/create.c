@@ -368,6 +368,44 @@ out:
 	return code;
 }
 
+/* ---- this host's config ---- */
+
+static int change_way(struct array *a, const struct array_drive *d, bool has_way, struct error *err)
+{
+	const char *path = a->options.config_path;
+	struct config now = { .count = 0 };
+	int lock = -1, code = array_lock(a, &lock, err);
+
+	if (code == ERR_NONE)
+		code = config_load(path, &now, err);
+	if (code == ERR_NONE && !id_equal(&now.array_id, &a->config.array_id))
+		code = err_set(err, ERR_UNSAFE, "%s is another array's by now", path);
+	if (code == ERR_NONE)
+		config_remove(&now, &d->id);
+	if (code == ERR_NONE && has_way)
+		code = config_add(&now, d->name, &d->id, d->url, d->options_json, err);
+	if (code == ERR_NONE)
+		code = config_store(path, &now, err);
+	if (code == ERR_NONE) {
+		config_release(&a->config);
+		a->config = now;
+	} else {
+		config_release(&now);
+	}
+	array_unlock_state(lock);
+	return code;
+}
+
+int array_store_way(struct array *a, const struct array_drive *d, struct error *err)
+{
+	return change_way(a, d, true, err);
+}
+
+int array_forget_way(struct array *a, const struct array_drive *d, struct error *err)
+{
+	return change_way(a, d, false, err);
+}
+
 /* ---- add ---- */
 
 static void release_drive(struct array_drive *d)
@@ -396,10 +434,8 @@ static int take_unfinished(struct array *a, const struct new_drive *n, struct ar
 			return err_set(err, ERR_USAGE, "there is a drive named %s already",
 				       n->record.name);
 		if (same_url && d->record.state == 0) {
-			config_remove(&a->config, &d->id);
-			release_drive(d);
 			*out = d;
-			return ERR_NONE;
+			return array_forget_way(a, d, err);
 		}
 	}
 	*out = NULL;
@@ -421,6 +457,8 @@ int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state
 	n->record.id = id_random();
 	n->record.state = state;
 	n->record.journal = true;
+	if (unfinished)
+		release_drive(unfinished);
 	d = unfinished ? unfinished : &a->drives[a->count++];
 	code = open_new(a, n, d, err);
 	if (code == ERR_NONE && d->marker_state == MARKER_DAMAGED) {
@@ -441,20 +479,12 @@ int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state
 	d->behind = true;
 	add_drive_records(&records, d);
 	/* The way to the drive first: a drive in the journal that no config knows is only absent. */
-	if ((code = config_add(&a->config, d->name, &d->id, d->url, d->options_json, err)) ==
-		    ERR_NONE &&
-	    (code = array_spread_keys(a, err)) == ERR_NONE &&
+	if ((code = array_spread_keys(a, err)) == ERR_NONE &&
 	    (code = array_push(a, &sent, err)) == ERR_NONE &&
-	    (code = array_store_config(a, err)) == ERR_NONE)
+	    (code = array_store_way(a, d, err)) == ERR_NONE)
 		code = array_commit(a, &records, NULL, err);
 	if (code == ERR_NONE)
 		code = array_refresh(a, err);
 	buf_release(&records);
 	return code;
-}
-
-int array_forget_way(struct array *a, const struct array_drive *d, struct error *err)
-{
-	config_remove(&a->config, &d->id);
-	return array_store_config(a, err);
 }

@@ -138,6 +138,8 @@ static int check_group(void *ctx, const struct id *id, struct error *err)
 	unsigned promised, have_rows;
 	int spare, code = table_group(c->a->table, id, g, err);
 
+	if (code == ERR_NOT_FOUND)
+		return ERR_NONE; /* superseded since it was listed */
 	if (code != ERR_NONE || !health_has_data(g))
 		return code;
 	for (unsigned i = 0; i < g->member_count; i++) {

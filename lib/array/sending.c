@@ -86,7 +86,26 @@ bool sending_confirmed(const struct sender *c, unsigned i)
 	return takes_journal(&c->a->drives[i]);
 }
 
-/* Remembers what drive i now holds: the new segments, if it had all before them. */
+/* Drive i has the new segments. It holds them if it had all before them: another command of this
+ * host may have committed meanwhile without knowing this drive. */
+static int extend_holds(struct sender *c, unsigned i, const struct clock *applied,
+			struct error *err)
+{
+	struct array_drive *d = &c->a->drives[i];
+	const struct mark *own = clock_find(applied, writer_id(c->writer));
+	struct segment_name first;
+
+	if (!own || c->count == 0 || !segment_name_parse(c->sendings[0].name, &first) ||
+	    clock_seq(&d->holds, &own->writer) >= own->seq)
+		return ERR_NONE;
+	if (clock_seq(&d->holds, &own->writer) + 1 < first.first) {
+		d->behind = true;
+		return ERR_NONE;
+	}
+	return clock_set(&d->holds, own) ? ERR_NONE : err_nomem(err);
+}
+
+/* Remembers what drive i now holds of what was applied. */
 static int remember(struct sender *c, unsigned i, struct error *err)
 {
 	struct array_drive *d = &c->a->drives[i];
@@ -96,12 +115,17 @@ static int remember(struct sender *c, unsigned i, struct error *err)
 	if (d->behind)
 		return ERR_NONE;
 	code = table_clock(c->a->table, &applied, err);
+	if (code == ERR_NONE)
+		code = extend_holds(c, i, &applied, err);
+	if (d->behind) {
+		clock_release(&applied);
+		return code;
+	}
 	for (size_t n = 0; n < applied.count && code == ERR_NONE; n++) {
 		const struct mark *m = &applied.marks[n];
-		bool own = hash_equal(&m->writer, writer_id(c->writer));
 
-		/* Other writers' segments count only as far as this drive was seen to have them. */
-		if ((own || clock_seq(&d->holds, &m->writer) >= m->seq) && !clock_set(&sure, m))
+		/* Only as far as this drive was seen to have them. */
+		if (clock_seq(&d->holds, &m->writer) >= m->seq && !clock_set(&sure, m))
 			code = err_nomem(err);
 	}
 	if (code == ERR_NONE)

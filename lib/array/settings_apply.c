@@ -93,24 +93,12 @@ static bool record_differs(const struct drive_record *x, const struct drive_reco
 	       strcmp(x->domain, y->domain) != 0;
 }
 
-/* The options of drive i, in this host's config, in the array, and as a record. */
+/* The options of drive i, in the array, and as a record. */
 static int replace_options(struct settings *s, unsigned i, struct buf *records, struct error *err)
 {
 	struct array_drive *d = &s->a->drives[i];
 	char *json = json_dumps(s->options[i], JSON_COMPACT | JSON_SORT_KEYS);
 
-	for (size_t n = 0; n < s->a->config.count && json; n++) {
-		struct config_drive *entry = &s->a->config.drives[n];
-
-		if (!id_equal(&entry->id, &d->id))
-			continue;
-		free(entry->options_json);
-		entry->options_json = strdup(json);
-		if (!entry->options_json) {
-			free(json);
-			json = NULL;
-		}
-	}
 	if (!json)
 		return err_nomem(err);
 	free(d->options_json);
@@ -139,7 +127,6 @@ static int resume_journals(struct settings *s, struct error *err)
 int settings_apply(struct settings *s, struct error *err)
 {
 	struct buf records = { 0 };
-	bool options = false;
 	int code = ERR_NONE;
 
 	if (policy_differs(&s->policy, &s->a->policy))
@@ -147,17 +134,17 @@ int settings_apply(struct settings *s, struct error *err)
 	for (unsigned i = 0; i < s->a->count && code == ERR_NONE; i++) {
 		if (record_differs(&s->records[i], &s->a->drives[i].record))
 			record_drive(&records, &s->records[i]);
-		if (s->options[i]) {
+		if (s->options[i])
 			code = replace_options(s, i, &records, err);
-			options = true;
-		}
 	}
 	if (code == ERR_NONE)
 		code = resume_journals(s, err);
 	if (code == ERR_NONE && records.len_bytes > 0)
 		code = array_commit(s->a, &records, NULL, err);
-	if (code == ERR_NONE && options)
-		code = array_store_config(s->a, err);
+	for (unsigned i = 0; i < s->a->count && code == ERR_NONE; i++) {
+		if (s->options[i])
+			code = array_store_way(s->a, &s->a->drives[i], err);
+	}
 	if (code == ERR_NONE)
 		code = array_refresh(s->a, err);
 	buf_release(&records);

@@ -241,6 +241,8 @@ static int strike_group(void *ctx, const struct id *id, struct error *err)
 	struct domains *all = ctx;
 	int code = table_group(all->a->table, id, all->group, err);
 
+	if (code == ERR_NOT_FOUND)
+		return ERR_NONE; /* superseded since it was listed */
 	for (unsigned i = 0; i < all->count && code == ERR_NONE; i++) {
 		if (all->list[i].count > 1)
 			strike(all, &all->list[i]);

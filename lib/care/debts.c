@@ -139,11 +139,12 @@ static int pay_group(struct paying *p, const struct id *id, struct error *err)
 	while (again && code == ERR_NONE) {
 		again = false;
 		code = table_group(p->a->table, id, p->group, err);
+		if (code == ERR_NOT_FOUND)
+			return ERR_NONE; /* superseded meanwhile */
 		if (code != ERR_NONE || !health_has_data(p->group))
 			return code;
 		plan_rows(p, &plan);
-		if (plan.homeless > 0 && p->scope == DEBTS_ALL &&
-		    regroup_helps(p->a, p->group))
+		if (p->scope != DEBTS_IN_PLACE && regroup_helps(p->a, p->group))
 			return split_group(p, id, plan.count + plan.homeless, err);
 		if (plan.count > 0)
 			code = make_rows(p, id, &plan, &again, err);
@@ -225,8 +226,10 @@ static int pay_rows(struct paying *p, struct error *err)
 	int code = ERR_NONE;
 
 	if (p->a->policy.parity > 0) {
-		code = table_short_groups(p->a->table, p->a->policy.parity, id_list_add, &groups,
-					  err);
+		code = p->scope == DEBTS_THOROUGH
+			       ? table_groups(p->a->table, id_list_add, &groups, err)
+			       : table_short_groups(p->a->table, p->a->policy.parity, id_list_add,
+						    &groups, err);
 		if (code == ERR_NONE)
 			code = table_ungrouped(p->a->table, id_list_add, &blocks, err);
 	}

@@ -16,8 +16,9 @@ struct debts_result {
 };
 
 enum debts_scope {
-	DEBTS_ALL,	 /* groups too wide for the drives left are split */
 	DEBTS_IN_PLACE, /* what makes no new group of an old one */
+	DEBTS_ALL,	/* groups too wide for the drives left are split */
+	DEBTS_THOROUGH, /* those with two objects on one drive, too: every group is looked at */
 };
 
 /* result may be NULL. What cannot be paid now is no error: it stays owed. */

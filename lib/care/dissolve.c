@@ -86,6 +86,10 @@ int dissolve_broken(struct array *a, struct buf *records, struct error *err)
 	code = d.group && d.next ? find_groups(&d, err) : err_nomem(err);
 	for (size_t i = 0; i < d.groups.count && code == ERR_NONE; i++) {
 		code = table_group(a->table, &d.groups.ids[i], d.group, err);
+		if (code == ERR_NOT_FOUND) {
+			code = ERR_NONE; /* superseded meanwhile */
+			continue;
+		}
 		if (code != ERR_NONE)
 			break;
 		keep_members(&d);

@@ -50,6 +50,7 @@ static int commit(struct rebuilding *b, struct error *err)
 static void add_result(struct rebuild_result *to, const struct rebuild_result *from)
 {
 	to->groups += from->groups;
+	to->split += from->split;
 	to->objects += from->objects;
 	to->found += from->found;
 	to->read_bytes += from->read_bytes;
@@ -69,7 +70,8 @@ static int has_failed(struct rebuilding *b, struct error *err)
 	return code == ERR_NONE ? stop_check(err) : code;
 }
 
-/* What was done of a group. now: the table has to know it before anything else is done. */
+/* What was done of a group. now: the table has to know it before anything else is done. A group that
+ * was split could not be found again by the names of what was stored. */
 static int hand_in(struct rebuilding *b, const struct buf *records,
 		   const struct rebuild_result *own, bool now, struct error *err)
 {
@@ -80,7 +82,8 @@ static int hand_in(struct rebuilding *b, const struct buf *records,
 	add_result(b->r, own);
 	b->bytes_since += own->written_bytes;
 	counters_add(b->o->counters, own->groups, own->written_bytes);
-	if (++b->groups_since >= COMMIT_GROUPS || b->bytes_since >= COMMIT_BYTES || now)
+	if (++b->groups_since >= COMMIT_GROUPS || b->bytes_since >= COMMIT_BYTES || now ||
+	    own->split > 0)
 		code = commit(b, err);
 	pthread_mutex_unlock(&b->lock);
 	return code;
@@ -280,12 +283,32 @@ static int find_lost(struct rebuilding *b, struct error *err)
 	return code;
 }
 
+/* A member may be given only by a rebuild that goes on: some groups had to wait in the one before. */
+static int check_onto(const struct rebuilding *b, struct error *err)
+{
+	const struct array_drive *lost = b->work.lost;
+
+	for (unsigned i = 0; i < b->a->count && b->o->onto && lost; i++) {
+		const struct array_drive *d = &b->a->drives[i];
+
+		if (drive_counts(d) && d->url && strcmp(d->url, b->o->onto->url) == 0 &&
+		    lost->record.state != DRIVE_LOST)
+			return err_set(err, ERR_USAGE,
+				       "drive %s is a member already: without --onto, rebuild uses "
+				       "the free space of all drives", d->name);
+	}
+	return ERR_NONE;
+}
+
 static int rebuild_named(struct rebuilding *b, struct error *err)
 {
 	int code = find_lost(b, err);
 
+	if (code == ERR_NONE)
+		code = check_onto(b, err);
 	if (code != ERR_NONE || !b->work.lost)
 		return code;
+	b->work.resumed = b->work.lost->record.state == DRIVE_LOST;
 	code = set_state(b->a, b->work.lost, DRIVE_LOST, err);
 	if (code == ERR_NONE && b->o->onto)
 		code = take_onto(b, err);
@@ -305,6 +328,7 @@ static int rebuild_rest(struct rebuilding *b, struct error *err)
 	size_t count = 0;
 	int code = table_drives(b->a->table, &drives, &count, err);
 
+	b->work.resumed = true;
 	for (size_t i = 0; i < count && code == ERR_NONE; i++) {
 		struct array_drive gone = { .id = drives[i].record.id, .record = drives[i].record };
 
@@ -321,7 +345,7 @@ static int rebuild_rest(struct rebuilding *b, struct error *err)
 static int pay_debts(struct rebuilding *b, struct error *err)
 {
 	struct debts_result debts;
-	int code = debts_pay(b->a, DEBTS_ALL, &debts, err);
+	int code = debts_pay(b->a, DEBTS_THOROUGH, &debts, err);
 
 	if (code == ERR_NONE) {
 		b->r->objects += debts.rows_made;

@@ -19,6 +19,7 @@ struct rebuild_options {
 struct rebuild_result {
 	uint64_t groups;     /* worked on */
 	uint64_t objects;    /* made anew */
+	uint64_t split;	     /* of the groups: made narrower */
 	uint64_t found;	     /* of a rebuild before this one, whole on the new drive */
 	uint64_t read_bytes, written_bytes;
 	uint64_t beyond;     /* blocks that cannot be made from what is left */

@@ -7,12 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether the new drive has the object whole already. */
-static bool already_there(const struct rebuild_work *w, const char *name, uint64_t len_bytes)
+/* The drive that has the object whole already: the new one, or one that may take it. */
+static struct array_drive *find_stored(const struct rebuild_work *w, const char *name,
+				       uint64_t len_bytes, const struct taken_drives *taken)
 {
-	struct error why;
+	for (unsigned i = 0; i < w->a->count; i++) {
+		struct array_drive *d = &w->a->drives[i];
+		struct error why;
 
-	return w->onto && object_verify(w->onto->handle, name, len_bytes, &why) == ERR_NONE;
+		if (d != w->onto && (!w->resumed || !drive_usable(d) || target_is_taken(taken, i)))
+			continue;
+		if (object_verify(d->handle, name, len_bytes, &why) == ERR_NONE)
+			return d;
+	}
+	return NULL;
 }
 
 /* What of the group lay on the lost drive, and where it goes. */
@@ -23,16 +31,32 @@ struct plan {
 	bool block_homeless, row_homeless; /* no drive takes one of these beside the others */
 	struct buf found;		   /* records of what is there already */
 	unsigned found_count;
+	bool was_split;
 };
+
+/* The new drive takes what the lost one held, but not two objects of one group. */
+static bool onto_takes(const struct rebuild_work *w, const struct table_group *g)
+{
+	for (unsigned i = 0; i < g->member_count && w->onto; i++) {
+		if (id_equal(&g->members[i].drive_id, &w->onto->id))
+			return false;
+	}
+	for (unsigned i = 0; i < g->row_count && w->onto; i++) {
+		if (id_equal(&g->rows[i].drive_id, &w->onto->id))
+			return false;
+	}
+	return w->onto;
+}
 
 static void plan_one(const struct rebuild_work *w, struct plan *p, struct code_ref ref,
 		     uint64_t bytes, struct taken_drives *taken, struct id *drive_id)
 {
 	struct mend_want *want = &p->wants[p->count];
+	bool onto = onto_takes(w, &p->after);
 	struct error why;
 
-	*want = (struct mend_want){ .ref = ref, .drive = w->onto };
-	if (w->onto ||
+	*want = (struct mend_want){ .ref = ref, .drive = onto ? w->onto : NULL };
+	if (onto ||
 	    target_choose(w->a, taken, ref.is_row, bytes, &want->drive, &why) == ERR_NONE) {
 		*drive_id = want->drive->id;
 		p->count++;
@@ -48,10 +72,13 @@ static void plan_member(const struct rebuild_work *w, unsigned i, struct taken_d
 {
 	struct table_block *m = &p->after.members[i];
 	char name[OBJECT_NAME_MAX + 1];
+	struct array_drive *there;
 
 	object_name_block(&m->name, name);
-	if (already_there(w, name, m->len_bytes)) {
-		record_move(&p->found, &m->uid, &w->onto->id);
+	if ((there = find_stored(w, name, m->len_bytes, taken))) {
+		m->drive_id = there->id;
+		target_take(taken, (unsigned)(there - w->a->drives));
+		record_move(&p->found, &m->uid, &there->id);
 		p->found_count++;
 		return;
 	}
@@ -64,10 +91,12 @@ static void plan_row(const struct rebuild_work *w, unsigned i, struct taken_driv
 {
 	struct group_row_record *row = &p->after.rows[i];
 	char name[OBJECT_NAME_MAX + 1];
+	struct array_drive *there;
 
 	object_name_row(&row->name, name);
-	if (already_there(w, name, row->len_bytes)) {
-		row->drive_id = w->onto->id;
+	if ((there = find_stored(w, name, row->len_bytes, taken))) {
+		row->drive_id = there->id;
+		target_take(taken, (unsigned)(there - w->a->drives));
 		record_rows(&p->found, &p->after.id, row, true);
 		p->found_count++;
 		return;
@@ -114,12 +143,13 @@ static bool all_at_hand(const struct array *a)
 	return true;
 }
 
-static bool on_onto(const struct rebuild_work *w, const struct table_block *m)
+static bool is_stored(const struct rebuild_work *w, const struct table_block *m)
 {
+	struct taken_drives none = { .count = 0 };
 	char name[OBJECT_NAME_MAX + 1];
 
 	object_name_block(&m->name, name);
-	return already_there(w, name, m->len_bytes);
+	return find_stored(w, name, m->len_bytes, &none);
 }
 
 /* Blocks of the group that lay on the lost drive and are beyond repair, now that every drive that
@@ -136,7 +166,7 @@ static void give_up(const struct rebuild_work *w, const struct table_group *g, s
 		const struct array_drive *d = array_drive_by_id(w->a, &m->drive_id);
 
 		/* Also those of drives that were declared lost before this one. */
-		if ((d && drive_counts(d)) || m->lost || on_onto(w, m))
+		if ((d && drive_counts(d)) || m->lost || is_stored(w, m))
 			continue;
 		record_id(records, RECORD_LOST, &m->uid);
 		r->beyond++;
@@ -153,11 +183,25 @@ static int remake(const struct rebuild_work *w, const struct table_group *g, str
 	buf_add(records, p->found.data, p->found.len_bytes);
 	if (p->count > 0)
 		code = mend_group(w->a, &g->id, p->wants, p->count, records, mended, err);
-	for (unsigned i = 0; i < p->count && !w->onto; i++)
-		*again = *again || p->wants[i].failed;
+	for (unsigned i = 0; i < p->count; i++)
+		*again = *again || (p->wants[i].failed && p->wants[i].drive != w->onto);
 	if (code == ERR_NONE)
 		drop_rows(w, g, records);
 	return *again ? ERR_NONE : code;
+}
+
+/* *again then: what was found first has to be in the group. */
+static int split(const struct rebuild_work *w, const struct table_group *g, struct plan *p,
+		 struct buf *records, struct mend_result *mended, bool *again, struct error *err)
+{
+	int code = ERR_NONE;
+
+	buf_add(records, p->found.data, p->found.len_bytes);
+	*again = p->found_count > 0;
+	if (!*again)
+		code = regroup(w->a, g, records, mended, err);
+	p->was_split = !*again && code == ERR_NONE;
+	return code;
 }
 
 static int work_on(const struct rebuild_work *w, const struct table_group *g, struct plan *p,
@@ -167,9 +211,9 @@ static int work_on(const struct rebuild_work *w, const struct table_group *g, st
 
 	make_plan(w, g, p);
 	if (p->block_homeless)
-		return regroup(w->a, g, records, mended, err);
+		return split(w, g, p, records, mended, again, err);
 	if (p->row_homeless && regroup_helps(w->a, &p->after)) {
-		code = regroup(w->a, g, records, mended, err);
+		code = split(w, g, p, records, mended, again, err);
 		if (code != ERR_FULL)
 			return code;
 	}
@@ -190,9 +234,11 @@ static uint64_t objects_on(const struct table_group *g, const struct id *drive_i
 
 /* What came of it. */
 static int conclude(const struct rebuild_work *w, const struct table_group *g, int code,
-		    struct buf *records, struct rebuild_result *r, struct error *err)
+		    unsigned found, struct buf *records, struct rebuild_result *r,
+		    struct error *err)
 {
-	r->groups++;
+	r->groups = 1;
+	r->found = found;
 	if (code == ERR_LOST) {
 		give_up(w, g, records, r);
 	} else if (code == ERR_FULL || code == ERR_ABSENT) {
@@ -202,7 +248,7 @@ static int conclude(const struct rebuild_work *w, const struct table_group *g, i
 	} else if (code != ERR_NONE) {
 		return code;
 	} else {
-		r->objects += objects_on(g, &w->lost->id) - r->found;
+		r->objects = objects_on(g, &w->lost->id) - found;
 	}
 	return records->failed ? err_nomem(err) : ERR_NONE;
 }
@@ -222,15 +268,16 @@ int rebuild_group(const struct rebuild_work *w, const struct id *id, struct buf 
 	pthread_mutex_lock(&w->a->table_lock);
 	code = table_group(w->a->table, id, g, err);
 	pthread_mutex_unlock(&w->a->table_lock);
-	if (code != ERR_NONE)
-		goto out;
-	code = work_on(w, g, p, records, &mended, again, err);
+	if (code == ERR_NONE)
+		code = work_on(w, g, p, records, &mended, again, err);
+	/* Another command has superseded it meanwhile. */
+	if (code == ERR_NOT_FOUND)
+		code = ERR_NONE;
+	else if (!*again)
+		code = conclude(w, g, code, p->found_count, records, r, err);
+	r->split = p && p->was_split;
 	r->read_bytes = mended.read_bytes;
 	r->written_bytes = mended.written_bytes;
-	if (*again)
-		goto out;
-	r->found = p->found_count;
-	code = conclude(w, g, code, records, r, err);
 out:
 	if (p)
 		buf_release(&p->found);

@@ -12,6 +12,7 @@ struct rebuild_work {
 	struct array *a;
 	struct array_drive *lost;
 	struct array_drive *onto; /* NULL: free space */
+	bool resumed; /* a rebuild before may have stored objects that it did not come to record */
 };
 
 /*

@@ -117,6 +117,23 @@ static void regrouping_free(struct regrouping *r)
 	free(r);
 }
 
+static bool is_crowded(struct array *a, const struct table_group *g)
+{
+	bool has[DRIVES_MAX] = { false };
+
+	for (unsigned i = 0; i < g->member_count + g->row_count; i++) {
+		const struct array_drive *d = array_drive_by_id(
+			a, i < g->member_count ? &g->members[i].drive_id
+					       : &g->rows[i - g->member_count].drive_id);
+
+		if (d && drive_counts(d) && has[d - a->drives])
+			return true;
+		if (d)
+			has[d - a->drives] = true;
+	}
+	return false;
+}
+
 bool regroup_helps(struct array *a, const struct table_group *g)
 {
 	unsigned rows = (unsigned)__builtin_popcount(health_rows(a, g));
@@ -127,7 +144,8 @@ bool regroup_helps(struct array *a, const struct table_group *g)
 	if (health_keeps(a, g) || health_spare(a, g) < 0 || !(r = regrouping_new(a, g)))
 		return false;
 	r->grouped = true;
-	helps = plan(r, &why) == ERR_NONE && r->split.complete && rows < r->split.rows_wanted;
+	helps = plan(r, &why) == ERR_NONE && r->split.complete &&
+		(rows < r->split.rows_wanted || is_crowded(a, g));
 	regrouping_free(r);
 	return helps;
 }

@@ -4,12 +4,27 @@
 
 #include <stdlib.h>
 
+bool target_is_taken(const struct taken_drives *t, unsigned drive_index)
+{
+	for (unsigned i = 0; i < t->count; i++) {
+		if (t->index[i] == drive_index)
+			return true;
+	}
+	return false;
+}
+
+void target_take(struct taken_drives *t, unsigned drive_index)
+{
+	if (t->count < DRIVES_MAX)
+		t->index[t->count++] = (uint16_t)drive_index;
+}
+
 static void take(struct array *a, const struct id *drive_id, struct taken_drives *t)
 {
 	const struct array_drive *d = array_drive_by_id(a, drive_id);
 
-	if (d && drive_counts(d) && t->count < DRIVES_MAX)
-		t->index[t->count++] = (uint16_t)(d - a->drives);
+	if (d && drive_counts(d))
+		target_take(t, (unsigned)(d - a->drives));
 }
 
 void taken_from_group(struct array *a, const struct table_group *g, struct taken_drives *t)
@@ -37,8 +52,7 @@ int target_choose(struct array *a, struct taken_drives *t, bool for_row, uint64_
 	free(view);
 	if (code != ERR_NONE)
 		return code;
-	if (t->count < DRIVES_MAX)
-		t->index[t->count++] = chosen;
+	target_take(t, chosen);
 	*out = &a->drives[chosen];
 	return ERR_NONE;
 }

@@ -1,6 +1,7 @@
 # Lost drives rebuilt: onto new drives, into free space, one, two, and stopped half-way.
 
 load common
+bats_require_minimum_version 1.5.0
 
 setup() {
 	fresh_home
@@ -111,5 +112,149 @@ optimal() {
 	run "$MRMR" rebuild d1
 	[ "$status" -eq 2 ]
 	[[ "$output" == *"is here and works"* ]]
+	optimal
+}
+
+@test "two lost drives onto new ones, in either order" {
+	local order
+	for order in "1 2" "2 1"; do
+		rm -rf d? n? config state key
+		make_array 5 --parity 2
+		rm -r d1 d2
+		mkdir n1 n2
+		set -- $order
+		run "$MRMR" rebuild "d$1" --onto "n$1"
+		[ "$status" -eq 0 ]
+		run "$MRMR" rebuild "d$2" --onto "n$2"
+		[ "$status" -eq 0 ]
+		optimal
+		mv n1 d1
+		mv n2 d2
+		mv d3 d4 away
+		# They lie elsewhere now, but are the same drives.
+		sed -i "s|/n1\"|/d1\"|; s|/n2\"|/d2\"|" config/default.json
+		compare
+		mv away/* .
+	done
+}
+
+@test "two lost drives rebuilt at the same time" {
+	make_array 5 --parity 2
+	rm -r d1 d2
+	mkdir n1 n2
+	"$MRMR" rebuild d1 --onto n1 &
+	local first=$!
+	"$MRMR" rebuild d2 --onto n2
+	wait "$first"
+	"$MRMR" put in
+	optimal
+	run "$MRMR" drives
+	[[ "$output" == *n1*optimal* ]]
+	[[ "$output" == *n2*optimal* ]]
+	mv d3 d4 away
+	compare
+}
+
+@test "two lost drives into free space" {
+	make_array 5 --parity 2
+	rm -r d2 d4
+	"$MRMR" rebuild d4
+	"$MRMR" rebuild d2
+	optimal
+	any_two_may_go
+}
+
+@test "a member is no new drive: refused, and nothing is declared lost" {
+	make_array 5 --parity 2
+	mv d1 d2 away
+	mkdir n1
+	run "$MRMR" rebuild d1 --onto d3
+	[ "$status" -eq 2 ]
+	[[ "$output" == *"d3 is a member already"* ]]
+	"$MRMR" rebuild d1 --onto n1
+	run "$MRMR" rebuild d2 --onto n1
+	[ "$status" -eq 2 ]
+	mv away/d2 .
+	"$MRMR" put in
+	optimal
+}
+
+@test "a drive that was declared lost is refused when it is back, by name" {
+	make_array 4 --parity 1
+	mv d3 away
+	"$MRMR" rebuild d3
+	mv away/d3 .
+	mkdir d9
+	run "$MRMR" add d3
+	[ "$status" -ne 0 ]
+	optimal
+	compare
+}
+
+# Killed before a rename of some finished object; each thread counts its own.
+kill_half_way() { # drive option...
+	local killed
+	cp -a d? config state home
+	for killed in 6 9 12 15 18; do
+		rm -rf d? n? config state
+		cp -a home/* .
+		[ "$#" -eq 1 ] || mkdir n1
+		find d? -name '*.blob' | sort >survivors
+		run strace -f -qq -o /dev/null -e trace=renameat2 -e signal=none \
+			-e inject=renameat2:signal=KILL:when="$killed" "$MRMR" rebuild "$@"
+		find d? n? -name '*.blob' 2>/dev/null | sort | comm -13 survivors - >made
+		[ "$(wc -l <made)" -le 5 ] || break
+	done
+	[ "$status" -eq 137 ]
+	[ "$(wc -l <made)" -gt 5 ]
+}
+
+# Everything that the two runs stored was stored once: no object is made twice.
+go_on() { # drive option...
+	local before
+	before=$(wc -l <made)
+	xargs -r stat -c '%i %n' <made | sort >inodes
+	run --separate-stderr "$MRMR" --json rebuild "$@"
+	[ "$status" -eq 0 ]
+	# What was there is there still, and is the same file.
+	xargs -r stat -c '%i %n' <made | sort | diff inodes -
+	summary=$(jq -c 'select(.message_type == "summary")' <<<"$output")
+	[ "$(jq .objects_found <<<"$summary")" -ge 1 ]
+	find d? n? -name '*.blob' 2>/dev/null | sort | comm -13 survivors - | comm -13 made - >more
+	[ "$(jq .objects <<<"$summary")" -eq "$(wc -l <more)" ]
+	[ "$(jq .bytes_written <<<"$summary")" -eq "$(xargs stat -c %s <more | awk '{ n += $1 } END { print n }')" ]
+	echo "# $before objects made before the kill, $(wc -l <more) after it" >&3
+	optimal
+	compare
+	run "$MRMR" scrub
+	[ "$status" -eq 0 ]
+	[[ "$output" != *"belong to no snapshot"* ]]
+}
+
+@test "a rebuild onto a new drive, killed half-way, goes on and repeats nothing" {
+	head -c 3000000 /dev/urandom >in/much
+	make_array 5 --parity 2
+	rm -r d1
+	kill_half_way d1 --onto n1
+	go_on d1 --onto n1
+}
+
+@test "a rebuild into free space, killed half-way, goes on and repeats nothing" {
+	head -c 3000000 /dev/urandom >in/much
+	make_array 5 --parity 2
+	rm -r d1
+	kill_half_way d1
+	go_on d1
+}
+
+@test "-n tells what would be made and changes nothing" {
+	make_array 4 --parity 1
+	mv d2 away
+	find d? config -type f -exec sha256sum {} + | sort >before
+	run "$MRMR" rebuild -n d2
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"would re-create"* ]]
+	find d? config -type f -exec sha256sum {} + | sort | diff before -
+	mv away/d2 .
 	optimal
 }
