@@ -116,6 +116,7 @@ about() { # times a hundredth
 	[ -z "$(find d[1-4]/.mrmr/parity -name '*.blob')" ]
 	[ -z "$(find d5/.mrmr/blocks -name '*.blob')" ]
 	[ "$("$MRMR" --json drives | jq -r 'select(.name == "d5") | .role')" = parity ]
+	head -c 4000000 /dev/urandom >in/noise # some twenty groups
 	for level in raid5 raid6; do
 		make_array 4 --level "$level"
 		for d in d1 d2 d3 d4; do
