@@ -37,6 +37,41 @@ See \`mrmr help version\`." ]
 	done
 }
 
+@test "an option of later versions: exit 2, a line that says so, and help does not know it" {
+	while read -r command option value; do
+		run --separate-stderr "$MRMR" $command $option $value anything
+		[ "$status" -eq 2 ]
+		[ "$output" = "" ]
+		[ "${stderr_lines[0]}" = "mrmr: $command: $option: this build has it not" ]
+		"$MRMR" help "$command" >text
+		run ! grep -q -e "$option " text
+	done <<-END
+		add --again
+		scrub --percent 5
+		scrub --older-than 3d
+		scrub --new
+		scrub --deep
+		scrub --max-time 1h
+		put --iexclude x
+		put --exclude-file x
+		put --exclude-if-present x
+		put --exclude-larger-than 1M
+		put --files-from x
+		put --files-from-raw x
+		put --stdin-filename x
+		put --stdin-from-command x
+	END
+	run "$MRMR" init --parity max d1
+	[ "$status" -eq 2 ]
+	[ "${lines[0]}" = "mrmr: init: --parity max: this build has it not" ]
+	run "$MRMR" add --layout plain d1
+	[ "$status" -eq 2 ]
+	[ "${lines[0]}" = "mrmr: add: --layout plain: this build has it not" ]
+	run "$MRMR" key rotate
+	[ "$status" -eq 2 ]
+	[ "${lines[0]}" = "mrmr: this build has no command \`key rotate\` yet" ]
+}
+
 @test "help names every command, and help of each is what --help prints" {
 	run "$MRMR" help
 	[ "$status" -eq 0 ]
