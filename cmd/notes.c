@@ -10,8 +10,12 @@ void note_path(void *ctx, enum note_level level, const uint8_t *path, size_t pat
 	       const char *what)
 {
 	struct invocation *inv = ctx;
-	char *text = strndup((const char *)path, path_bytes);
+	char *text;
 
+	/* With -q nothing is said of what went well: cron would mail it every hour. */
+	if (level == NOTE_INFO && inv->globals.quiet)
+		return;
+	text = strndup((const char *)path, path_bytes);
 	if (level == NOTE_DETAIL)
 		out_detail(inv->out, "%s: %s", text ? text : "", what);
 	else

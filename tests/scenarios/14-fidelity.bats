@@ -179,12 +179,15 @@ everything() {
 	assert_same first "old$PWD/in"
 }
 
-@test "sockets are left out with a note, and that is no error" {
+@test "sockets are left out with a note, not even that with -q, and that is no error" {
 	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("in/socket")'
 	echo x >in/file
 	run "$MRMR" put in
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"mrmr: warning: $PWD/in/socket: socket, not stored"* ]]
+	run "$MRMR" put -q in
+	[ "$status" -eq 0 ]
+	[ "$output" = "" ]
 	restored
 	[ "$(ls "out$PWD/in")" = file ]
 }
