@@ -172,7 +172,9 @@ static int passwd_now(struct keying *k, struct error *err)
 		invocation_advise(k->inv, "`mrmr key add` adds a passphrase, `mrmr key remove` removes "
 					  "an old one.");
 		return err_set(err, ERR_USAGE, "the array was not opened by a passphrase, but by a %s",
-			       old ? slot_kind_word(old->slot.kind) : "key");
+			       !old				      ? "key"
+			       : old->slot.kind == SLOT_RECOVERY ? "recovery key"
+								 : "key file");
 	}
 	if (k->dry) {
 		report_plan(k, "add a slot for a new passphrase and remove that of the old one");

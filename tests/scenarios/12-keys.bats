@@ -150,7 +150,7 @@ opens_with_passphrase() {
 	[ "$status" -eq 12 ]
 	MRMR_NEW_PASSPHRASE=new run "$MRMR" key passwd
 	[ "$status" -eq 2 ]
-	[[ "$output" == *"not opened by a passphrase, but by a key-file"*"mrmr key add"* ]]
+	[[ "$output" == *"not opened by a passphrase, but by a key file"*"mrmr key add"* ]]
 	MRMR_KEY_FILE= MRMR_PASSPHRASE='old one' MRMR_NEW_PASSPHRASE= run "$MRMR" key passwd
 	[ "$status" -eq 2 ]
 	slots_on d1 | diff before -
