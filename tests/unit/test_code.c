@@ -230,6 +230,37 @@ static void a_row_updated_by_a_member_equals_a_fresh_one(void **state)
 	}
 }
 
+/* k grows from one: what was a plain copy becomes a row of two. */
+static void a_copy_of_the_member_in_slot_zero_is_widened_like_any_row(void **state)
+{
+	struct noise noise = {11};
+	struct error err;
+
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		struct group g;
+		uint8_t *copy;
+
+		group_make(&g, 2, ROWS_MAX, 1 + (size_t)noise_below(&noise, 70000), &noise);
+		if (g.slots[1] == 0)
+			g.slots[1] = g.members[1].ref.index = 9;
+		g.slots[0] = g.members[0].ref.index = 0;
+		group_shorten(&g, &noise);
+		group_encode(&g);
+		copy = malloc(g.range_bytes);
+		assert_non_null(copy);
+		for (unsigned r = 0; r < g.m; r++) {
+			memcpy(copy, g.members[0].bytes, g.range_bytes);
+			assert_int_equal(
+				code_update_row(copy, g.row_index[r], &g.members[1], &err),
+				ERR_NONE);
+			assert_memory_equal(copy, g.outs[r], g.range_bytes);
+		}
+		free(copy);
+		free(g.memory);
+	}
+}
+
 static void rows_of_disjoint_groups_add_up_to_the_merged_group_s(void **state)
 {
 	struct noise noise = {7};
@@ -336,6 +367,7 @@ int main(void)
 		cmocka_unit_test(rows_of_one_member_are_copies_whatever_its_slot),
 		cmocka_unit_test(the_processor_s_code_equals_the_plain_one),
 		cmocka_unit_test(a_row_updated_by_a_member_equals_a_fresh_one),
+		cmocka_unit_test(a_copy_of_the_member_in_slot_zero_is_widened_like_any_row),
 		cmocka_unit_test(rows_of_disjoint_groups_add_up_to_the_merged_group_s),
 		cmocka_unit_test(rows_encoded_alone_equal_rows_encoded_together),
 		cmocka_unit_test(fewer_than_k_objects_are_lost),

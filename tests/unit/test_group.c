@@ -292,6 +292,99 @@ static void an_interrupted_read_ends_the_call_and_marks_nothing(void **state)
 	}
 }
 
+/* ---- row objects whole ---- */
+
+#define ROW_MEMBERS 5
+#define ROW_LEN 3000
+
+struct row_group {
+	struct row_descriptor d;
+	struct code_input members[ROW_MEMBERS];
+	uint8_t slots[ROW_MEMBERS];
+	uint8_t bytes[ROW_MEMBERS][ROW_LEN];
+};
+
+/* Members of unequal lengths in slots far apart. */
+static struct row_group *row_group_new(void)
+{
+	static const size_t lens[ROW_MEMBERS] = {700, ROW_LEN, 0, 2999, 64};
+	static const uint8_t slots[ROW_MEMBERS] = {0, 3, 4, 100, 238};
+	struct row_group *g = calloc(1, sizeof(*g));
+	struct noise noise = {77};
+
+	assert_non_null(g);
+	g->d.member_count = ROW_MEMBERS;
+	for (unsigned i = 0; i < ROW_MEMBERS; i++) {
+		noise_fill(&noise, g->bytes[i], lens[i]);
+		g->slots[i] = slots[i];
+		g->d.members[i] = (struct row_member){sha256(g->bytes[i], lens[i]), lens[i],
+						      slots[i]};
+		/* The order in which they are given does not matter. */
+		g->members[ROW_MEMBERS - 1 - i] =
+			(struct code_input){{false, slots[i]}, g->bytes[i], lens[i]};
+	}
+	return g;
+}
+
+static void more_rows_leave_the_first_ones_as_they_are(void **state)
+{
+	struct row_group *g = row_group_new();
+	struct buf few[2] = {{0}}, many[GROUP_ROWS_MAX] = {{0}};
+	struct error err;
+
+	(void)state;
+	assert_int_equal(group_encode_rows(&g->d, g->members, 2, few, &err), ERR_NONE);
+	assert_int_equal(group_encode_rows(&g->d, g->members, GROUP_ROWS_MAX, many, &err),
+			 ERR_NONE);
+	for (unsigned j = 0; j < 2; j++) {
+		assert_int_equal(few[j].len_bytes, row_object_bytes(&g->d));
+		assert_int_equal(few[j].len_bytes, many[j].len_bytes);
+		assert_memory_equal(few[j].data, many[j].data, many[j].len_bytes);
+		buf_release(&few[j]);
+	}
+	for (unsigned j = 0; j < GROUP_ROWS_MAX; j++)
+		buf_release(&many[j]);
+	free(g);
+}
+
+/* A row is a pure function of its members: made from any k others it is the same object. */
+static void a_row_object_made_from_other_objects_is_the_same_file(void **state)
+{
+	struct row_group *g = row_group_new();
+	struct buf rows[GROUP_ROWS_MAX] = {{0}};
+	struct code_input have[ROW_MEMBERS];
+	struct error err;
+
+	(void)state;
+	assert_int_equal(group_encode_rows(&g->d, g->members, GROUP_ROWS_MAX, rows, &err),
+			 ERR_NONE);
+	for (unsigned j = 0; j < GROUP_ROWS_MAX; j++) {
+		struct code_ref want = {true, (uint8_t)j};
+		struct buf again = {0};
+
+		/* From other rows alone. */
+		for (unsigned i = 0; i < ROW_MEMBERS; i++) {
+			unsigned row = (j + 1 + 3 * i) % GROUP_ROWS_MAX;
+
+			have[i] = (struct code_input){{true, (uint8_t)row}, rows[row].data,
+						      ROW_LEN};
+		}
+		assert_true(buf_reserve(&again, ROW_LEN));
+		assert_int_equal(code_rebuild(g->slots, ROW_MEMBERS, have, ROW_MEMBERS, &want, 1,
+					      &again.data, ROW_LEN, &err),
+				 ERR_NONE);
+		again.len_bytes = ROW_LEN;
+		g->d.row = (uint8_t)j;
+		row_tail_encode(&g->d, &again);
+		assert_int_equal(again.len_bytes, rows[j].len_bytes);
+		assert_memory_equal(again.data, rows[j].data, again.len_bytes);
+		buf_release(&again);
+	}
+	for (unsigned j = 0; j < GROUP_ROWS_MAX; j++)
+		buf_release(&rows[j]);
+	free(g);
+}
+
 /* Collects what a rebuild gives. */
 struct sink {
 	uint8_t *bytes[OBJECTS_MAX];
@@ -467,6 +560,8 @@ int main(void)
 		cmocka_unit_test(an_object_at_two_places_counts_once_and_is_read_from_the_other),
 		cmocka_unit_test(any_copy_of_a_mirrored_block_is_the_answer),
 		cmocka_unit_test(an_interrupted_read_ends_the_call_and_marks_nothing),
+		cmocka_unit_test(more_rows_leave_the_first_ones_as_they_are),
+		cmocka_unit_test(a_row_object_made_from_other_objects_is_the_same_file),
 		cmocka_unit_test(whole_objects_are_made_anew_in_slices),
 		cmocka_unit_test(the_widest_group_is_rebuilt),
 		cmocka_unit_test(a_rebuild_ends_at_the_first_input_that_fails_and_names_it),
