@@ -247,22 +247,34 @@ int marker_make(const struct keys *k, const struct id *drive_id, struct buf *jso
 	return code;
 }
 
+static int marker_ids(const json_t *o, struct marker *out, struct error *err)
+{
+	int code = json_need_hex(o, "array_id", out->array_id.b, ID_BYTES, err);
+
+	if (code == ERR_NONE)
+		code = json_need_hex(o, "drive_id", out->drive_id.b, ID_BYTES, err);
+	return code == ERR_NONE ? json_need_hex(o, "mac", out->mac.b, HASH_BYTES, err) : code;
+}
+
 int marker_parse(const void *bytes, size_t len_bytes, struct marker *out, struct error *err)
 {
 	json_t *o = NULL;
+	struct error ignored;
 	uint64_t format;
 	int code = json_parse_object(bytes, len_bytes, MARKER_NAME, &o, err);
 
 	if (code != ERR_NONE)
 		return code;
-	/* The format first: what else a newer one has is no damage. */
-	if ((code = json_need_u64(o, "format", &format, err)) == ERR_NONE && format != MARKER_FORMAT)
+	code = json_need_u64(o, "format", &format, err);
+	/* The format first: what else a newer one has is no damage. But where its mac is that of this
+	 * format, it is this format's, and damaged. */
+	if (code == ERR_NONE && format != MARKER_FORMAT) {
+		marker_ids(o, out, &ignored);
 		code = err_set(err, ERR_UNSUPPORTED, "%s: format %llu is unknown to this build",
 			       MARKER_NAME, (unsigned long long)format);
-	if (code == ERR_NONE &&
-	    (code = json_need_hex(o, "array_id", out->array_id.b, ID_BYTES, err)) == ERR_NONE &&
-	    (code = json_need_hex(o, "drive_id", out->drive_id.b, ID_BYTES, err)) == ERR_NONE)
-		code = json_need_hex(o, "mac", out->mac.b, HASH_BYTES, err);
+	} else if (code == ERR_NONE) {
+		code = marker_ids(o, out, err);
+	}
 	json_decref(o);
 	return code;
 }
