@@ -53,7 +53,7 @@ names() {
 	cmp "twin$PWD/in/folder/twin" in/one
 	run "$MRMR" get latest:in/folder in/one --to nowhere
 	[ "$status" -eq 1 ]
-	[ "$output" = "mrmr: in/one: it is not below $PWD/in/folder" ]
+	[ "${lines[0]}" = "mrmr: in/one: it is not below $PWD/in/folder" ]
 	run "$MRMR" get latest in/one in/nothing --to nowhere
 	[ "$status" -eq 1 ]
 	[ ! -e nowhere ]
@@ -224,7 +224,7 @@ different() { # folder
 	"$MRMR" put in
 	run "$MRMR" get latest -n --to out
 	[ "$status" -eq 0 ]
-	[[ "$output" == "to be restored: 5 files "* ]]
+	[[ "$output" == "would restore 5 files "* ]]
 	[ ! -e out ]
 	mkdir out
 	run "$MRMR" get latest:in --delete -n --to out
