@@ -36,9 +36,7 @@ static int collect(void *ctx, const char *name, uint64_t len_bytes)
 	if (l->count == LISTING_MAX || !grow(&l->items, &l->cap, l->count + 1, sizeof(*l->items)))
 		return 1;
 	item = &l->items[l->count++];
-	item->parts = parts;
-	item->len_bytes = len_bytes;
-	item->place = c->place;
+	*item = (struct listed_segment){ .parts = parts, .len_bytes = len_bytes, .place = c->place };
 	snprintf(item->name, sizeof(item->name), "%s", name);
 	return 0;
 }
