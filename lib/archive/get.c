@@ -137,7 +137,7 @@ static void give(struct walker *w, struct get_file *f)
 	struct bundle *b = &w->bundle;
 
 	/* The names of one file are restored one after the other: each links to the first. */
-	if (f->node.type == NODE_FILE && f->node.links > 1) {
+	if (f->node.links > 1) {
 		give_bundle(w);
 		pool_wait(w->pool);
 		get_file_run(f);

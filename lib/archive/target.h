@@ -138,7 +138,7 @@ void target_abort(struct target_file *f);
  * bits. ERR_UNSUPPORTED: that name is too long. Ends f. */
 int target_keep_partial(struct target_file *f, struct error *err);
 
-/* Symbolic links, FIFOs and devices: all in one step. */
+/* Symbolic links, FIFOs and devices: in one step. Those of several names are linked likewise. */
 int target_make(struct target_folder *f, const void *name, size_t name_bytes, const struct node *n,
 		enum target_outcome *outcome, struct error *err);
 

@@ -1,6 +1,7 @@
 /*
- * Which files with several links were restored, and where. An entry lives until as many names came
- * up as the file has links; those that never come (outside the snapshot) stay until the end.
+ * Which files (symbolic links, FIFOs, devices) with several links were restored, and where. An
+ * entry lives until as many names came up as the file has links; those that never come (outside
+ * the snapshot) stay until the end.
  */
 #include "archive/target.h"
 
@@ -17,7 +18,7 @@
 /* Device numbers may be given to other disks between two puts that one snapshot is made of; with
  * size and both times, equal keys are one file. */
 struct link_key {
-	uint64_t device, inode, size_bytes;
+	uint64_t type, device, inode, size_bytes;
 	int64_t mtime_ns, ctime_ns;
 };
 
@@ -80,7 +81,14 @@ void links_free(struct links *l)
 
 static struct link_key key_of(const struct node *n)
 {
-	return (struct link_key){n->device, n->inode, n->size_bytes, n->mtime_ns, n->ctime_ns};
+	return (struct link_key){
+		.type = n->type,
+		.device = n->device,
+		.inode = n->inode,
+		.size_bytes = n->type == NODE_FILE ? n->size_bytes : 0,
+		.mtime_ns = n->mtime_ns,
+		.ctime_ns = n->ctime_ns,
+	};
 }
 
 static size_t bucket_of(const struct link_key *k, size_t bucket_count)
@@ -154,7 +162,7 @@ static bool is_first(int fd, const struct link *first)
 	struct stat st;
 	struct node there;
 
-	return fstat(fd, &st) == 0 && meta_from_stat(&st, &there) && there.type == NODE_FILE &&
+	return fstat(fd, &st) == 0 && meta_from_stat(&st, &there) && there.type == first->key.type &&
 	       st.st_dev == first->device && st.st_ino == first->inode &&
 	       there.size_bytes == first->key.size_bytes && there.mtime_ns == first->key.mtime_ns;
 }

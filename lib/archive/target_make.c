@@ -182,6 +182,8 @@ static int dress(struct target_folder *f, const char *made_as, const char *name,
 	} else {
 		meta_set(fd, true, n, target_meta_flags(f), &loss);
 		target_add_loss(f, name, &loss);
+		if (n->links > 1)
+			links_done(f, name, n, &st);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -219,19 +221,38 @@ static int make_node(struct target_folder *f, const char *name, const struct nod
 		     enum target_outcome *outcome, struct error *err)
 {
 	enum place place;
+	struct stat st;
 
 	*outcome = TARGET_MADE;
 	if (make_at(f, name, n))
 		return dress(f, name, name, n, err);
 	if (errno != EEXIST)
 		return err_errno(err, "make");
-	if (target_look(f, name, n, &place, NULL, err) != ERR_NONE)
+	if (target_look(f, name, n, &place, &st, err) != ERR_NONE)
 		return (int)err->code;
-	if (place == PLACE_SAME || place == PLACE_KEPT) {
-		*outcome = place == PLACE_SAME ? TARGET_SAME : TARGET_KEPT;
-		return ERR_NONE;
+	if (place == PLACE_FREE || place == PLACE_TAKEN)
+		return make_over(f, name, n, err);
+	*outcome = place == PLACE_SAME ? TARGET_SAME : TARGET_KEPT;
+	if (place == PLACE_SAME && n->links > 1)
+		links_done(f, name, n, &st);
+	return ERR_NONE;
+}
+
+/* Makes it, or a link to what has another of its names already. */
+static int make_or_link(struct target_folder *f, const char *name, const struct node *n,
+			enum target_outcome *outcome, struct error *err)
+{
+	int code;
+
+	if (n->links > 1) {
+		code = links_claim(f, name, n, outcome, err);
+		if (code != ERR_NONE || *outcome != TARGET_WRITE)
+			return code;
 	}
-	return make_over(f, name, n, err);
+	code = make_node(f, name, n, outcome, err);
+	if (n->links > 1 && (code != ERR_NONE || *outcome == TARGET_KEPT))
+		links_forget(f, n);
+	return code;
 }
 
 int target_make(struct target_folder *f, const void *name, size_t name_bytes, const struct node *n,
@@ -247,7 +268,7 @@ int target_make(struct target_folder *f, const void *name, size_t name_bytes, co
 	    target_check_open(f, err) != ERR_NONE)
 		return (int)err->code;
 	if (!is_device(n) || !f->target->options.unprivileged)
-		code = make_node(f, text, n, outcome, err);
+		code = make_or_link(f, text, n, outcome, err);
 	/* Devices are for root, and not for every root. */
 	if (is_device(n) && code == ERR_DENIED) {
 		*outcome = TARGET_LEFT_OUT;

@@ -32,7 +32,7 @@ struct node {
 	uint64_t size_bytes;	/* files */
 	int64_t mtime_ns, ctime_ns; /* since 1970 */
 	uint64_t inode, device;	/* device: st_dev, tells hard links and -x apart */
-	uint64_t links; /* st_nlink; files with more than 1 are joined by (device, inode) */
+	uint64_t links; /* st_nlink; with more than 1, folders apart: joined by (device, inode) */
 	uint64_t rdev;		/* devices */
 	/* Lent or owned as the function at hand says: */
 	const uint8_t *target;	/* symlinks */

@@ -31,6 +31,8 @@ quietly() {
 	ln -s "$(printf 'x%.0s' {1..4095})" in/longest
 	ln -s $'\xff\n' in/odd
 	mkfifo -m 0612 in/pipe
+	ln in/pipe in/full/pipe
+	ln -P in/odd in/full/odd
 	for mode in 0000 0400 0777 1644 2755 4755 6711; do
 		echo "$mode" >"in/f$mode"
 		mkdir "in/d$mode"
@@ -43,6 +45,7 @@ quietly() {
 	if [ "$(id -u)" -eq 0 ]; then
 		mknod in/full/null c 1 3 || true
 		mknod in/full/disk b 4000 1000000 || true
+		[ ! -e in/full/disk ] || ln in/full/disk in/disk
 		echo theirs >in/theirs
 		chown 12345:4000000000 in/theirs
 		chown -h 7:8 in/odd in/pipe

@@ -102,6 +102,57 @@ static void many_files_with_links_are_told_apart(void **state)
 	assert_int_equal(tree_stat(r->in_fd, "299-1").st_ino, tree_stat(r->in_fd, "299-0").st_ino);
 }
 
+static void names_of_one_link_or_pipe_become_hard_links(void **state)
+{
+	struct restore *r = *state;
+	struct node nodes[] = {node_link("somewhere"), node_special(NODE_FIFO, 0)};
+	enum target_outcome outcome;
+
+	tree_link(r->in_fd, "in the way", "1-0");
+	for (unsigned again = 0; again < 2; again++) {
+		restore_open(r);
+		for (unsigned i = 0; i < 4; i++) {
+			char name[] = {(char)('0' + i / 2), '-', (char)('0' + i % 2), '\0'};
+			struct node n = nodes[i % 2];
+
+			/* Of the same numbers, but of two types. */
+			n.links = 2;
+			n.inode = 7;
+			assert_int_equal(restore_special(r, r->root, name, &n, &outcome), ERR_NONE);
+			assert_int_equal(outcome, again && i < 2 ? TARGET_SAME : TARGET_MADE);
+		}
+		restore_close(r, true);
+		for (unsigned i = 0; i < 2; i++) {
+			const char *first = i == 0 ? "0-0" : "0-1", *second = i == 0 ? "1-0" : "1-1";
+
+			assert_int_equal(tree_stat(r->in_fd, first).st_nlink, 2);
+			assert_int_equal(tree_stat(r->in_fd, first).st_ino,
+					 tree_stat(r->in_fd, second).st_ino);
+			assert_int_equal(tree_time(r->in_fd, second), NODE_TIME_NS);
+		}
+	}
+	assert_int_equal(tree_count(r->in_fd, "."), 4);
+}
+
+static void a_link_that_the_policy_keeps_is_none_to_link_to(void **state)
+{
+	struct restore *r = *state;
+	struct node n = node_link("stored");
+	enum target_outcome outcome;
+
+	n.links = 2;
+	tree_link(r->in_fd, "theirs", "a");
+	r->options.overwrite = TARGET_NEVER;
+	restore_open(r);
+	assert_int_equal(restore_special(r, r->root, "a", &n, &outcome), ERR_NONE);
+	assert_int_equal(outcome, TARGET_KEPT);
+	assert_int_equal(restore_special(r, r->root, "b", &n, &outcome), ERR_NONE);
+	assert_int_equal(outcome, TARGET_MADE);
+	restore_close(r, true);
+	assert_int_equal(tree_stat(r->in_fd, "a").st_nlink, 1);
+	assert_int_equal(tree_stat(r->in_fd, "b").st_nlink, 1);
+}
+
 static void a_hard_link_is_made_to_what_was_restored_only(void **state)
 {
 	struct restore *r = *state;
@@ -134,6 +185,8 @@ int main(void)
 		T(names_of_one_file_become_hard_links),
 		T(a_link_waits_for_its_first_name_and_takes_its_place_if_that_fails),
 		T(many_files_with_links_are_told_apart),
+		T(names_of_one_link_or_pipe_become_hard_links),
+		T(a_link_that_the_policy_keeps_is_none_to_link_to),
 		T(a_hard_link_is_made_to_what_was_restored_only),
 	};
 
