@@ -57,6 +57,11 @@ static int scan_now(struct invocation *inv, struct array *a, struct error *err)
 		   r.blocks, r.groups, r.reconstructed, r.snapshots);
 	if (r.unreadable > 0)
 		out_warn(inv->out, "%" PRIu64 " objects are damaged", r.unreadable);
+	if (r.missing > 0) {
+		out_warn(inv->out, "%" PRIu64 " blocks are on none of these drives and cannot be made from "
+				   "the others: `mrmr get` names the files that this hits", r.missing);
+		invocation_note(inv, EXIT_LOST);
+	}
 	if (r.snapshots_cut_off > 0)
 		out_warn(inv->out, "%" PRIu64 " snapshots were cut off or are not whole: left out",
 			 r.snapshots_cut_off);

@@ -24,7 +24,7 @@ struct status {
 	struct drive_standing *drives; /* of each drive of the array */
 	struct health health;
 	struct capacity capacity;
-	uint64_t lost_bytes;
+	struct lost_data lost;
 	enum array_state state;
 	/* Lists of sentences, and of objects; both the lines and the JSON are made of them. */
 	json_t *meaning, *action, *shared;
@@ -68,11 +68,16 @@ static bool is_lost(const struct status *s, unsigned i)
 	       s->a->drives[i].presence != DRIVE_REFUSED;
 }
 
+static bool is_gone(const struct status *s)
+{
+	return s->lost.bytes > 0 || s->lost.unknown_blocks > 0;
+}
+
 static enum array_state judge(const struct status *s)
 {
 	bool recovering = any_drive(s, STANDING_RECOVERING), other = false;
 
-	if (s->health.lost > 0 || s->lost_bytes > 0)
+	if (s->health.lost > 0 || is_gone(s))
 		return ARRAY_FAILED;
 	for (unsigned i = 0; i < s->a->count; i++) {
 		if (!s->drives[i].listed || s->drives[i].standing == STANDING_RECOVERING)
@@ -117,7 +122,7 @@ static int find_out(struct status *s, struct error *err)
 	if (code == ERR_NONE)
 		code = capacity_of(s->a, &s->capacity, err);
 	if (code == ERR_NONE)
-		code = lost_data(s->a, &s->lost_bytes, err);
+		code = lost_data(s->a, &s->lost, err);
 	if (code == ERR_NONE)
 		code = shared_domains(s->a, take_shared, s, err);
 	if (code == ERR_NONE)
@@ -173,8 +178,11 @@ static void explain(struct status *s)
 		say(s->meaning, "%s of data cannot be read with the drives at hand; everything else "
 				"can.", size);
 	}
-	if (s->lost_bytes > 0) {
-		size_text(s->lost_bytes, size);
+	if (s->lost.unknown_blocks > 0)
+		say(s->meaning, "%s that snapshots name cannot be found any more; everything else can "
+				"be read.", count_text(s->lost.unknown_blocks, "block", count));
+	if (s->lost.bytes > 0) {
+		size_text(s->lost.bytes, size);
 		say(s->meaning, "%s of data are beyond repair; everything else can be read.", size);
 	}
 	if (s->state != ARRAY_FAILED)
@@ -247,7 +255,7 @@ static void advise(struct status *s)
 		if (s->drives[i].listed)
 			advise_drive(s, i);
 	}
-	if (s->lost_bytes > 0)
+	if (is_gone(s))
 		say(s->action, "`mrmr put` stores anew what it still finds of it; `mrmr get` restores all "
 			       "other files and names those it cannot.");
 	if (s->health.owed_rows > 0)
@@ -374,10 +382,11 @@ static void print_json(struct status *s)
 			     (json_int_t)h->absent, "groups", (json_int_t)h->groups,
 			     "groups_degraded", (json_int_t)h->degraded, "groups_lost",
 			     (json_int_t)h->lost, "bytes_lost",
-			     (json_int_t)(h->bytes_lost + s->lost_bytes), "rows_owed",
+			     (json_int_t)(h->bytes_lost + s->lost.bytes), "rows_owed",
 			     (json_int_t)h->owed_rows, "spare", h->least_spare, "promise_kept",
 			     h->promise_kept, "fork", s->a->fork_found));
-	json_object_update_new(o, json_pack("{s:b, s:I, s:I, s:I, s:o, s:O}", "capacity_known",
+	json_object_update_new(o, json_pack("{s:I, s:b, s:I, s:I, s:I, s:o, s:O}", "blocks_gone",
+					    (json_int_t)s->lost.unknown_blocks, "capacity_known",
 					    s->capacity.known, "capacity_bytes",
 					    (json_int_t)s->capacity.usable_bytes, "capacity_free_bytes",
 					    (json_int_t)s->capacity.free_bytes, "capacity_idle_bytes",

@@ -312,6 +312,10 @@ int scan(struct array *a, struct counters *counters, struct scan_result *r, stru
 	if (code == ERR_NONE)
 		code = table_settle(a->table, err);
 	if (code == ERR_NONE)
+		code = scan_missing(&s, err);
+	if (code == ERR_NONE)
+		code = scan_commit(&s, true, err);
+	if (code == ERR_NONE)
 		code = array_refresh(a, err);
 	release(&s);
 	return code;

@@ -12,6 +12,7 @@ struct scan_result {
 	uint64_t blocks, groups;     /* found */
 	uint64_t reconstructed;	     /* blocks that were on no drive given, made from their groups */
 	uint64_t unreadable;	     /* objects that are damaged, or open under no key at hand */
+	uint64_t missing;	     /* blocks that files refer to, neither found nor made: lost */
 	uint64_t snapshots;	     /* complete ones */
 	uint64_t snapshots_cut_off;  /* of which manifests were found, but no end */
 	unsigned parity;	     /* guessed: the most rows of any group */

@@ -56,5 +56,7 @@ int scan_commit(struct scanning *s, bool now, struct error *err);
 int scan_groups(struct scanning *s, struct error *err);
 /* scan_manifests.c: records of all snapshots. */
 int scan_manifests(struct scanning *s, struct error *err);
+/* scan_missing.c: what the snapshots name and no drive has, once all is in the table. */
+int scan_missing(struct scanning *s, struct error *err);
 
 #endif

@@ -301,7 +301,7 @@ out:
 
 struct losses {
 	struct array *a;
-	uint64_t bytes;
+	struct lost_data *out;
 };
 
 static int add_lost_block(void *ctx, const struct id *uid, struct error *err)
@@ -313,6 +313,10 @@ static int add_lost_block(void *ctx, const struct id *uid, struct error *err)
 
 	if (code == ERR_NONE)
 		code = table_block_contents(l->a->table, b.id, &contents, NULL, err);
+	if (code == ERR_NOT_FOUND) {
+		l->out->unknown_blocks++;
+		return ERR_NONE;
+	}
 	for (size_t i = 0; i < contents.chunk_count && code == ERR_NONE; i++) {
 		const struct contents_chunk *chunk = &contents.chunks[i];
 		struct chunk_place place;
@@ -321,19 +325,18 @@ static int add_lost_block(void *ctx, const struct id *uid, struct error *err)
 			continue;
 		code = table_find_chunk(l->a->table, &chunk->id, 0, &place, err);
 		if (code == ERR_NOT_FOUND) {
-			l->bytes += chunk->len_bytes;
+			l->out->bytes += chunk->len_bytes;
 			code = ERR_NONE;
 		}
 	}
 	contents_release(&contents);
-	return code == ERR_NOT_FOUND ? ERR_NONE : code;
+	return code;
 }
 
-int lost_data(struct array *a, uint64_t *bytes, struct error *err)
+int lost_data(struct array *a, struct lost_data *out, struct error *err)
 {
-	struct losses l = { .a = a };
-	int code = table_lost_blocks(a->table, add_lost_block, &l, err);
+	struct losses l = { .a = a, .out = out };
 
-	*bytes = l.bytes;
-	return code;
+	memset(out, 0, sizeof(*out));
+	return table_lost_blocks(a->table, add_lost_block, &l, err);
 }

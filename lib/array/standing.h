@@ -55,7 +55,10 @@ int shared_domains(struct array *a, shared_domain_fn *each, void *ctx, struct er
 /* What a drive fails together with: as set, else as its driver says; "" when unknown. */
 const char *drive_domain(const struct array_drive *d);
 
-/* Bytes of chunks that were declared lost and that no other block has. */
-int lost_data(struct array *a, uint64_t *bytes, struct error *err);
+struct lost_data {
+	uint64_t bytes; /* of chunks that were declared lost and that no other block has */
+	uint64_t unknown_blocks; /* declared lost together with all that was known of them */
+};
+int lost_data(struct array *a, struct lost_data *out, struct error *err);
 
 #endif

@@ -27,7 +27,7 @@ struct mend_result {
 
 /*
  * Makes the wanted objects of the group. Appends a record for each whose place is new. ERR_LOST:
- * fewer than k others are whole, which is sure: each other one was read and is wrong, or is missing.
+ * fewer than k others are whole, which is sure: each was read and is wrong, or is missing.
  * ERR_ABSENT: fewer than k could be read now. Other errors are of a drive that was written, the
  * first one; every object is tried, and wants[].done tells which are there. A drive that failed to
  * take an object that it did not have before is poisoned.

@@ -70,8 +70,8 @@ static int has_failed(struct rebuilding *b, struct error *err)
 	return code == ERR_NONE ? stop_check(err) : code;
 }
 
-/* What was done of a group. now: the table has to know it before anything else is done. A group that
- * was split could not be found again by the names of what was stored. */
+/* What was done of a group. now: the table has to know it before anything else is done. A group
+ * that was split could not be found again by the names of what was stored. */
 static int hand_in(struct rebuilding *b, const struct buf *records,
 		   const struct rebuild_result *own, bool now, struct error *err)
 {
@@ -283,7 +283,7 @@ static int find_lost(struct rebuilding *b, struct error *err)
 	return code;
 }
 
-/* A member may be given only by a rebuild that goes on: some groups had to wait in the one before. */
+/* A member may be given only by a rebuild that goes on: groups had to wait in the one before. */
 static int check_onto(const struct rebuilding *b, struct error *err)
 {
 	const struct array_drive *lost = b->work.lost;

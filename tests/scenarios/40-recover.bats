@@ -299,3 +299,99 @@ every_loss() {
 		compare
 	done
 }
+
+@test "an array found again with drives missing is rebuilt, and is whole" {
+	mkdir d5 n1 n2
+	"$MRMR" init --key-file key --parity 2 --block-size 64K d1 d2 d3 d4 d5 >said
+	export MRMR_KEY_FILE=$PWD/key
+	"$MRMR" put in
+	forget_this_host
+	rm -r d2 d5
+	"$MRMR" recover d4 d1 d3
+	compare
+	"$MRMR" rebuild d2 --onto n1
+	"$MRMR" rebuild d5 --onto n2
+	run "$MRMR" status
+	[ "$status" -eq 0 ]
+	mv d1 d3 home
+	compare
+}
+
+@test "--scan finds what a rebuild made narrower, also when a drive that was away has rows of before" {
+	mkdir d5
+	head -c 900000 /dev/urandom >in/much
+	"$MRMR" init --key-file key --parity 2 --width 5 --block-size 64K d1 d2 d3 d4 d5 >said
+	export MRMR_KEY_FILE=$PWD/key
+	"$MRMR" put in
+	rm -r d1
+	mv d3 home
+	"$MRMR" rebuild d1
+	mv home/d3 .
+	forget_this_host
+	rm -r d?/.mrmr/journal
+	"$MRMR" recover --scan d2 d3 d4 d5
+	compare
+	run "$MRMR" status
+	[ "$status" -eq 0 ]
+	run "$MRMR" scrub
+	[ "$status" -eq 0 ]
+	mv d3 d5 home
+	compare
+}
+
+@test "--scan goes round damaged blocks and rows" {
+	make_array
+	head -c 900000 /dev/urandom >in/much
+	"$MRMR" put in
+	forget_this_host
+	rm -r d?/.mrmr/journal
+	# Every object of one drive: one of each group.
+	for object in $(find d2 -name '*.blob'); do
+		printf '\377\376\375' | dd of="$object" bs=1 seek=1500 conv=notrunc status=none
+	done
+	"$MRMR" recover --scan d1 d2 d3 d4
+	compare
+	run "$MRMR" scrub
+	[ "$status" -eq 0 ] || [ "$status" -eq 23 ]
+	for lost in d1 d2 d3 d4; do
+		mv "$lost" away
+		compare
+		mv away "$lost"
+	done
+}
+
+@test "--scan without enough drives: exit 21, what is whole comes back, get names every other file" {
+	local i block
+	make_array
+	for ((i = 0; i < 15; i++)); do
+		head -c 60000 /dev/urandom >"in/$i"
+	done
+	"$MRMR" put in
+	# A block of a group that d2 has an object of, too.
+	for i in in/?; do
+		"$MRMR" --json whereis "latest:$PWD/$i"
+	done >where
+	block=$(jq -r 'select(.message_type == "block" and .drive != "d2") |
+		select(any(.groups[] | .members[], .rows[]; .drive == "d2")) |
+		"\(.drive)/.mrmr/blocks/\(.block[0:2])/\(.block).blob"' where | head -n 1)
+	rm "$block"
+	forget_this_host
+	rm -r d?/.mrmr/journal d2
+	run "$MRMR" recover --scan d1 d3 d4
+	[ "$status" -eq 21 ]
+	[[ "$output" == *"blocks are on none of these drives and cannot be made from the others"* ]]
+	run "$MRMR" status
+	[ "$status" -eq 20 ]
+	[[ "$output" == *"state:    failed"*"that snapshots name cannot be found any more"* ]]
+	run "$MRMR" get latest --to out
+	[ "$status" -eq 21 ]
+	sed -n 's|^mrmr: warning: .*/\(.*\): LOST.*|\1|p' <<<"$output" | sort >named
+	diff -rq in "out$PWD/in" >differences || true
+	sed -n 's|^Only in in.*: ||p' differences | sort | diff named -
+	[ -s named ]
+	run grep -v '^Only in in' differences
+	[ "$output" = "" ]
+	# The files look unchanged; what was lost of them is stored anew all the same.
+	"$MRMR" put in
+	compare
+}
