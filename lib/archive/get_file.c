@@ -297,6 +297,8 @@ static void run_one(struct get_file *f)
 		g->r->errors++;
 		pthread_mutex_unlock(&g->lock);
 	} else if (code != ERR_NONE) {
+		if (code == ERR_FULL)
+			err_wrap(&err, "%s", (const char *)f->path.data);
 		get_fail(g, code, &err);
 	}
 	target_drop(f->folder);

@@ -245,6 +245,22 @@ different() { # folder
 	[ "$(getfattr -d -m security.capability out/one)" = "" ]
 }
 
+# bats test_tags=plain
+@test "a full disk ends it: exit 25, the file is named, nothing is torn, and there is a way on" {
+	unshare -m true 2>/dev/null || skip "may not mount"
+	head -c 3000000 /dev/urandom >in/z-large
+	"$MRMR" put in
+	mkdir out
+	run unshare -m bash -c 'mount -t tmpfs -o size=1m none out
+		"$MRMR" get latest:in --to out && exit 1
+		[ $? -eq 25 ] && cmp in/one out/one && [ ! -e out/z-large ] && umount out &&
+		mount -t tmpfs -o size=8m none out && "$MRMR" get latest:in --to out &&
+		cmp in/z-large out/z-large'
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"mrmr: $PWD/in/z-large: write: No space left on device"* ]]
+}
+
 # Flips a bit in each 4 KiB of the blocks that hold a file, and of their parity; each time another
 # bit, or they would cancel each other out.
 damage() { # file
