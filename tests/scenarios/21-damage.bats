@@ -230,6 +230,30 @@ group_of() {
 	done
 }
 
+@test "with parity 2, a drive lost and another one damaged all over: read around, scrubbed, rebuilt" {
+	local object
+	rm -r d? config state key key2
+	mkdir d1 d2 d3 d4 d5 n4
+	MRMR_KEY_FILE= "$MRMR" init --key-file key --parity 2 --block-size 64K d1 d2 d3 d4 d5
+	"$MRMR" put in
+	rm -r d4
+	for object in $(find d1 -name '*.blob'); do
+		flip "$object"
+	done
+	compare
+	# A rebuild uses nothing that was not verified.
+	"$MRMR" rebuild d4 --onto n4
+	find n4 -name '*.blob' -printf '%f %p\n' | while read -r name path; do
+		[ "$(sha256sum <"$path" | cut -c 1-64)" = "${name%.blob}" ]
+	done
+	run "$MRMR" scrub
+	[ "$status" -eq 23 ]
+	run "$MRMR" status
+	[ "$status" -eq 0 ]
+	mv d2 d5 away
+	compare
+}
+
 @test "a drive of which every block is damaged is repaired whole" {
 	(cd d3 && find .mrmr -name '*.blob' -exec sha256sum {} +) >sums
 	for object in $(find d3 -name '*.blob'); do
