@@ -481,6 +481,8 @@ int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state
 	/* The way to the drive first: a drive in the journal that no config knows is only absent. */
 	if ((code = array_spread_keys(a, err)) == ERR_NONE &&
 	    (code = array_push(a, &sent, err)) == ERR_NONE &&
+	    /* What keys and journals left free. */
+	    (code = d->handle->driver->about(d->handle, &d->about, err)) == ERR_NONE &&
 	    (code = array_store_way(a, d, err)) == ERR_NONE)
 		code = array_commit(a, &records, NULL, err);
 	if (code == ERR_NONE)

@@ -78,6 +78,16 @@ void place_view(struct array *a, struct alloc_drive *out)
 	pthread_mutex_unlock(&a->place_lock);
 }
 
+uint64_t place_free_bytes(struct array *a, const struct array_drive *d)
+{
+	struct alloc_drive view;
+
+	pthread_mutex_lock(&a->place_lock);
+	view_one(a, (unsigned)(d - a->drives), &view);
+	pthread_mutex_unlock(&a->place_lock);
+	return view.free_bytes;
+}
+
 void place_book(struct array *a, struct array_drive *d, uint64_t len_bytes)
 {
 	pthread_mutex_lock(&a->place_lock);

@@ -29,6 +29,9 @@ struct alloc_policy place_policy(const struct array *a);
  * equal parts of what is free there. */
 void place_view(struct array *a, struct alloc_drive *out);
 
+/* What drive d may take still, as the allocator sees it; it need not be a member yet. */
+uint64_t place_free_bytes(struct array *a, const struct array_drive *d);
+
 /* Something of that length was stored on d: counts it, for the allocator. */
 void place_book(struct array *a, struct array_drive *d, uint64_t len_bytes);
 

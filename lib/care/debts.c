@@ -98,7 +98,7 @@ static int make_rows(struct paying *p, const struct id *id, struct row_plan *pla
 		return code;
 	for (unsigned i = 0; i < plan->count; i++) {
 		made += plan->wants[i].done;
-		*again = *again || plan->wants[i].failed;
+		*again = *again || plan->wants[i].failed != ERR_NONE;
 	}
 	p->r->rows_made += made;
 	if (*again)

@@ -231,9 +231,8 @@ static int store_all(struct mending *m, struct mend_want *wants, unsigned want_c
 		int code = store(m, &wants[i], &m->outs[i], records, result, &why);
 
 		wants[i].done = code == ERR_NONE;
-		wants[i].failed =
-			code != ERR_NONE && code != ERR_LOST && code != ERR_NOMEM;
-		if (wants[i].failed && !place_known(&m->group.group, &wants[i]))
+		wants[i].failed = code == ERR_LOST || code == ERR_NOMEM ? ERR_NONE : code;
+		if (wants[i].failed != ERR_NONE && !place_known(&m->group.group, &wants[i]))
 			mend_poison(m->a, wants[i].drive, &why);
 		if (code != ERR_NONE && first == ERR_NONE) {
 			first = code;

@@ -16,7 +16,7 @@ struct mend_want {
 	struct code_ref ref; /* of a group with one member: any row number is a copy */
 	struct array_drive *drive;
 	bool done; /* stored and read back */
-	bool failed; /* its drive did not take it */
+	int failed; /* code of why its drive did not take it, else ERR_NONE */
 };
 
 struct mend_result {

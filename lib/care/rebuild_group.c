@@ -1,6 +1,7 @@
 #include "care/rebuild_group.h"
 
 #include "array/object.h"
+#include "array/place.h"
 #include "care/regroup.h"
 #include "care/target.h"
 
@@ -34,9 +35,11 @@ struct plan {
 	bool was_split;
 };
 
-/* The new drive takes what the lost one held, but not two objects of one group. */
-static bool onto_takes(const struct rebuild_work *w, const struct table_group *g)
+/* The new drive takes what the lost one held while it has room, never two objects of a group. */
+static bool onto_takes(const struct rebuild_work *w, const struct table_group *g, uint64_t bytes)
 {
+	if (w->onto && (atomic_load(&w->onto->poisoned) || place_free_bytes(w->a, w->onto) < bytes))
+		return false;
 	for (unsigned i = 0; i < g->member_count && w->onto; i++) {
 		if (id_equal(&g->members[i].drive_id, &w->onto->id))
 			return false;
@@ -52,7 +55,7 @@ static void plan_one(const struct rebuild_work *w, struct plan *p, struct code_r
 		     uint64_t bytes, struct taken_drives *taken, struct id *drive_id)
 {
 	struct mend_want *want = &p->wants[p->count];
-	bool onto = onto_takes(w, &p->after);
+	bool onto = onto_takes(w, &p->after, bytes);
 	struct error why;
 
 	*want = (struct mend_want){ .ref = ref, .drive = onto ? w->onto : NULL };
@@ -173,8 +176,8 @@ static void give_up(const struct rebuild_work *w, const struct table_group *g, s
 	}
 }
 
-/* Its objects on other drives, or on the new one, as planned. *again: drives failed, and those left
- * have to take what these did not. */
+/* Its objects on other drives, or on the new one, as planned. *again: drives failed, or the new one
+ * is full, and others have to take what these did not. */
 static int remake(const struct rebuild_work *w, const struct table_group *g, struct plan *p,
 		  struct buf *records, struct mend_result *mended, bool *again, struct error *err)
 {
@@ -183,8 +186,12 @@ static int remake(const struct rebuild_work *w, const struct table_group *g, str
 	buf_add(records, p->found.data, p->found.len_bytes);
 	if (p->count > 0)
 		code = mend_group(w->a, &g->id, p->wants, p->count, records, mended, err);
-	for (unsigned i = 0; i < p->count; i++)
-		*again = *again || (p->wants[i].failed && p->wants[i].drive != w->onto);
+	for (unsigned i = 0; i < p->count; i++) {
+		const struct mend_want *want = &p->wants[i];
+
+		*again = *again || want->failed == ERR_FULL ||
+			 (want->failed != ERR_NONE && want->drive != w->onto);
+	}
 	if (code == ERR_NONE)
 		drop_rows(w, g, records);
 	return *again ? ERR_NONE : code;

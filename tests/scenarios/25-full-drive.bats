@@ -11,7 +11,7 @@ setup() {
 
 teardown() {
 	local place
-	for place in "$BATS_TEST_TMPDIR"/d?; do
+	for place in "$BATS_TEST_TMPDIR"/[dn]?; do
 		! mountpoint -q "$place" || umount "$place"
 	done
 }
@@ -172,4 +172,37 @@ any_one_may_go() {
 	run "$MRMR" status
 	[ "$status" -eq 0 ]
 	any_one_may_go d1 d2 d3 n4
+}
+
+@test "a new drive that is too small takes what it has room for, and the others the rest" {
+	mkdir n4
+	small size=1200k n4
+	make_array 1 d1 d2 d3 d4
+	head -c 6000000 /dev/urandom >in/new
+	"$MRMR" put in
+	rm -r d4
+	run "$MRMR" rebuild d4 --onto n4
+	[ "$status" -eq 0 ]
+	[ "$(find n4 -name '*.blob' | wc -l)" -gt 2 ]
+	run "$MRMR" status
+	[ "$status" -eq 0 ]
+	umount n4
+	compare
+}
+
+# That it is full shows only when it is written to.
+@test "a new drive that turns out to be full half-way is no end of the rebuild" {
+	mkdir n4
+	small size=20m,nr_inodes=50 n4
+	make_array 1 d1 d2 d3 d4
+	head -c 4000000 /dev/urandom >in/new
+	"$MRMR" put in
+	rm -r d4
+	run "$MRMR" rebuild d4 --onto n4
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"n4"*"No space left on device"* ]]
+	"$MRMR" put in
+	umount n4
+	compare
 }
