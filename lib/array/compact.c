@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define TIER 8		/* segments of a class that become one of the next */
 #define PENDING_MAX 64	/* with so many, every command that writes compacts */
@@ -149,6 +148,18 @@ static int merge(struct compaction *c, struct error *err)
 
 /* ---- the proof ---- */
 
+static const char before_name[] = "compact-before.sqlite", after_name[] = "compact-after.sqlite";
+
+static void remove_proof(struct array *a, const char *name)
+{
+	char *path = array_state_file(a, name);
+	struct error ignored;
+
+	if (path)
+		table_remove(path, &ignored);
+	free(path);
+}
+
 static int replay_into(struct compaction *c, const char *name, const struct segment *segments,
 		       size_t count, struct hash *fingerprint, struct error *err)
 {
@@ -159,14 +170,13 @@ static int replay_into(struct compaction *c, const char *name, const struct segm
 
 	if (!path)
 		return err_nomem(err);
-	unlink(path);
 	code = table_open(path, &c->a->config.array_id, &t, &fresh, err);
 	for (size_t i = 0; i < count && code == ERR_NONE; i++)
 		code = table_apply(t, &segments[i], err);
 	if (code == ERR_NONE)
 		code = table_fingerprint(t, fingerprint, err);
 	table_close(t);
-	unlink(path);
+	remove_proof(c->a, name);
 	free(path);
 	return code;
 }
@@ -175,10 +185,10 @@ static int replay_into(struct compaction *c, const char *name, const struct segm
 static int prove(struct compaction *c, const struct segment *merged, struct error *err)
 {
 	struct hash before, after;
-	int code = replay_into(c, "compact-before.sqlite", c->parts, c->part_count, &before, err);
+	int code = replay_into(c, before_name, c->parts, c->part_count, &before, err);
 
 	if (code == ERR_NONE)
-		code = replay_into(c, "compact-after.sqlite", merged, 1, &after, err);
+		code = replay_into(c, after_name, merged, 1, &after, err);
 	if (code == ERR_NONE && !hash_equal(&before, &after))
 		code = err_set(err, ERR_CORRUPT, "compacted journals do not say what they said before");
 	return code;
@@ -277,6 +287,9 @@ int array_compact(struct array *a, bool stored_much, struct error *err)
 
 	if (code != ERR_NONE)
 		return code;
+	/* Of a run that was killed: an old log must not come to a new table. */
+	remove_proof(a, before_name);
+	remove_proof(a, after_name);
 	code = journals_read(a, &c.journals, err);
 	if (code == ERR_NONE)
 		code = build_chain(&c, err);

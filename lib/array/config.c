@@ -207,8 +207,13 @@ int config_print(const struct config *c, struct buf *out, struct error *err)
 int config_store(const char *path, const struct config *c, struct error *err)
 {
 	struct buf text = { 0 };
+	const char *name = strrchr(path, '/');
+	char *folder = strndup(path, name ? (size_t)(name - path) : 0);
 	int code = config_print(c, &text, err);
 
+	if (folder)
+		file_sweep(name ? folder : ".", name ? name + 1 : path);
+	free(folder);
 	if (code == ERR_NONE)
 		code = file_store(path, text.data, text.len_bytes, err);
 	buf_release(&text);

@@ -122,7 +122,8 @@ int array_recover(const struct array_options *o, const struct recovery_place *pl
 	*out = NULL;
 	if (file_exists(o->config_path))
 		return err_set(err, ERR_EXISTS, "%s exists already", o->config_path);
-	if (asprintf(&temp, "%s/recover-%ld.json", o->state_root, (long)getpid()) < 0)
+	file_sweep(o->state_root, "recover.");
+	if (asprintf(&temp, "%s/recover.%ld.tmp", o->state_root, (long)getpid()) < 0)
 		return err_nomem(err);
 	options.config_path = temp;
 	code = collect_places(o, places, count, &c, err);

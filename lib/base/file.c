@@ -1,7 +1,9 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +162,35 @@ out:
 	free(temp);
 	free(folder);
 	return code;
+}
+
+/* "<name>.<pid>.tmp" of a process that is gone. */
+static bool is_left_over(const char *name, const char *prefix)
+{
+	const char *tail = strrchr(name, '.'), *dot;
+	char *end;
+	long pid;
+
+	if (!tail || strcmp(tail, ".tmp") != 0 || strncmp(name, prefix, strlen(prefix)) != 0)
+		return false;
+	dot = memrchr(name, '.', (size_t)(tail - name));
+	if (!dot)
+		return false;
+	pid = strtol(dot + 1, &end, 10);
+	return end == tail && pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+void file_sweep(const char *folder, const char *prefix)
+{
+	DIR *dir = opendir(folder);
+	const struct dirent *e;
+
+	if (!dir)
+		return;
+	while ((e = readdir(dir)))
+		if (is_left_over(e->d_name, prefix))
+			unlinkat(dirfd(dir), e->d_name, 0);
+	closedir(dir);
 }
 
 int folder_make(const char *path, struct error *err)

@@ -25,6 +25,9 @@ int file_load(const char *path, size_t max_bytes, struct buf *out, struct error 
  * beside it (mode 0600), fsync, rename, fsync of the folder.
  */
 int file_store(const char *path, const void *bytes, size_t len_bytes, struct error *err);
+/* Removes the temporary files that file_store() left beside files whose names begin with prefix ("":
+ * all) when its process was killed. Failing to tidy up fails nothing. */
+void file_sweep(const char *folder, const char *prefix);
 
 /* Creates path and its missing parents, mode 0700, durable. An existing folder is fine. */
 int folder_make(const char *path, struct error *err);

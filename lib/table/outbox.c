@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char temporary_suffix[] = ".tmp"; /* of file_store() */
-
 void outbox_list_release(struct outbox_list *l)
 {
 	free(l->entries);
@@ -74,22 +72,6 @@ out:
 	else if (out->count > 1)
 		qsort(out->entries, out->count, sizeof(*out->entries), by_seq);
 	return code;
-}
-
-void outbox_sweep(const char *folder)
-{
-	DIR *dir = opendir(folder);
-	struct dirent *d;
-
-	if (!dir)
-		return;
-	while ((d = readdir(dir)) != NULL) {
-		size_t len = strlen(d->d_name), suffix = sizeof(temporary_suffix) - 1;
-
-		if (len > suffix && strcmp(d->d_name + len - suffix, temporary_suffix) == 0)
-			unlinkat(dirfd(dir), d->d_name, 0);
-	}
-	closedir(dir);
 }
 
 int outbox_load(const char *folder, const struct outbox_entry *e, struct buf *out,

@@ -23,8 +23,6 @@ void outbox_list_release(struct outbox_list *l);
 int outbox_list(const char *folder, const struct hash *writer, struct outbox_list *out,
 		struct error *err);
 
-/* Removes what a file_store() that was cut left behind. Nobody may be storing there. */
-void outbox_sweep(const char *folder);
 
 /* Appends the bytes of one segment. ERR_NOT_FOUND, or ERR_CORRUPT when they have not the hash
  * of its name. */

@@ -105,7 +105,7 @@ static void database_close(struct table *t)
 }
 
 /* All three files at once: an old log must never be applied to a new database. */
-static int files_remove(const char *path, struct error *err)
+int table_remove(const char *path, struct error *err)
 {
 	static const char *const endings[] = { "-wal", "-shm", "-journal", "" };
 
@@ -116,7 +116,7 @@ static int files_remove(const char *path, struct error *err)
 		if (n < 0 || (size_t)n >= sizeof(name))
 			return err_set(err, ERR_USAGE, "table %s: the path is too long", path);
 		if (unlink(name) < 0 && access(name, F_OK) == 0)
-			return err_errno(err, "remove damaged table %s", name);
+			return err_errno(err, "remove table %s", name);
 	}
 	return ERR_NONE;
 }
@@ -249,7 +249,7 @@ int table_open(const char *path, const struct id *array_id, struct table **out, 
 	if (code == ERR_CORRUPT) {
 		database_close(t);
 		t->damaged = false;
-		code = files_remove(path, err);
+		code = table_remove(path, err);
 		if (code == ERR_NONE)
 			code = open_once(t, array_id, fresh, err);
 	}
@@ -271,7 +271,7 @@ void table_close(struct table *t)
 	database_close(t);
 	/* Should this fail, the next open or replay meets the damage again. */
 	if (t->damaged)
-		files_remove(t->path, &ignored);
+		table_remove(t->path, &ignored);
 	buf_release(&t->paths.text);
 	free(t->paths.steps);
 	buf_release(&t->node_bytes);

@@ -329,7 +329,8 @@ int writer_open(const char *folder, const struct keys *k, const char *machine_id
 	code = folder_make(w->outbox_path, err);
 	if (code != ERR_NONE)
 		goto out;
-	outbox_sweep(w->outbox_path);
+	file_sweep(w->outbox_path, "");
+	file_sweep(folder, "");
 	code = find_identity(w, &home, origin, err);
 out:
 	if (lock_fd >= 0)

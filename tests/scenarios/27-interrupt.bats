@@ -98,6 +98,28 @@ stored_bytes() {
 	diff -r "$work/first" "$there"
 }
 
+@test "a get that is killed is made whole by the next one" {
+	array_of_four
+	put_first
+	signal=9 ended=137
+	there="$work/there$in"
+	calls=$(calls_of "$MRMR" get latest --to "$work/there")
+	for ((n = 1; n <= calls; n += 2)); do
+		rm -rf "$work/there"
+		mkdir -p "$there"
+		echo "mine" >"$there/1"
+		killed_at "$n" "$MRMR" get latest --to "$work/there" 2>/dev/null || [ $? -eq 137 ]
+		# What was there is as it was, or is the one that was asked for.
+		[ "$(cat "$there/1")" = mine ] || cmp "$there/1" "$work/first/1"
+		"$MRMR" -q get latest --to "$work/there"
+		# At most a temporary name is left, of the moment before a rename.
+		run rsync -aAXHcn --delete --exclude '.mrmr-*.tmp' --itemize-changes "$work/first/" "$there/"
+		[ "$status" -eq 0 ]
+		echo "killed before call $n, $(cat "$work/call"): $output"
+		[ "$output" = "" ]
+	done
+}
+
 @test "key, add and init commands, by SIGINT, are as before or done" {
 	array_of_four
 	put_first

@@ -53,9 +53,13 @@ same() { # snapshot folder
 }
 
 no_damage() {
-	local code=0
+	local code=0 left
 	"$MRMR" scrub >"$work/said" 2>&1 || code=$?
 	[ "$code" -eq 0 ] || { cat "$work/said"; return 1; }
+	# What the killed run left half-written is gone by now.
+	left=$(find d? config state/*.* "state/$(jq -r .array_id config/default.json)" \
+		-name '*.tmp' -o -path '*/~tmp/*' 2>/dev/null || true)
+	[ -z "$left" ] || { echo "left: $left"; return 1; }
 }
 
 # ---- what tests may say anew ----

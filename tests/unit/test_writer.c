@@ -877,7 +877,7 @@ static void what_is_no_segment_is_left_out_of_the_outbox(void **state)
 	char temporary[SEGMENT_NAME_BYTES + 64];
 	struct error err;
 
-	snprintf(temporary, sizeof(temporary), "%s.123.tmp", outbox_path(folder, sign(w)));
+	snprintf(temporary, sizeof(temporary), "%s.99999999.tmp", outbox_path(folder, sign(w)));
 	store(temporary, "half", 4);
 	store(temp_path(folder, "outbox/notes"), "", 0);
 	assert_int_equal(writer_outbox(w, walk_each, &walk, &err), ERR_NONE);
