@@ -4,6 +4,7 @@
  */
 #include "base/bytes.h"
 #include "tests/support/calls.h"
+#include "tests/support/noise.h"
 #include "tests/support/place.h"
 
 #include <setjmp.h>
@@ -13,6 +14,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#define RANGES 500000 /* read from each kind of drive */
 
 /* Bytes that differ at every place of an object and between objects. */
 static uint8_t *pattern(size_t len_bytes, uint64_t seed)
@@ -255,6 +258,29 @@ static void ranges_are_exact_at_every_boundary(void **state)
 	free(got);
 }
 
+/* a million over the kinds of drive. */
+static void ranges_anywhere_are_exact(void **state)
+{
+	const size_t size = 300007;
+	uint8_t *bytes = pattern(size, 6), got[512];
+	struct drive *d = place_open(state);
+	struct noise noise = {22};
+	struct error err;
+
+	assert_int_equal(d->driver->put(d, "o", bytes, size, &err), ERR_NONE);
+	assert_int_equal(call_sync(d), ERR_NONE);
+	for (unsigned i = 0; i < RANGES; i++) {
+		size_t len = (size_t)noise_below(&noise, sizeof(got) + 1);
+		size_t offset = (size_t)noise_below(&noise, size - len + 1);
+
+		if (call_get(d, "o", offset, got, len) != ERR_NONE ||
+		    memcmp(got, bytes + offset, len) != 0)
+			fail_msg("%zu bytes from %zu on", len, offset);
+	}
+	call_close(d);
+	free(bytes);
+}
+
 static void a_range_past_the_end_is_corrupt(void **state)
 {
 	struct drive *d = place_open(state);
@@ -341,6 +367,7 @@ int main(void)
 		ON_A_PLACE(equal_bytes_of_another_host_under_the_name_are_as_good),
 		ON_A_PLACE(other_bytes_of_another_host_under_the_name_are_not_replaced),
 		ON_A_PLACE(ranges_are_exact_at_every_boundary),
+		ON_A_PLACE(ranges_anywhere_are_exact),
 		ON_A_PLACE(a_range_past_the_end_is_corrupt),
 		ON_A_PLACE(bad_names_are_refused_by_every_call),
 		ON_A_PLACE(odd_but_good_names_are_taken),

@@ -140,6 +140,38 @@ static void any_range_of_any_object_is_read_without_it(void **state)
 	free(out);
 }
 
+/* */
+static void small_ranges_anywhere_are_exact_whatever_is_lost(void **state)
+{
+	static const uint64_t lens[] = {30011, 7000, 0, 29001, 1};
+	struct noise noise = {22};
+	uint8_t out[128];
+	struct group g;
+
+	(void)state;
+	group_make(&g, 5, 3, lens, 13);
+	for (unsigned t = 0; t < 300000; t++) {
+		unsigned wanted = (unsigned)noise_below(&noise, 8), count;
+		unsigned drop = (unsigned)noise_below(&noise, 3);
+		uint64_t length = g.objects[wanted].len_bytes;
+		size_t len = (size_t)noise_below(&noise, (length < 128 ? length : 128) + 1);
+		uint64_t offset = noise_below(&noise, length - len + 1);
+		struct group_object objects[OBJECTS_MAX];
+		struct error err;
+
+		count = others(&g, wanted, objects);
+		for (; drop > 0; drop--) {
+			count--;
+			objects[noise_below(&noise, count + 1)] = objects[count];
+		}
+		if (read_range(&g, objects, count, wanted, offset, out, len, &err) != ERR_NONE ||
+		    memcmp(out, g.stored[wanted].bytes + offset, len) != 0)
+			fail_msg("%zu bytes from %llu on of object %u", len,
+				 (unsigned long long)offset, wanted);
+	}
+	group_release(&g);
+}
+
 static void members_are_read_first_in_the_order_given_and_no_more_than_k(void **state)
 {
 	static const uint64_t lens[] = {1000, 1000, 1000, 1000};
@@ -553,6 +585,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_range_of_any_object_is_read_without_it),
+		cmocka_unit_test(small_ranges_anywhere_are_exact_whatever_is_lost),
 		cmocka_unit_test(members_are_read_first_in_the_order_given_and_no_more_than_k),
 		cmocka_unit_test(a_read_that_fails_is_replaced_and_the_object_marked),
 		cmocka_unit_test(fewer_than_k_readable_objects_are_lost_with_the_cause),
