@@ -112,6 +112,7 @@ int open_array(struct invocation *inv, unsigned flags, struct opened *o, struct 
 	o->options.writing = flags & OPEN_WRITE;
 	o->options.tolerate_rollback = flags & OPEN_MENDS;
 	o->options.heals_forks = flags & OPEN_HEALS;
+	o->options.checks_table = flags & OPEN_HEALS;
 	o->options.locked = flags & OPEN_LOCKED;
 	code = array_open(&o->options, a, err);
 	if (code == ERR_NONE && (*a)->table_fresh && !(flags & OPEN_LOCKED))

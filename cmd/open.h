@@ -14,7 +14,7 @@ enum open_flags {
 	OPEN_READ = 0,
 	OPEN_WRITE = 1,	     /* the command changes something: safety brakes apply */
 	OPEN_MENDS = 2,	     /* it may go on with a drive that was rolled back */
-	OPEN_HEALS = 8,	     /* it ends forks */
+	OPEN_HEALS = 8,	     /* it ends forks, and looks through the local table */
 	OPEN_LOCKED = 4,     /* no key is asked for: see array_options.locked */
 };
 

@@ -373,12 +373,29 @@ int array_refresh(struct array *a, struct error *err)
 
 /* ---- open and close ---- */
 
+static int open_table(struct array *a, struct error *err)
+{
+	char *path = array_state_file(a, "table.sqlite");
+	struct error damage;
+	int code;
+
+	if (!path)
+		return err_nomem(err);
+	code = table_open(path, &a->config.array_id, &a->table, &a->table_fresh, err);
+	if (code == ERR_NONE && a->options.checks_table &&
+	    table_check(a->table, &damage) == ERR_CORRUPT) {
+		table_close(a->table); /* which removes it */
+		code = table_open(path, &a->config.array_id, &a->table, &a->table_fresh, err);
+	}
+	free(path);
+	return code;
+}
+
 int array_open_state(struct array *a, struct error *err)
 {
 	char hex[ID_HEX_BYTES];
 	struct config_drive entry = { .name = "" };
 	struct drive_options options = { .make_root = true, .temp_tag = a->temp_tag };
-	char *table_path;
 	int code;
 
 	hex_encode(a->config.array_id.b, ID_BYTES, hex);
@@ -390,13 +407,8 @@ int array_open_state(struct array *a, struct error *err)
 	if (code == ERR_NONE)
 		code = a->options.open_drive(a->options.open_drive_ctx, &entry, &options,
 					     &a->mirror, err);
-	if (code == ERR_NONE) {
-		table_path = array_state_file(a, "table.sqlite");
-		code = table_path ? table_open(table_path, &a->config.array_id, &a->table,
-					       &a->table_fresh, err)
-				  : err_nomem(err);
-		free(table_path);
-	}
+	if (code == ERR_NONE)
+		code = open_table(a, err);
 	return code == ERR_NONE ? code : err_wrap(err, "state folder %s", a->state_path);
 }
 

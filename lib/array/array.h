@@ -86,6 +86,7 @@ struct array_options {
 	bool writing;		   /* the command will write: safety brakes stop it */
 	bool locked; /* without keys: only array_slots() and what the table knew can be asked */
 	bool heals_forks;	   /* scrub: it goes on when one writer has two histories */
+	bool checks_table;	   /* scrub: the whole local table is read, and made anew if damaged */
 	bool tolerate_rollback;	   /* scrub, rebuild: they mend what a rolled-back drive lacks, and
 				    * damaged markers */
 	bool without_journal;	   /* scan: the drives have no journal; it is made anew */

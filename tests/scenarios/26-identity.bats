@@ -91,6 +91,22 @@ everything() {
 	[ "$(writers)" -eq 1 ]
 }
 
+@test "scrub finds damage in the local table that nothing else has met" {
+	more a
+	table=$(echo state/*/table.sqlite)
+	pages=$(($(stat -c %s "$table") / 8192))
+	for page in 2 $((pages / 2)) $((pages - 1)); do
+		head -c 8192 /dev/urandom | dd of="$table" bs=8192 seek=$page conv=notrunc status=none
+		rm -f "$table"-wal "$table"-shm
+		run --separate-stderr "$MRMR" scrub
+		[ "$status" -eq 0 ]
+		[ "$stderr" = "$note" ]
+		run --separate-stderr "$MRMR" scrub
+		[ "$stderr" = "" ]
+		restores latest in
+	done
+}
+
 @test "a state folder restored from a backup goes on as a new writer, and every snapshot is there" {
 	cp -a state backup
 	more a
