@@ -225,6 +225,7 @@ swept() {
 	LD_PRELOAD=$shim KILL_AT=$((calls / 2)) KILL_SIGNAL=19 "$MRMR" put "$in" >"$work/put.said" 2>&1 3>&- &
 	pid=$!
 	while ! grep -q '^State:.T' /proc/$pid/status; do
+		kill -0 "$pid" || { cat "$work/put.said"; return 1; }
 		sleep 0.05
 	done
 	sleep 1.1

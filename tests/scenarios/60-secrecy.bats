@@ -107,6 +107,7 @@ stop_a_put() {
 	LD_PRELOAD=$shim KILL_AT=60 KILL_SIGNAL=19 "$MRMR" put in 9<pass >said 2>&1 3>&- &
 	pid=$!
 	while ! grep -q '^State:.T' "/proc/$pid/status"; do
+		kill -0 "$pid" || { cat said; return 1; }
 		sleep 0.05
 	done
 }
@@ -134,6 +135,7 @@ stop_a_put() {
 	[ "$("$BASH" -c 'MRMR_PASSPHRASE=canary-passphrase "$MRMR" snapshots' | wc -l)" -eq 4 ]
 }
 
+# bats test_tags=plain
 @test "a crash leaves no core, and the state folder no plain text of contents or keys" {
 	array_of_three
 	echo canary-passphrase >pass
