@@ -71,6 +71,20 @@ static bool list_leading(struct crawl *c)
 	return true;
 }
 
+/* A root below another one is met by nobody when it is not there. */
+static void note_missing_roots(struct crawl *c)
+{
+	size_t first, end;
+
+	roots_below(c->roots, c->path.data, c->path.len_bytes, &first, &end);
+	for (size_t i = first; i < end; i++) {
+		const char *name = c->roots->paths[i] + c->path.len_bytes + 1;
+
+		if (!listing_find(&c->listing, name, strcspn(name, "/")))
+			add_errno_note(c, name, "stat", ENOENT);
+	}
+}
+
 /* If one of the tags is there, the folder is bare but for the tag. */
 static bool apply_tags(struct crawl *c)
 {
@@ -116,6 +130,8 @@ bool sift_list(struct crawl *c, bool *unreadable)
 	if (code != ERR_NONE) {
 		*unreadable = true;
 		add_note(c, NOTE_ERROR, NULL, err.message);
+	} else if (f->leads) {
+		note_missing_roots(c);
 	}
 	return apply_tags(c);
 }

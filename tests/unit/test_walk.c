@@ -172,6 +172,22 @@ static void a_missing_root_is_noted_and_none_at_all_is_an_error(void **state)
 	free(paths[1]);
 }
 
+static void a_missing_root_below_another_one_is_noted_too(void **state)
+{
+	struct walked *p = *state;
+	char *paths[4] = {strdup(temp_path(p->path, "in")), strdup(temp_path(p->path, "in/gone")),
+			  strdup(temp_path(p->path, "in/sub/x/y")),
+			  strdup(temp_path(p->path, "in/here"))};
+
+	tree_file(p->fd, "in/here", "");
+	tree_file(p->fd, "in/sub/file", "");
+	walked_roots(p, (const char *const *)paths, 4, NULL);
+	assert_string_equal(walked_notes(p), "error /in/gone: stat: No such file or directory\n"
+					     "error /in/sub/x/y: stat: No such file or directory\n");
+	for (unsigned i = 0; i < 4; i++)
+		free(paths[i]);
+}
+
 static void links_are_followed_on_the_way_to_a_root_only(void **state)
 {
 	struct walked *p = *state;
@@ -345,6 +361,7 @@ int main(void)
 		T(a_relative_path_counts_from_the_current_folder),
 		T(a_series_names_its_roots_sorted_each_once_and_with_its_nul),
 		T(a_missing_root_is_noted_and_none_at_all_is_an_error),
+		T(a_missing_root_below_another_one_is_noted_too),
 		T(links_are_followed_on_the_way_to_a_root_only),
 		T(what_patterns_exclude_is_not_entered),
 		T(a_tagged_folder_keeps_only_its_tag),
