@@ -176,10 +176,12 @@ any_one_may_go() {
 
 @test "a new drive that is too small takes what it has room for, and the others the rest" {
 	mkdir n4
-	small size=1200k n4
+	small size=1500k n4
 	make_array 1 d1 d2 d3 d4
 	head -c 6000000 /dev/urandom >in/new
 	"$MRMR" put in
+	# The new drive takes the place of the lost one, its reserve too.
+	"$MRMR" set d4.reserve=400K
 	rm -r d4
 	run "$MRMR" rebuild d4 --onto n4
 	[ "$status" -eq 0 ]
