@@ -77,60 +77,121 @@ static int set_aside(struct array *a, struct array_drive *d, const struct listed
 	return ERR_NONE;
 }
 
-static int inspect_segment(struct array *a, struct array_drive *d, const struct journals *l,
-			   size_t item, bool repair, struct scrub_drive *result, struct error *err)
+/* Whether the drive has to have the segment itself, where it is not. What it never had is owed to it,
+ * and sent with the next journals. */
+static bool is_missed(struct array *a, const struct array_drive *d, const struct journals *l,
+		      size_t item)
+{
+	const struct segment_name *s = &l->items[item].parts;
+
+	return !is_covered(l, item, (unsigned)(d - a->drives)) &&
+	       (d->presence == DRIVE_ROLLED_BACK || clock_seq(&d->holds, &s->writer) >= s->last);
+}
+
+/* ERR_NONE when all is well with the segment on this drive. */
+static int check_segment(struct array *a, struct array_drive *d, const struct journals *l,
+			 size_t item, struct scrub_drive *counted, struct error *err)
+{
+	const struct listed_segment *s = &l->items[item];
+	struct buf bytes = { 0 };
+	int code;
+
+	if (!journals_has(l, item, (unsigned)(d - a->drives)))
+		return is_missed(a, d, l, item)
+			       ? err_set(err, ERR_NOT_FOUND, "%s: missing", s->name)
+			       : ERR_NONE;
+	code = object_get(d->handle, s->name, SEGMENT_STORED_MAX, &bytes, err);
+	if (counted) {
+		counted->objects++;
+		counted->bytes += bytes.len_bytes;
+	}
+	buf_release(&bytes);
+	return code;
+}
+
+static int mend_segment(struct array *a, struct array_drive *d, const struct journals *l,
+			size_t item, bool repair, struct scrub_drive *result, struct error *err)
 {
 	unsigned place = (unsigned)(d - a->drives), from;
 	const struct listed_segment *s = &l->items[item];
-	bool listed = journals_has(l, item, place), covered = is_covered(l, item, place), elsewhere;
 	struct buf bytes = { 0 };
 	struct error why;
-	int code;
+	int code = check_segment(a, d, l, item, NULL, &why);
+	bool elsewhere;
 
-	if (!listed && covered)
-		return ERR_NONE;
-	if (listed) {
-		code = object_get(d->handle, s->name, SEGMENT_STORED_MAX, &bytes, &why);
-		result->objects++;
-		result->bytes += bytes.len_bytes;
-	} else {
-		code = err_set(&why, ERR_NOT_FOUND, "%s: missing", s->name);
-	}
 	if (code == ERR_NOMEM)
 		*err = why;
 	if (code == ERR_NONE || code == ERR_NOMEM)
-		goto out;
+		return code;
 	elsewhere = journals_load(a, l, item, &bytes, &from, err) == ERR_NONE;
-	if (!listed && !elsewhere) {
-		code = ERR_NONE;
-		goto out;
+	if (!elsewhere && !journals_has(l, item, place)) {
+		buf_release(&bytes);
+		return ERR_NONE;
 	}
 	tell_damage(a, d, why.message);
 	result->damaged++;
 	if (repair && elsewhere)
 		code = put_back(d, s->name, &bytes, result, err);
 	else if (repair && code == ERR_CORRUPT)
-		code = set_aside(a, d, s, covered, result, err);
+		code = set_aside(a, d, s, is_covered(l, item, place), result, err);
 	else
 		code = ERR_NONE;
 	/* What cannot be written stays damaged. */
 	if (code != ERR_NONE)
 		tell_damage(a, d, err->message);
-	code = ERR_NONE;
-out:
 	buf_release(&bytes);
+	return ERR_NONE;
+}
+
+static int compare_names(const void *x, const void *y)
+{
+	return strcmp(x, y);
+}
+
+struct suspects {
+	char (*names)[SEGMENT_NAME_BYTES];
+	size_t count, cap;
+};
+
+static int find_suspects(struct array *a, struct array_drive *d, struct suspects *out,
+			 struct scrub_drive *result, struct error *err)
+{
+	struct journals l = { 0 };
+	struct error why;
+	int code = journals_read(a, &l, err);
+
+	for (size_t i = 0; i < l.count && code == ERR_NONE; i = journals_next(&l, i)) {
+		if (check_segment(a, d, &l, i, result, &why) == ERR_NONE)
+			continue;
+		if (grow(&out->names, &out->cap, out->count + 1, sizeof(*out->names)))
+			memcpy(out->names[out->count++], l.items[i].name, SEGMENT_NAME_BYTES);
+		else
+			code = err_nomem(err);
+	}
+	journals_release(&l);
 	return code;
 }
 
+/* Twice: another host may have merged what was listed first, and deleted it. */
 int inspect_journal(struct array *a, struct array_drive *d, bool repair,
 		    struct scrub_drive *result, struct error *err)
 {
+	struct suspects suspects = { 0 };
 	struct journals l = { 0 };
-	int code = d->record.journal ? journals_read(a, &l, err) : ERR_NONE;
+	int code = d->record.journal ? find_suspects(a, d, &suspects, result, err) : ERR_NONE;
 
-	for (size_t i = 0; i < l.count && code == ERR_NONE; i = journals_next(&l, i))
-		code = inspect_segment(a, d, &l, i, repair, result, err);
+	if (code != ERR_NONE || suspects.count == 0)
+		goto out;
+	qsort(suspects.names, suspects.count, sizeof(*suspects.names), compare_names);
+	code = journals_read(a, &l, err);
+	for (size_t i = 0; i < l.count && code == ERR_NONE; i = journals_next(&l, i)) {
+		if (bsearch(l.items[i].name, suspects.names, suspects.count,
+			    sizeof(*suspects.names), compare_names))
+			code = mend_segment(a, d, &l, i, repair, result, err);
+	}
 	journals_release(&l);
+out:
+	free(suspects.names);
 	return code;
 }
 

@@ -69,6 +69,27 @@ static int scrub_drive_objects(struct scrubbing *s, unsigned i, struct error *er
 	return inspect_drive(s->a, d, s->pool, s->o->counters, result, &s->damage, &s->strays, err);
 }
 
+/* What another host superseded and deleted meanwhile is not missed. */
+static int forget_superseded(struct scrubbing *s, struct error *err)
+{
+	size_t kept = 0;
+	int code = s->damage.count > 0 ? array_pull(s->a, err) : ERR_NONE;
+
+	for (size_t i = 0; i < s->damage.count && code == ERR_NONE; i++) {
+		struct damage *d = &s->damage.items[i];
+		struct hash sha256;
+
+		if (object_name_hash(d->object.name, &sha256) &&
+		    !table_knows_object(s->a->table, &sha256))
+			s->r->drives[d->drive - s->a->drives].damaged--;
+		else
+			s->damage.items[kept++] = *d;
+	}
+	if (code == ERR_NONE)
+		s->damage.count = kept;
+	return code;
+}
+
 /* ---- repair ---- */
 
 /* The damaged objects of one group. */
@@ -273,6 +294,8 @@ int scrub(struct array *a, const struct scrub_options *o, struct scrub_result *r
 		if (scrub_chooses(o, &a->drives[i]) && can_scrub(&a->drives[i]))
 			code = scrub_drive_objects(&s, i, err);
 	}
+	if (code == ERR_NONE)
+		code = forget_superseded(&s, err);
 	if (code == ERR_NONE && o->repair)
 		code = repair_all(&s, err);
 	if (code == ERR_NONE && o->repair)

@@ -62,3 +62,69 @@ ids_on() {
 		[[ "$output" == *optimal* ]]
 	done
 }
+
+@test "both put in loops while one of them scrubs and the other looks: nothing is missed, nothing damaged" {
+	mv config config-a
+	mv state state-a
+	on b recover d1 d2 d3
+	loop_of() {
+		local i
+		for ((i = 0; i < 12; i++)); do
+			head -c 80000 /dev/urandom >"in-$1/noise-$i"
+			echo "$1 $i" >"in-$1/letter"
+			on "$1" put --host "$1" --series "of-$1" "in-$1" || return 1
+		done
+	}
+	loop_of a >said-a 2>&1 &
+	a=$!
+	loop_of b >said-b 2>&1 &
+	b=$!
+	scrubs=0
+	while kill -0 $a 2>/dev/null || kill -0 $b 2>/dev/null; do
+		run on b scrub
+		echo "$output"
+		[ "$status" -eq 0 ]
+		on a status >/dev/null || [ $? -eq 20 ] # a commit was on its way to some drive
+		on a -q get latest --host a --to out.then
+		scrubs=$((scrubs + 1))
+	done
+	wait $a || { cat said-a; return 1; }
+	wait $b || { cat said-b; return 1; }
+	[ "$scrubs" -ge 2 ]
+	[ "$(cat said-a said-b | grep -c warning)" -eq 0 ]
+	for host in a b; do
+		for series in a b; do
+			on $host -q get latest --series of-$series --host $series --to "out-$host-$series"
+			diff -r "in-$series" "out-$host-$series$PWD/in-$series"
+		done
+		rm state-$host/*/table.sqlite*
+		[ "$(ids_on $host | wc -l)" -eq 24 ]
+	done
+	run on a scrub --no-repair
+	[ "$status" -eq 0 ]
+}
+
+@test "one host adds a drive and changes keys while the other puts: both agree afterwards" {
+	mv config config-a
+	mv state state-a
+	on b recover d1 d2 d3
+	mkdir d4
+	puts_of b >said-b 2>&1 &
+	b=$!
+	on a add d4
+	on a key add --key-file key2
+	on a set d2.max=1G
+	wait $b || { cat said-b; return 1; }
+	on a put --host a --series of-a in-a
+	for host in a b; do
+		[ "$(on $host --json drives 2>/dev/null | jq -r 'select(.name) | "\(.name) \(.max_bytes)"' |
+			tr '\n' ' ')" = "d1 0 d2 1073741824 d3 0 d4 0 " ]
+		[ "$(on $host key list | wc -l)" -eq 3 ]
+	done
+	# Host b has no way to the new drive, and says so.
+	run on b put --host b --series of-b in-b
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"drive d4 is left out: absent: this host's config has no way to it"* ]]
+	MRMR_KEY_FILE=$PWD/key2 on b -q get latest --series of-b --host b --to out-b 2>/dev/null
+	diff -r in-b "out-b$PWD/in-b"
+}
