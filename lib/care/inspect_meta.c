@@ -77,6 +77,12 @@ static int set_aside(struct array *a, struct array_drive *d, const struct listed
 	return ERR_NONE;
 }
 
+/* Whether the last listing has what is on the drive. */
+static bool is_listed(const struct array_drive *d)
+{
+	return d->presence == DRIVE_PRESENT || d->presence == DRIVE_ROLLED_BACK;
+}
+
 /* Whether the drive has to have the segment itself, where it is not. What it never had is owed to it,
  * and sent with the next journals. */
 static bool is_missed(struct array *a, const struct array_drive *d, const struct journals *l,
@@ -84,7 +90,7 @@ static bool is_missed(struct array *a, const struct array_drive *d, const struct
 {
 	const struct segment_name *s = &l->items[item].parts;
 
-	return !is_covered(l, item, (unsigned)(d - a->drives)) &&
+	return is_listed(d) && !is_covered(l, item, (unsigned)(d - a->drives)) &&
 	       (d->presence == DRIVE_ROLLED_BACK || clock_seq(&d->holds, &s->writer) >= s->last);
 }
 

@@ -230,6 +230,20 @@ static int repair_all(struct scrubbing *s, struct error *err)
 
 /* ---- the whole ---- */
 
+/* What could not be read to the end may be damaged still. */
+static void drop_unreachable(struct scrubbing *s)
+{
+	for (unsigned i = 0; i < s->a->count; i++) {
+		const struct array_drive *d = &s->a->drives[i];
+
+		if (!s->r->drives[i].scrubbed || can_scrub(d))
+			continue;
+		s->r->drives[i].scrubbed = false;
+		array_tell(s->a, TELL_WARNING, "drive %s is not scrubbed to the end: %s: %s", d->name,
+			   presence_word(d->presence), d->why);
+	}
+}
+
 static void add_scrub_records(struct scrubbing *s)
 {
 	for (unsigned i = 0; i < s->a->count; i++) {
@@ -303,6 +317,7 @@ int scrub(struct array *a, const struct scrub_options *o, struct scrub_result *r
 	if (code == ERR_NONE && o->repair)
 		code = sweep_orphans(a, &s.strays, o->grace_s, r, &s.records, err);
 	if (code == ERR_NONE) {
+		drop_unreachable(&s);
 		add_scrub_records(&s);
 		/* When all were rolled back for good there is none to say it to: the result does. */
 		if (o->repair && (array_usable_count(a) > 0 || r->damaged == r->repaired))
