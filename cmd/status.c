@@ -2,6 +2,7 @@
 
 #include "array/health.h"
 #include "base/units.h"
+#include "cmd/capacity.h"
 #include "cmd/columns.h"
 #include "cmd/commands.h"
 #include "cmd/open.h"
@@ -326,25 +327,6 @@ static int print_drives(struct status *s, struct error *err)
 	return columns_print(&c, s->inv->out, 2, err);
 }
 
-static void print_capacity(struct status *s)
-{
-	char usable[UNIT_TEXT_BYTES], left[UNIT_TEXT_BYTES], idle[UNIT_TEXT_BYTES];
-
-	const char *back = s->health.absent > 0 ? ", more when all are back" : "";
-
-	size_text(s->capacity.usable_bytes, usable);
-	size_text(s->capacity.free_bytes, left);
-	size_text(s->capacity.idle_bytes, idle);
-	if (!s->capacity.known)
-		out_line(s->inv->out, "capacity: unknown: not all drives tell their size");
-	else
-		out_line(s->inv->out, "capacity: %s of data with the drives at hand, %s of it free%s",
-			 usable, left, back);
-	if (s->capacity.known && s->capacity.idle_bytes > s->capacity.usable_bytes / 100)
-		out_line(s->inv->out, "          %s can never be protected: too few other drives are as "
-				      "large; a further drive helps", idle);
-}
-
 static void print_shared(struct status *s)
 {
 	for (size_t i = 0; i < json_array_size(s->shared); i++) {
@@ -385,12 +367,9 @@ static void print_json(struct status *s)
 			     (json_int_t)(h->bytes_lost + s->lost.bytes), "rows_owed",
 			     (json_int_t)h->owed_rows, "spare", h->least_spare, "promise_kept",
 			     h->promise_kept, "fork", s->a->fork_found));
-	json_object_update_new(o, json_pack("{s:I, s:b, s:I, s:I, s:I, s:o, s:O}", "blocks_gone",
-					    (json_int_t)s->lost.unknown_blocks, "capacity_known",
-					    s->capacity.known, "capacity_bytes",
-					    (json_int_t)s->capacity.usable_bytes, "capacity_free_bytes",
-					    (json_int_t)s->capacity.free_bytes, "capacity_idle_bytes",
-					    (json_int_t)s->capacity.idle_bytes, "drives", drives,
+	capacity_add_json(&s->capacity, o);
+	json_object_update_new(o, json_pack("{s:I, s:o, s:O}", "blocks_gone",
+					    (json_int_t)s->lost.unknown_blocks, "drives", drives,
 					    "shared_domains", s->shared));
 	out_json(s->inv->out, o);
 }
@@ -412,7 +391,7 @@ static int tell(struct status *s, struct error *err)
 	print_list(s, "status:", s->meaning);
 	print_list(s, "action:", s->action);
 	code = print_drives(s, err);
-	print_capacity(s);
+	capacity_print(&s->capacity, s->inv->out, s->health.absent == 0);
 	print_shared(s);
 	return code;
 }

@@ -329,6 +329,7 @@ static void take_row(struct array_drive *d, const struct table_drive *row)
 	d->id = row->record.id;
 	snprintf(d->name, sizeof(d->name), "%s", row->record.name);
 	d->used_bytes = row->used_bytes;
+	d->row_bytes = row->row_bytes;
 	d->last_scrub_s = row->last_scrub_s;
 	d->damaged_ever = row->damaged;
 	d->repaired_ever = row->repaired;

@@ -56,6 +56,7 @@ struct array_drive {
 	struct clock holds;	   /* of every writer: how far it has the journal without a gap */
 	bool behind;		   /* it lacks segments that others hold */
 	uint64_t used_bytes;	   /* what the journals place there */
+	uint64_t row_bytes;	   /* of that, rows and copies; as of the last refresh */
 	atomic_bool poisoned;	   /* a write failed: nothing more is written in this process */
 	atomic_ullong damaged;	   /* objects found bad by reading, in this process */
 	int64_t last_scrub_s;

@@ -23,6 +23,11 @@ static uint64_t reserve_of(const struct array *a, const struct array_drive *d, u
 	return blocks > share ? blocks : share;
 }
 
+bool place_knows_size(const struct array_drive *d)
+{
+	return d->about.total_bytes > 0 || d->record.max_bytes > 0;
+}
+
 static bool shares_space(const struct array_drive *d, const struct array_drive *with)
 {
 	return d == with || (d->about.space != 0 && d->about.space == with->about.space);

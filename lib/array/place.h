@@ -29,6 +29,9 @@ struct alloc_policy place_policy(const struct array *a);
  * equal parts of what is free there. */
 void place_view(struct array *a, struct alloc_drive *out);
 
+/* Whether anything bounds what the allocator takes for the size of d. */
+bool place_knows_size(const struct array_drive *d);
+
 /* What drive d may take still, as the allocator sees it; it need not be a member yet. */
 uint64_t place_free_bytes(struct array *a, const struct array_drive *d);
 

@@ -64,12 +64,6 @@ static int count_name(void *ctx, const char *name, struct error *err)
 	return 0;
 }
 
-/* Whether anything bounds what the allocator takes for its size. */
-static bool knows_space(const struct array_drive *d)
-{
-	return d->about.total_bytes > 0 || d->record.max_bytes > 0;
-}
-
 int standing_of(struct array *a, unsigned i, struct drive_standing *out, struct error *err)
 {
 	const struct array_drive *d = &a->drives[i];
@@ -86,7 +80,7 @@ int standing_of(struct array *a, unsigned i, struct drive_standing *out, struct 
 		      d->presence == DRIVE_REFUSED ||
 		      (d->record.state == DRIVE_LOST && d->used_bytes > 0);
 	out->used_bytes = d->used_bytes;
-	out->knows_space = d->presence == DRIVE_PRESENT && knows_space(d);
+	out->knows_space = d->presence == DRIVE_PRESENT && place_knows_size(d);
 	out->free_bytes = view[i].free_bytes;
 	out->errors = d->unrepaired;
 	if (d->record.journal && d->presence == DRIVE_PRESENT)
@@ -95,60 +89,6 @@ int standing_of(struct array *a, unsigned i, struct drive_standing *out, struct 
 		code = table_garbage(a->table, &d->id, count_name, &out->owed_deletions, err);
 	free(view);
 	return code;
-}
-
-/* ---- capacity ---- */
-
-/* The least size that each drive could be cut to without the array holding less. */
-static uint64_t least_cap(struct alloc_drive *view, unsigned count,
-			  const struct alloc_policy *policy, uint64_t usable_bytes)
-{
-	struct alloc_drive cut[DRIVES_MAX];
-	uint64_t low = 0, high = 0;
-
-	for (unsigned i = 0; i < count; i++) {
-		if (view[i].usable && view[i].size_bytes > high)
-			high = view[i].size_bytes;
-	}
-	while (low < high) {
-		uint64_t cap = low + (high - low) / 2;
-
-		memcpy(cut, view, count * sizeof(*cut));
-		for (unsigned i = 0; i < count; i++) {
-			if (cut[i].size_bytes > cap)
-				cut[i].size_bytes = cap;
-		}
-		if (alloc_policy_bytes(cut, count, policy) >= usable_bytes)
-			high = cap;
-		else
-			low = cap + 1;
-	}
-	return low;
-}
-
-int capacity_of(struct array *a, struct capacity *out, struct error *err)
-{
-	struct alloc_policy policy = place_policy(a);
-	struct alloc_drive *view = calloc(a->count ? a->count : 1, sizeof(*view));
-	uint64_t cap;
-
-	memset(out, 0, sizeof(*out));
-	if (!view)
-		return err_nomem(err);
-	place_view(a, view);
-	out->known = true;
-	for (unsigned i = 0; i < a->count; i++)
-		out->known = out->known && (!view[i].usable || knows_space(&a->drives[i]));
-	out->usable_bytes = alloc_policy_bytes(view, a->count, &policy);
-	cap = least_cap(view, a->count, &policy, out->usable_bytes);
-	for (unsigned i = 0; i < a->count; i++) {
-		if (view[i].usable && view[i].size_bytes > cap)
-			out->idle_bytes += view[i].size_bytes - cap;
-		view[i].size_bytes = view[i].free_bytes;
-	}
-	out->free_bytes = alloc_policy_bytes(view, a->count, &policy);
-	free(view);
-	return ERR_NONE;
 }
 
 /* ---- what fails together ---- */

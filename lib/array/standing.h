@@ -1,6 +1,5 @@
 /*
- * Standing: how each drive is in the words that users know, what the array can hold, and what fails
- * together. By the journals and what array_open() saw: nothing is read from drives.
+ * Standing: how each drive is in the words that users know, and what fails together. By the journals and what array_open() saw: nothing is read from drives.
  */
 #ifndef MRMR_ARRAY_STANDING_H
 #define MRMR_ARRAY_STANDING_H
@@ -31,14 +30,6 @@ struct drive_standing {
 
 /* Of drive i of the array. O(objects to be deleted there). */
 int standing_of(struct array *a, unsigned i, struct drive_standing *out, struct error *err);
-
-struct capacity {
-	bool known;	       /* all usable drives tell their size, or are limited */
-	uint64_t usable_bytes; /* of data, parity taken off, with the usable drives */
-	uint64_t free_bytes;   /* how much more data fits now */
-	uint64_t idle_bytes;   /* room that no group can use: too few other drives have as much */
-};
-int capacity_of(struct array *a, struct capacity *out, struct error *err);
 
 /* Drives in one domain: one failure takes them all. */
 struct shared_domain {

@@ -87,6 +87,7 @@ struct table_drive {
 	uint64_t damaged, repaired; /* sums over all scrub records */
 	uint64_t unrepaired;	    /* what the last one found and did not repair */
 	uint64_t used_bytes;	    /* blocks and rows the journals place there */
+	uint64_t row_bytes;	    /* of these, rows and copies */
 	uint64_t objects;
 };
 /* Every drive ever known, by name. Caller: table_drives_free(). */

@@ -222,9 +222,10 @@ static int load_scrubs(struct table *t, struct table_drive *d, int64_t number, s
 static int load_use(struct table *t, struct table_drive *d, int64_t number, struct error *err)
 {
 	struct query q =
-		query_of(t, "SELECT sum(len), count(*) FROM"
-			    " (SELECT len FROM block WHERE drive = ?1 AND drive > 0"
-			    " UNION ALL SELECT len FROM row WHERE drive = ?1 AND present = 1)");
+		query_of(t, "SELECT sum(len), count(*), sum(row_len) FROM"
+			    " (SELECT len, 0 AS row_len FROM block WHERE drive = ?1 AND drive > 0"
+			    " UNION ALL"
+			    " SELECT len, len FROM row WHERE drive = ?1 AND present = 1)");
 	bool row;
 	int code;
 
@@ -233,6 +234,7 @@ static int load_use(struct table *t, struct table_drive *d, int64_t number, stru
 	if (code == ERR_NONE && row) {
 		d->used_bytes = (uint64_t)column_int(&q, 0);
 		d->objects = (uint64_t)column_int(&q, 1);
+		d->row_bytes = (uint64_t)column_int(&q, 2);
 	}
 	return query_end(&q, code, err);
 }

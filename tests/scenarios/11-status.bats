@@ -207,6 +207,32 @@ true
 	[ "$(jq -r '.shared_domains[].groups_lost' <<<"$output")" -ge 1 ]
 }
 
+@test "status tells what there is in all, and what a row less or more would leave" {
+	"$MRMR" set d1.max=40M d2.max=40M d3.max=40M
+	run "$MRMR" status
+	[[ "$output" == *"they have "*" in all: "*" hold data, "*" parity"* ]]
+	[[ "$output" == *"it would be "*" free) with parity 0, "*" free) with parity 2"* ]]
+	[[ "$output" != *"can never be protected"* ]]
+	run "$MRMR" --json status
+	[ "$(jq -r '[.with_parity_less, .with_parity_more] | map(.parity) | join(" ")' \
+		<<<"$output")" = "0 2" ]
+	[ "$(jq -r '.with_parity_less.capacity_bytes > .capacity_bytes' <<<"$output")" = true ]
+	[ "$(jq -r '.with_parity_more.capacity_bytes < .capacity_bytes' <<<"$output")" = true ]
+	[ "$(jq -r '.raw_bytes >= .stored_bytes and .stored_bytes > .parity_bytes and .parity_bytes > 0' \
+		<<<"$output")" = true ]
+}
+
+@test "status names space that can never be protected, and what would help" {
+	"$MRMR" set d1.max=40M d2.max=40M d3.max=400M
+	run "$MRMR" status
+	[[ "$output" == *" can never be protected: too few other drives are as large"* ]]
+	[[ "$output" == *"a further drive of "*" would make it usable, or parity 0"* ]]
+	run "$MRMR" --json status
+	[ "$(jq -r '.capacity_idle_bytes > 300000000' <<<"$output")" = true ]
+	[ "$(jq -r '.help_drives' <<<"$output")" -eq 1 ]
+	[ "$(jq -r '.help_drive_bytes > 300000000' <<<"$output")" = true ]
+}
+
 @test "status and drives as JSON have every field" {
 	run "$MRMR" --json status
 	[ "$(jq -r '.message_type, .state, .parity, .members, .rows_owed, .spare, .promise_kept' \

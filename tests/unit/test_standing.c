@@ -1,4 +1,5 @@
 /* How drives are called, and what an array of them can hold. */
+#include "array/capacity.h"
 #include "array/standing.h"
 
 #include "tests/support/scribe.h"
@@ -151,12 +152,64 @@ static void what_no_other_drive_can_protect_is_idle(void **state)
 		add_drive(f, 100 * GB);
 	c = capacity(f);
 	assert_true(c.known);
-	assert_about(c.usable_bytes, 400 * GB);
+	assert_about(c.now.usable_bytes, 400 * GB);
 	assert_true(c.idle_bytes < GB);
 	add_drive(f, 4000 * GB);
 	c = capacity(f);
-	assert_about(c.usable_bytes, 500 * GB);
+	assert_about(c.now.usable_bytes, 500 * GB);
 	assert_about(c.idle_bytes, 3900 * GB);
+	assert_int_equal(c.help_drives, 1);
+	assert_in_range(c.help_bytes, 3800 * GB, 4000 * GB);
+	add_drive(f, c.help_bytes + c.help_bytes / 99 + 1); /* and its reserve */
+	c = capacity(f);
+	assert_in_range(c.idle_bytes, 0, 41 * GB);
+	assert_int_equal(c.help_drives, 0);
+}
+
+static void with_two_rows_two_further_drives_help(void **state)
+{
+	struct fixture *f = *state;
+	struct capacity c;
+
+	f->a.policy.parity = 2;
+	for (unsigned i = 0; i < 4; i++)
+		add_drive(f, 100 * GB);
+	add_drive(f, 4000 * GB);
+	c = capacity(f);
+	assert_int_equal(c.help_drives, 2);
+	assert_in_range(c.help_bytes, 3800 * GB, 4000 * GB);
+}
+
+static void a_row_less_holds_more_and_a_row_more_less(void **state)
+{
+	struct fixture *f = *state;
+	struct capacity c;
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct array_drive *d = add_drive(f, 90 * GB);
+
+		d->used_bytes = 30 * GB;
+		d->row_bytes = 10 * GB;
+		d->about.free_bytes = 60 * GB;
+	}
+	c = capacity(f);
+	assert_about(c.raw_bytes, 270 * GB);
+	assert_int_equal(c.stored_bytes, 90 * GB);
+	assert_int_equal(c.row_bytes, 30 * GB);
+	assert_about(c.now.usable_bytes, 180 * GB);
+	assert_true(c.less.possible);
+	assert_int_equal(c.less.parity, 0);
+	assert_about(c.less.usable_bytes, 270 * GB);
+	assert_in_range(c.less.free_bytes, 205 * GB, 210 * GB);
+	assert_true(c.more.possible);
+	assert_int_equal(c.more.parity, 2);
+	assert_about(c.more.usable_bytes, 90 * GB);
+	assert_in_range(c.more.free_bytes, 28 * GB, 30 * GB);
+	f->a.policy.parity = 2;
+	c = capacity(f);
+	assert_false(c.more.possible);
+	f->a.policy.parity = 0;
+	assert_false(capacity(f).less.possible);
 }
 
 static void what_is_used_is_not_free(void **state)
@@ -171,8 +224,8 @@ static void what_is_used_is_not_free(void **state)
 		d->about.free_bytes = 60 * GB;
 	}
 	c = capacity(f);
-	assert_about(c.usable_bytes, 200 * GB);
-	assert_in_range(c.free_bytes, 116 * GB, 120 * GB);
+	assert_about(c.now.usable_bytes, 200 * GB);
+	assert_in_range(c.now.free_bytes, 116 * GB, 120 * GB);
 }
 
 static void absent_drives_hold_nothing_and_a_size_may_be_unknown(void **state)
@@ -182,12 +235,12 @@ static void absent_drives_hold_nothing_and_a_size_may_be_unknown(void **state)
 	add_drive(f, 100 * GB);
 	add_drive(f, 100 * GB);
 	add_drive(f, 100 * GB)->presence = DRIVE_ABSENT;
-	assert_about(capacity(f).usable_bytes, 100 * GB);
+	assert_about(capacity(f).now.usable_bytes, 100 * GB);
 	add_drive(f, 0);
 	assert_false(capacity(f).known);
 	f->a.drives[3].record.max_bytes = 100 * GB;
 	assert_true(capacity(f).known);
-	assert_about(capacity(f).usable_bytes, 200 * GB);
+	assert_about(capacity(f).now.usable_bytes, 200 * GB);
 }
 
 /* A block per drive 1 and 2, a row on 3. */
@@ -258,6 +311,8 @@ int main(void)
 		TEST(a_present_drive_is_called_by_its_state),
 		TEST(a_lost_drive_is_listed_until_nothing_is_left_of_it),
 		TEST(what_no_other_drive_can_protect_is_idle),
+		TEST(with_two_rows_two_further_drives_help),
+		TEST(a_row_less_holds_more_and_a_row_more_less),
 		TEST(what_is_used_is_not_free),
 		TEST(absent_drives_hold_nothing_and_a_size_may_be_unknown),
 		TEST(drives_that_fail_together_are_told_with_what_that_destroys),
