@@ -1,3 +1,4 @@
+# bats file_tags=serial
 # Drives and writers told apart: copies, swaps, old copies, lost and restored state folders (T-06).
 
 load common

@@ -6,7 +6,7 @@ load kill
 
 setup() {
 	prepare
-	MRMR_KILL_EVERY=$((${MRMR_KILL_EVERY:-2} * 2))
+	MRMR_KILL_EVERY=$((MRMR_KILL_EVERY * 2))
 	case $BATS_TEST_DESCRIPTION in
 	*SIGTERM*) signal=15 ended=143 ;;
 	*) signal=2 ended=130 ;;

@@ -1,3 +1,4 @@
+# bats file_tags=serial
 # The second implementation: tests/reader.py is written from mrmr-format(5) alone. What it reads
 # proves the page.
 

@@ -547,7 +547,7 @@ static void up_to_parity_objects_of_a_group_are_repaired_together(void **state)
 {
 	struct sweep *s = *state;
 
-	for (unsigned i = 0; i < 2000; i++) {
+	for (unsigned i = 0; i < 1000; i++) {
 		struct member all[OBJECTS_MAX];
 		uint8_t picks[PARITY];
 		unsigned n;
@@ -590,7 +590,7 @@ static void damage_before_opening_is_found_and_repaired(void **state)
 {
 	struct sweep *s = *state;
 
-	for (unsigned i = 0; i < 2000; i++) {
+	for (unsigned i = 0; i < 1000; i++) {
 		unsigned drive = (unsigned)noise_below(&s->noise, DRIVES);
 		const struct tiny_object *o = any_object(s, drive);
 

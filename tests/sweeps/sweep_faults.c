@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#define CASES 240 /* of a command in the normal run, about */
+#define CASES 160 /* of a command in the normal run, about */
 #define COMPLAINTS_MAX 10
 
 struct mode {
