@@ -344,12 +344,15 @@ int array_refresh(struct array *a, struct error *err)
 {
 	struct table_drive *rows = NULL;
 	size_t count = 0;
-	int code = table_policy(a->table, &a->policy, err);
+	int code = table_view(a->table, err);
 
+	if (code == ERR_NONE)
+		code = table_policy(a->table, &a->policy, err);
 	if (code == ERR_NOT_FOUND)
-		return err_set(err, ERR_ABSENT, "no drive at hand has the array's journal");
+		code = err_set(err, ERR_ABSENT, "no drive at hand has the array's journal");
 	if (code == ERR_NONE)
 		code = table_drives(a->table, &rows, &count, err);
+	table_view_end(a->table);
 	for (size_t i = 0; i < count && code == ERR_NONE; i++) {
 		struct array_drive *d = array_drive_by_id(a, &rows[i].record.id);
 

@@ -205,9 +205,12 @@ int health_check(struct array *a, struct health *out, struct error *err)
 	}
 	c.need = need_of(a);
 	c.group = malloc(sizeof(*c.group));
-	code = c.group ? table_groups(a->table, check_group, &c, err) : err_nomem(err);
+	code = c.group ? table_view(a->table, err) : err_nomem(err);
+	if (code == ERR_NONE)
+		code = table_groups(a->table, check_group, &c, err);
 	if (code == ERR_NONE)
 		code = table_ungrouped(a->table, check_alone, &c, err);
+	table_view_end(a->table);
 	free(c.group);
 	out->promise_kept = out->absent <= a->policy.parity && out->weak == 0 && out->lost == 0 &&
 			    !a->short_commit;

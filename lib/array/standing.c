@@ -224,9 +224,10 @@ int shared_domains(struct array *a, shared_domain_fn *each, void *ctx, struct er
 		any |= all.list[i].count > 1;
 	if (!any)
 		goto out;
-	if ((code = table_groups(a->table, strike_group, &all, err)) != ERR_NONE ||
-	    (code = table_ungrouped(a->table, strike_alone, &all, err)) != ERR_NONE)
-		goto out;
+	if ((code = table_view(a->table, err)) == ERR_NONE &&
+	    (code = table_groups(a->table, strike_group, &all, err)) == ERR_NONE)
+		code = table_ungrouped(a->table, strike_alone, &all, err);
+	table_view_end(a->table);
 	for (unsigned i = 0; i < all.count && code == ERR_NONE; i++) {
 		if (all.list[i].count > 1)
 			code = each(ctx, &all.list[i], err);

@@ -231,6 +231,12 @@ static struct hash source_digest(const struct tiny *t)
 	return h;
 }
 
+void tiny_expect(struct tiny *t)
+{
+	must(t->snapshots < TINY_SNAPSHOTS_MAX, "too many snapshots", NULL);
+	t->expected[t->snapshots++] = source_digest(t);
+}
+
 int tiny_put(struct tiny *t, struct array *a, bool *thin, struct error *err)
 {
 	const char *paths[] = { t->source };
@@ -243,8 +249,7 @@ int tiny_put(struct tiny *t, struct array *a, bool *thin, struct error *err)
 		code = err_set(err, ERR_IO, "a source file could not be read");
 	if (code != ERR_NONE)
 		return code;
-	must(t->snapshots < TINY_SNAPSHOTS_MAX, "too many snapshots", NULL);
-	t->expected[t->snapshots++] = source_digest(t);
+	tiny_expect(t);
 	if (thin)
 		*thin = r.thin || a->short_commit;
 	return ERR_NONE;

@@ -52,6 +52,8 @@ void tiny_file(struct tiny *t, unsigned file, size_t len_bytes, uint64_t seed, b
 /* Puts the source. thin: the array said that its promise is not kept. Counts the snapshot as
  * acknowledged when ERR_NONE. */
 int tiny_put(struct tiny *t, struct array *a, bool *thin, struct error *err);
+/* What the source is now was stored, though no command said so: one that was cut off had. */
+void tiny_expect(struct tiny *t);
 /* Every acknowledged snapshot is there and restores exactly; at most `more` others are, each of
  * them equal to what the source is now. */
 bool tiny_check(struct tiny *t, struct array *a, unsigned more);
