@@ -47,6 +47,7 @@ enum record_type {
 	RECORD_SLOT = 20,     /* a key slot exists or was removed */
 	RECORD_GARBAGE = 21,  /* a superseded object on a drive, to be deleted there */
 	RECORD_LOST = 22, /* a block declared beyond repair: its chunks are stored anew when met */
+	RECORD_SINCE = 26,    /* when a drive was given its state */
 	RECORD_VERSION = 32,  /* checkpoints: who said what follows, and what he knew */
 	RECORD_DICTIONARY = 33, /* checkpoints: a block of which only the list of chunks is left */
 	RECORD_SUPERSEDED = 34, /* checkpoints: groups that are no longer live */
@@ -116,6 +117,19 @@ void record_drive(struct buf *out, const struct drive_record *d);
 int parse_drive(struct reader body, struct drive_record *d, struct error *err);
 /* A letter or digit, then at most 31 of letters, digits, dot, dash and underscore (ASCII). */
 bool drive_name_ok(const char *name);
+
+/*
+ * SINCE: when a drive was given the state that its DRIVE record tells; one that tells another state
+ * is older than that record. Body: id of the drive, byte state, bool returning, time in seconds.
+ */
+struct since_record {
+	struct id drive_id;
+	enum drive_state state;
+	bool returning; /* it was disabled until then: what it missed meanwhile is owed to it */
+	int64_t time_s;
+};
+void record_since(struct buf *out, const struct since_record *s);
+int parse_since(struct reader body, struct since_record *s, struct error *err);
 
 /*
  * ACCESS: how a drive is reached. Body: id of the drive, text url (1 to URL_MAX), text options

@@ -70,6 +70,11 @@ bool drive_name_ok(const char *name)
 	return true;
 }
 
+static bool is_drive_state(uint8_t state)
+{
+	return state >= DRIVE_JOINING && state <= DRIVE_REMOVED;
+}
+
 void record_drive(struct buf *out, const struct drive_record *d)
 {
 	struct buf body = { 0 };
@@ -107,11 +112,37 @@ int parse_drive(struct reader body, struct drive_record *d, struct error *err)
 		return code;
 	if (!drive_name_ok(d->name))
 		return parse_refuse("drive", "not a drive's name", err);
-	if (state < DRIVE_JOINING || state > DRIVE_REMOVED || d->role >= DRIVE_ROLES ||
-	    (flags & ~DRIVE_FLAGS))
+	if (!is_drive_state(state) || d->role >= DRIVE_ROLES || (flags & ~DRIVE_FLAGS))
 		return parse_refuse("drive", "no such state, role or flags", err);
 	d->state = (enum drive_state)state;
 	return ERR_NONE;
+}
+
+void record_since(struct buf *out, const struct since_record *s)
+{
+	struct buf body = { 0 };
+
+	buf_add_id(&body, &s->drive_id);
+	buf_add_u8(&body, (uint8_t)s->state);
+	buf_add_bool(&body, s->returning);
+	buf_add_signed(&body, s->time_s);
+	record_finish(out, RECORD_SINCE, false, &body);
+}
+
+int parse_since(struct reader body, struct since_record *s, struct error *err)
+{
+	uint8_t state;
+	int code;
+
+	s->drive_id = read_id(&body);
+	state = read_u8(&body);
+	s->returning = read_bool(&body);
+	s->time_s = read_signed(&body);
+	code = parse_end(&body, "since", err);
+	if (code == ERR_NONE && !is_drive_state(state))
+		code = parse_refuse("since", "no such state", err);
+	s->state = code == ERR_NONE ? (enum drive_state)state : DRIVE_MEMBER;
+	return code;
 }
 
 void record_access(struct buf *out, const struct id *drive_id, const char *url,

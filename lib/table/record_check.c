@@ -84,6 +84,7 @@ static int check_array(enum record_type type, struct reader body, struct error *
 {
 	struct policy policy;
 	struct drive_record drive;
+	struct since_record since;
 	struct scrub_record scrub;
 	char name[GARBAGE_NAME_BYTES];
 	struct hash writer;
@@ -97,6 +98,8 @@ static int check_array(enum record_type type, struct reader body, struct error *
 		return parse_drive(body, &drive, err);
 	case RECORD_ACCESS:
 		return check_access(body, err);
+	case RECORD_SINCE:
+		return parse_since(body, &since, err);
 	case RECORD_RETIRE:
 		return parse_retire(body, &writer, err);
 	case RECORD_SCRUB:
@@ -170,6 +173,7 @@ static int check_one(struct check *c, uint64_t type, bool mandatory, struct read
 	case RECORD_POLICY:
 	case RECORD_DRIVE:
 	case RECORD_ACCESS:
+	case RECORD_SINCE:
 	case RECORD_RETIRE:
 	case RECORD_SCRUB:
 	case RECORD_SLOT:

@@ -83,15 +83,21 @@ int table_policy(struct table *t, struct policy *out, struct error *err); /* ERR
 struct table_drive {
 	struct drive_record record;
 	char *url, *options_json;   /* "" when no access record */
+	int64_t since_s;	    /* when it was given its state; 0: not told */
+	bool returning;		    /* it was disabled until then */
 	int64_t last_scrub_s;	    /* 0: never */
 	uint64_t damaged, repaired; /* sums over all scrub records */
 	uint64_t unrepaired;	    /* what the last one found and did not repair */
+	int64_t unrepaired_s;	    /* and when that was */
 	uint64_t used_bytes;	    /* blocks and rows the journals place there */
 	uint64_t row_bytes;	    /* of these, rows and copies */
 	uint64_t objects;
 };
 /* Every drive ever known, by name. Caller: table_drives_free(). */
 int table_drives(struct table *t, struct table_drive **out, size_t *count, struct error *err);
+/* The state alone of one drive. ERR_NOT_FOUND. */
+int table_drive_state(struct table *t, const struct id *drive_id, enum drive_state *out,
+		      struct error *err);
 void table_drives_free(struct table_drive *drives, size_t count);
 
 /* A value other than 0 from such a function stops the listing, and is returned by it. */

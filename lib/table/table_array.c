@@ -23,6 +23,14 @@ int replay_drive(struct replay *r, const struct record *rec, struct error *err)
 	return code == ERR_NONE ? fact_set(r, rec, d.id.b, ID_BYTES, err) : code;
 }
 
+int replay_since(struct replay *r, const struct record *rec, struct error *err)
+{
+	struct since_record s;
+	int code = parse_since(rec->body, &s, err);
+
+	return code == ERR_NONE ? fact_set(r, rec, s.drive_id.b, ID_BYTES, err) : code;
+}
+
 int replay_access(struct replay *r, const struct record *rec, struct error *err)
 {
 	char *url, *options;
@@ -199,12 +207,30 @@ static int load_access(struct table *t, struct table_drive *d, struct error *err
 	return code;
 }
 
+/* What it says of another state than the drive has is of before. */
+static int load_since(struct table *t, struct table_drive *d, struct error *err)
+{
+	struct buf body = { 0 };
+	struct since_record s;
+	int code = fact_best(t, RECORD_SINCE, d->record.id.b, ID_BYTES, NULL, &body, err);
+
+	if (code == ERR_NONE)
+		code = table_stored(t, parse_since(reader_of(body.data, body.len_bytes), &s, err),
+				    err);
+	if (code == ERR_NONE && s.state == d->record.state) {
+		d->since_s = s.time_s;
+		d->returning = s.returning;
+	}
+	buf_release(&body);
+	return code == ERR_NOT_FOUND ? ERR_NONE : code;
+}
+
 static int load_scrubs(struct table *t, struct table_drive *d, int64_t number, struct error *err)
 {
 	struct query q = query_of(t, "SELECT max(CASE WHEN complete THEN time ELSE 0 END),"
 				     " sum(damaged), sum(repaired), (SELECT remaining FROM scrub"
-				     " WHERE drive = ?1 ORDER BY time DESC, remaining DESC LIMIT 1)"
-				     " FROM scrub WHERE drive = ?1");
+				     " WHERE drive = ?1 ORDER BY time DESC, remaining DESC LIMIT 1),"
+				     " max(time) FROM scrub WHERE drive = ?1");
 	bool row;
 	int code;
 
@@ -215,6 +241,7 @@ static int load_scrubs(struct table *t, struct table_drive *d, int64_t number, s
 		d->damaged = (uint64_t)column_int(&q, 1);
 		d->repaired = (uint64_t)column_int(&q, 2);
 		d->unrepaired = (uint64_t)column_int(&q, 3);
+		d->unrepaired_s = column_int(&q, 4);
 	}
 	return query_end(&q, code, err);
 }
@@ -267,6 +294,8 @@ static int add_drive(void *ctx, const uint8_t *key, size_t key_bytes, struct err
 		err);
 	if (code == ERR_NONE)
 		code = load_access(list->t, d, err);
+	if (code == ERR_NONE)
+		code = load_since(list->t, d, err);
 	if (code != ERR_NONE)
 		return code;
 	q = query_of(list->t, "SELECT id FROM drive WHERE uid = ?");
@@ -342,6 +371,22 @@ int table_drives(struct table *t, struct table_drive **out, size_t *count, struc
 	*out = list.drives;
 	*count = list.count;
 	return ERR_NONE;
+}
+
+int table_drive_state(struct table *t, const struct id *drive_id, enum drive_state *out,
+		      struct error *err)
+{
+	struct drive_record d;
+	struct buf body = { 0 };
+	int code = fact_best(t, RECORD_DRIVE, drive_id->b, ID_BYTES, NULL, &body, err);
+
+	if (code == ERR_NONE)
+		code = table_stored(t, parse_drive(reader_of(body.data, body.len_bytes), &d, err),
+				    err);
+	if (code == ERR_NONE)
+		*out = d.state;
+	buf_release(&body);
+	return code;
 }
 
 void table_drives_free(struct table_drive *drives, size_t count)

@@ -121,6 +121,7 @@ static int again_array(uint64_t type, struct reader body, struct buf *out)
 {
 	struct policy policy;
 	struct drive_record drive;
+	struct since_record since;
 	struct scrub_record scrub;
 	char *url, *options, name[GARBAGE_NAME_BYTES];
 	struct error err;
@@ -138,6 +139,11 @@ static int again_array(uint64_t type, struct reader body, struct buf *out)
 		code = parse_drive(body, &drive, &err);
 		if (code == ERR_NONE)
 			record_drive(out, &drive);
+		return code;
+	case RECORD_SINCE:
+		code = parse_since(body, &since, &err);
+		if (code == ERR_NONE)
+			record_since(out, &since);
 		return code;
 	case RECORD_ACCESS:
 		code = parse_access(body, &id, &url, &options, &err);
@@ -199,6 +205,7 @@ static int again(uint64_t type, struct reader body, struct buf *out)
 		return again_block(type, body, out);
 	case RECORD_POLICY:
 	case RECORD_DRIVE:
+	case RECORD_SINCE:
 	case RECORD_ACCESS:
 	case RECORD_SCRUB:
 	case RECORD_GARBAGE:

@@ -319,6 +319,31 @@ static void an_access_comes_back_whole(void **state)
 	buf_release(&out);
 }
 
+static void a_since_comes_back_whole(void **state)
+{
+	struct since_record s = { .drive_id = some_id(),
+				  .state = DRIVE_MEMBER,
+				  .returning = true,
+				  .time_s = 1700000000 },
+			    back;
+	struct buf out = { 0 };
+	struct error err;
+
+	(void)state;
+	record_since(&out, &s);
+	assert_int_equal(parse_since(body_of(&out, RECORD_SINCE), &back, &err), ERR_NONE);
+	assert_true(id_equal(&s.drive_id, &back.drive_id));
+	assert_int_equal(back.state, DRIVE_MEMBER);
+	assert_true(back.returning);
+	assert_int_equal(back.time_s, 1700000000);
+	assert_strict(&out, RECORD_SINCE, false);
+	buf_clear(&out);
+	s.state = (enum drive_state)(DRIVE_REMOVED + 1);
+	record_since(&out, &s);
+	assert_int_equal(check(&out), ERR_CORRUPT);
+	buf_release(&out);
+}
+
 static void texts_have_no_nul_inside_and_a_limit(void **state)
 {
 	struct buf body = { 0 };
@@ -1077,6 +1102,7 @@ int main(void)
 		cmocka_unit_test(a_drive_out_of_range_is_refused),
 		cmocka_unit_test(a_drive_name_is_short_and_plain),
 		cmocka_unit_test(an_access_comes_back_whole),
+		cmocka_unit_test(a_since_comes_back_whole),
 		cmocka_unit_test(texts_have_no_nul_inside_and_a_limit),
 		cmocka_unit_test(scrub_slot_garbage_and_retire_come_back_whole),
 		cmocka_unit_test(garbage_names_nothing_but_objects),
