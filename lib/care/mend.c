@@ -18,6 +18,7 @@ struct mending {
 	struct code_input have[GROUP_SLOTS_MAX];
 	unsigned have_count;
 	struct buf outs[GROUP_SLOTS_MAX + GROUP_ROWS_MAX];
+	bool copied[GROUP_SLOTS_MAX + GROUP_ROWS_MAX]; /* outs that need not be computed */
 };
 
 static bool wanted(const struct mend_want *wants, unsigned count, struct code_ref ref,
@@ -40,6 +41,58 @@ static bool have_ref(const struct mending *m, struct code_ref ref)
 	return false;
 }
 
+/* Reads object number i of the group whole. What turns out bad is not read again. */
+static int read_object(struct mending *m, unsigned i, struct buf *bytes, struct mend_result *result,
+		       struct error *err)
+{
+	struct group_object *o = &m->group.objects[i];
+	const struct stored_object *s = o->ctx;
+	int code;
+
+	buf_clear(bytes);
+	code = object_get(s->drive->handle, s->name, OBJECT_BYTES_MAX, bytes, err);
+	if (code == ERR_NONE && bytes->len_bytes != s->object_bytes)
+		code = err_set(err, ERR_CORRUPT, "%s: not as long as it must be", s->name);
+	if (code == ERR_CORRUPT || code == ERR_NOT_FOUND)
+		result->bad_inputs++;
+	else if (code != ERR_NONE && code != ERR_NOMEM)
+		result->unread_inputs++;
+	o->bad = code != ERR_NONE;
+	if (code == ERR_NONE)
+		result->read_bytes += bytes->len_bytes;
+	return code;
+}
+
+/* A wanted object that lies whole on another drive is copied. */
+static int copy_wanted(struct mending *m, const struct mend_want *wants, unsigned want_count,
+		       struct mend_result *result, struct error *err)
+{
+	for (unsigned i = 0; i < m->group.count; i++) {
+		const struct group_object *o = &m->group.objects[i];
+		const struct stored_object *s = o->ctx;
+
+		for (unsigned n = 0; n < want_count; n++) {
+			if (m->copied[n] || o->bad || wants[n].drive == s->drive ||
+			    wants[n].ref.is_row != o->ref.is_row ||
+			    wants[n].ref.index != o->ref.index)
+				continue;
+			if (read_object(m, i, &m->outs[n], result, err) == ERR_NOMEM)
+				return ERR_NOMEM;
+			m->copied[n] = !o->bad;
+		}
+	}
+	return ERR_NONE;
+}
+
+static bool all_copied(const struct mending *m, unsigned want_count)
+{
+	for (unsigned n = 0; n < want_count; n++) {
+		if (!m->copied[n])
+			return false;
+	}
+	return true;
+}
+
 /* Reads objects until k are whole in memory. */
 static int read_inputs(struct mending *m, const struct mend_want *wants, unsigned want_count,
 		       struct mend_result *result, struct error *err)
@@ -52,21 +105,13 @@ static int read_inputs(struct mending *m, const struct mend_want *wants, unsigne
 		struct buf *bytes = &m->inputs[m->have_count];
 		int code;
 
-		if (wanted(wants, want_count, o->ref, s->drive) || have_ref(m, o->ref))
+		if (o->bad || wanted(wants, want_count, o->ref, s->drive) || have_ref(m, o->ref))
 			continue;
-		buf_clear(bytes);
-		code = object_get(s->drive->handle, s->name, OBJECT_BYTES_MAX, bytes, err);
+		code = read_object(m, i, bytes, result, err);
 		if (code == ERR_NOMEM)
 			return code;
-		if (code == ERR_NONE && bytes->len_bytes != s->object_bytes)
-			code = ERR_CORRUPT;
-		if (code == ERR_CORRUPT || code == ERR_NOT_FOUND)
-			result->bad_inputs++;
-		else if (code != ERR_NONE)
-			result->unread_inputs++;
 		if (code != ERR_NONE)
 			continue;
-		result->read_bytes += bytes->len_bytes;
 		m->have[m->have_count++] =
 			(struct code_input){ o->ref, bytes->data, (size_t)o->len_bytes };
 	}
@@ -109,7 +154,7 @@ static int add_tail(const struct mending *m, unsigned row, struct buf *out, stru
 	return out->failed ? err_nomem(err) : ERR_NONE;
 }
 
-/* Computes every wanted object into m->outs. */
+/* Computes every wanted object that was not copied into m->outs. */
 static int compute(struct mending *m, const struct mend_want *wants, unsigned want_count,
 		   struct error *err)
 {
@@ -117,21 +162,28 @@ static int compute(struct mending *m, const struct mend_want *wants, unsigned wa
 	size_t coded = (size_t)target_longest_bytes(g);
 	struct code_ref refs[GROUP_SLOTS_MAX + GROUP_ROWS_MAX] = { { false, 0 } };
 	uint8_t *outs[GROUP_SLOTS_MAX + GROUP_ROWS_MAX] = { NULL };
+	unsigned count = 0;
 	int code;
 
 	for (unsigned i = 0; i < want_count; i++) {
 		size_t tail = sizeof(struct row_descriptor) + ROW_TRAILER_BYTES;
 
+		if (m->copied[i])
+			continue;
+		buf_clear(&m->outs[i]);
 		if (!buf_reserve(&m->outs[i], coded + tail))
 			return err_nomem(err);
-		refs[i] = wants[i].ref;
-		outs[i] = m->outs[i].data;
+		refs[count] = wants[i].ref;
+		outs[count++] = m->outs[i].data;
 	}
-	code = code_rebuild(m->group.slots, g->member_count, m->have, m->have_count, refs,
-			    want_count, outs, coded, err);
+	code = code_rebuild(m->group.slots, g->member_count, m->have, m->have_count, refs, count,
+			    outs, coded, err);
 	for (unsigned i = 0; i < want_count && code == ERR_NONE; i++) {
 		const struct table_block *member =
 			wants[i].ref.is_row ? NULL : member_of(g, wants[i].ref.index);
+
+		if (m->copied[i])
+			continue;
 
 		m->outs[i].len_bytes = member ? (size_t)member->len_bytes : coded;
 		if (wants[i].ref.is_row && g->member_count > 1)
@@ -265,9 +317,12 @@ int mend_group(struct array *a, const struct id *group_id, struct mend_want *wan
 	m->a = a;
 	code = live_group_load(a, group_id, NULL, &m->group, err);
 	if (code == ERR_NONE)
+		code = copy_wanted(m, wants, want_count, result, err);
+	if (code == ERR_NONE && !all_copied(m, want_count)) {
 		code = read_inputs(m, wants, want_count, result, err);
-	if (code == ERR_NONE)
-		code = compute(m, wants, want_count, err);
+		if (code == ERR_NONE)
+			code = compute(m, wants, want_count, err);
+	}
 	if (code == ERR_NONE)
 		code = store_all(m, wants, want_count, records, result, err);
 	mending_free(m);

@@ -26,7 +26,8 @@ struct mend_result {
 };
 
 /*
- * Makes the wanted objects of the group. Appends a record for each whose place is new. ERR_LOST:
+ * Makes the wanted objects of the group: copied from another drive that has them whole, else computed.
+ * Appends a record for each whose place is new. ERR_LOST:
  * fewer than k others are whole, which is sure: each was read and is wrong, or is missing.
  * ERR_ABSENT: fewer than k could be read now. Other errors are of a drive that was written, the
  * first one; every object is tried, and wants[].done tells which are there. A drive that failed to
