@@ -14,6 +14,7 @@ static int add_line(struct columns *c, const struct array_drive *d, const struct
 {
 	char used[UNIT_TEXT_BYTES], left[UNIT_TEXT_BYTES], remark[REMARK_BYTES];
 	char used_cell[UNIT_TEXT_BYTES + 8], free_cell[UNIT_TEXT_BYTES + 8] = "";
+	char since[UNIT_TEXT_BYTES], why[REMARK_BYTES + UNIT_TEXT_BYTES + 16];
 	char *url = url_redacted(d->url ? d->url : "");
 
 	if (!url)
@@ -24,15 +25,18 @@ static int add_line(struct columns *c, const struct array_drive *d, const struct
 	if (s->knows_space)
 		snprintf(free_cell, sizeof(free_cell), "%s free", left);
 	standing_remark(d, s, remark);
+	snprintf(why, sizeof(why), "%s", remark);
+	if (standing_since(s, since)[0])
+		snprintf(why, sizeof(why), "%s (since %s)", remark, since);
 	if (verbose)
 		columns_add(c, (const char *[]){ d->name, standing_word(s->standing),
 						 role_word(d->record.role), used_cell, free_cell,
 						 url,
-						 drive_domain(d), remark });
+						 drive_domain(d), why });
 	else
 		columns_add(c, (const char *[]){ d->name, standing_word(s->standing),
 						 role_word(d->record.role), used_cell, free_cell,
-						 remark });
+						 why });
 	free(url);
 	return ERR_NONE;
 }

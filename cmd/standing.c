@@ -1,6 +1,5 @@
 #include "cmd/standing.h"
 
-#include "base/units.h"
 #include "base/url.h"
 
 #include <inttypes.h>
@@ -25,19 +24,35 @@ void standing_remark(const struct array_drive *d, const struct drive_standing *s
 	char count[COUNT_TEXT_BYTES];
 
 	out[0] = '\0';
-	if (d->presence != DRIVE_PRESENT && d->presence != DRIVE_ABSENT)
+	if (s->standing == STANDING_DISABLED)
+		snprintf(out, REMARK_BYTES, "it counts as one of the drives that are away");
+	else if (d->presence != DRIVE_PRESENT && d->presence != DRIVE_ABSENT)
 		snprintf(out, REMARK_BYTES, "%s: %s", presence_word(d->presence), d->why);
 	else if (d->record.state == DRIVE_LOST)
 		snprintf(out, REMARK_BYTES, "declared lost, not all of it re-created yet");
 	else if (s->standing == STANDING_ABSENT)
 		snprintf(out, REMARK_BYTES, "%s", d->why);
-	else if (s->standing == STANDING_RECOVERING)
+	else if (s->standing == STANDING_DRAINING && s->objects == 0)
+		snprintf(out, REMARK_BYTES, "it holds nothing any more");
+	else if (s->standing == STANDING_DRAINING)
+		snprintf(out, REMARK_BYTES, "%s left", count_text(s->objects, "object", count));
+	else if (s->standing == STANDING_RECOVERING && d->record.state == DRIVE_JOINING)
 		snprintf(out, REMARK_BYTES, "being filled by a rebuild");
+	else if (s->standing == STANDING_RECOVERING)
+		snprintf(out, REMARK_BYTES, "being brought up to date");
 	else if (s->standing == STANDING_STALE)
 		snprintf(out, REMARK_BYTES, "lacks %s",
 			 count_text(s->owed_segments, "journal segment", count));
 	else if (s->standing == STANDING_DEGRADED)
 		snprintf(out, REMARK_BYTES, "%s", count_text(s->errors, "damaged object", count));
+}
+
+const char *standing_since(const struct drive_standing *s, char out[UNIT_TEXT_BYTES])
+{
+	out[0] = '\0';
+	if (s->standing != STANDING_OPTIMAL && s->since_s)
+		time_text(s->since_s, out);
+	return out;
 }
 
 static void set_number(json_t *o, const char *key, uint64_t value)
@@ -59,6 +74,8 @@ json_t *standing_json(const struct array_drive *d, const struct drive_standing *
 	json_object_set_new(o, "state", json_string(standing_word(s->standing)));
 	json_object_set_new(o, "presence", json_string(presence_word(d->presence)));
 	json_path_set(o, "remark", remark, strlen(remark));
+	time_iso_text(s->since_s, time);
+	json_object_set_new(o, "since", s->since_s ? json_string(time) : json_null());
 	json_object_set_new(o, "role", json_string(role_word(d->record.role)));
 	json_object_set_new(o, "removable", json_boolean(d->record.removable));
 	json_object_set_new(o, "journal", json_boolean(d->record.journal));
@@ -66,6 +83,7 @@ json_t *standing_json(const struct array_drive *d, const struct drive_standing *
 	json_object_set_new(o, "url", json_null());
 	if (url)
 		json_path_set(o, "url", url, strlen(url));
+	set_number(o, "objects", s->objects);
 	set_number(o, "used_bytes", s->used_bytes);
 	json_object_set_new(o, "free_bytes", s->knows_space ? json_integer((json_int_t)s->free_bytes)
 							    : json_null());

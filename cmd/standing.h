@@ -5,6 +5,7 @@
 #define MRMR_CMD_STANDING_H
 
 #include "array/standing.h"
+#include "base/units.h"
 #include "cmd/out.h"
 
 #define REMARK_BYTES (ERR_MESSAGE_BYTES + 64)
@@ -12,6 +13,8 @@
 /* Why it is not optimal: "no marker at /mnt/usb (not mounted?)"; "" when it is. */
 void standing_remark(const struct array_drive *d, const struct drive_standing *s,
 		     char out[REMARK_BYTES]);
+/* Since when it is not optimal; "" when it is, or when nobody knows. Returns out. */
+const char *standing_since(const struct drive_standing *s, char out[UNIT_TEXT_BYTES]);
 const char *role_word(uint8_t role);
 /* "1 segment", "3 segments". Returns out. */
 #define COUNT_TEXT_BYTES 64

@@ -85,7 +85,7 @@ static enum array_state judge(const struct status *s)
 			continue;
 		if (is_lost(s, i))
 			recovering = true;
-		else
+		else if (s->drives[i].standing != STANDING_DRAINING)
 			other = other || s->drives[i].standing != STANDING_OPTIMAL;
 	}
 	if (other || s->a->fork_found)
@@ -135,7 +135,7 @@ static int find_out(struct status *s, struct error *err)
 
 static void explain_drives(struct status *s)
 {
-	char remark[REMARK_BYTES];
+	char remark[REMARK_BYTES], since[UNIT_TEXT_BYTES];
 
 	for (unsigned i = 0; i < s->a->count; i++) {
 		const struct drive_standing *d = &s->drives[i];
@@ -143,8 +143,10 @@ static void explain_drives(struct status *s)
 		if (!d->listed || d->standing == STANDING_OPTIMAL)
 			continue;
 		standing_remark(&s->a->drives[i], d, remark);
-		say(s->meaning, "%s is %s%s%s.", s->a->drives[i].name, standing_word(d->standing),
-		    remark[0] ? ": " : "", remark);
+		standing_since(d, since);
+		say(s->meaning, "%s is %s%s%s.%s%s%s", s->a->drives[i].name,
+		    standing_word(d->standing), remark[0] ? ": " : "", remark,
+		    since[0] ? " Since " : "", since, since[0] ? "." : "");
 	}
 	if (s->a->fork_found)
 		say(s->meaning, "%s.", s->a->fork_why);
@@ -234,8 +236,24 @@ static void advise_drive(struct status *s, unsigned i)
 	case STANDING_FAILED:
 		advise_failed_drive(s, d);
 		break;
+	case STANDING_DISABLED:
+		say(s->action, "`mrmr enable %s` takes it back%s.", d->name,
+		    s->health.lost > 0 ? ": what cannot be read may be there" : "");
+		break;
+	case STANDING_DRAINING:
+		if (s->drives[i].objects > 0)
+			say(s->action, "`mrmr drain %s` goes on where it stopped; `mrmr enable %s` keeps "
+				       "it.", d->name, d->name);
+		else
+			say(s->action, "`mrmr remove %s` forgets it; `mrmr enable %s` keeps it.",
+			    d->name, d->name);
+		break;
 	case STANDING_RECOVERING:
-		say(s->action, "Run the `mrmr rebuild ... --onto` that fills %s again: it goes on where "
+		if (d->record.state == DRIVE_MEMBER)
+			say(s->action, "`mrmr enable %s` pays what it is owed, as does any command "
+				       "that writes.", d->name);
+		else
+			say(s->action, "Run the `mrmr rebuild ... --onto` that fills %s again: it goes on where "
 			       "it stopped.", d->name);
 		break;
 	case STANDING_STALE:

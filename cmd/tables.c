@@ -95,6 +95,51 @@ static const struct command drives = {
 	.run = cmd_drives,
 };
 
+static const struct command disable = {
+	.name = "disable",
+	.args = "NAME",
+	.summary = "stop using a drive until it is enabled",
+	.args_min = 1,
+	.args_max = 1,
+	.options = { dry_run },
+	.run = cmd_disable,
+};
+
+static const struct command enable = {
+	.name = "enable",
+	.args = "NAME",
+	.summary = "use a disabled drive again",
+	.args_min = 1,
+	.args_max = 1,
+	.options = { dry_run },
+	.run = cmd_enable,
+};
+
+static const struct command drain = {
+	.name = "drain",
+	.args = "NAME",
+	.summary = "move everything off a drive",
+	.args_min = 1,
+	.args_max = 1,
+	.options = { dry_run },
+	.run = cmd_drain,
+};
+
+static const struct option_row remove_options[] = {
+	{ 0, "lost", OPTION_FLAG, NULL, "it is gone: what it held is to be re-created" },
+	{ .name = NULL },
+};
+
+static const struct command remove_drive = {
+	.name = "remove",
+	.args = "NAME",
+	.summary = "forget a drive that holds nothing, or is gone",
+	.args_min = 1,
+	.args_max = 1,
+	.options = { remove_options, dry_run },
+	.run = cmd_remove,
+};
+
 static const struct option_row rebuild_options[] = {
 	{ 0, "onto", OPTION_TEXT, "[NEW=]URL", "a new drive that takes place and role" },
 	{ .name = NULL },
@@ -311,7 +356,8 @@ static const struct command version = {
 };
 
 const struct command *const commands[] = {
-	&init,	   &add,      &set,	   &status,	 &drives, &rebuild, &recover,
+	&init,	   &add,      &set,	   &status,	 &drives, &disable, &enable,
+	&drain,	   &remove_drive, &rebuild, &recover,
 	&scrub,	   &put,      &get,	   &cat,	 &ls,	  &snapshots, &whereis,
 	&key_list, &key_add, &key_remove, &key_passwd, &key_recovery,
 	&help, &version, NULL,
@@ -354,10 +400,6 @@ const struct absence absences[] = {
 	{ "put", "stdin-filename" },
 	{ "put", "stdin-from-command" },
 	{ "key rotate" },
-	{ "disable" },
-	{ "enable" },
-	{ "drain" },
-	{ "remove" },
 	{ "rebalance" },
 	{ "writer" },
 	{ "find" },

@@ -11,6 +11,7 @@
 #define COMMIT_BYTES ((uint64_t)1 << 30) /* a large put commits its groups this often, ... */
 #define COMPACT_BYTES ((uint64_t)64 << 10) /* a put that stored so much may compact journals */
 #define COMMIT_SECONDS 60		 /* ... or after this time, */
+#define PULL_SECONDS 5 /* other hosts may have committed since a put of so long began */
 #define COMMIT_CHUNKS ((size_t)150000)	 /* ... or when this many chunks wait for it, */
 #define COMMIT_RECORD_BYTES ((size_t)8 << 20) /* ... or this much metadata */
 
@@ -24,6 +25,17 @@ static int commit_records(struct putting *p, const struct buf *records, struct h
 
 	pthread_mutex_lock(&p->a->table_lock);
 	code = array_commit(p->a, records, head, err);
+	pthread_mutex_unlock(&p->a->table_lock);
+	return code;
+}
+
+/* What became of the drives meanwhile counts from the next group on. Nothing is being stored now. */
+static int follow(struct putting *p, bool pull, struct error *err)
+{
+	int code;
+
+	pthread_mutex_lock(&p->a->table_lock);
+	code = array_follow(p->a, pull, err);
 	pthread_mutex_unlock(&p->a->table_lock);
 	return code;
 }
@@ -61,7 +73,7 @@ static int commit_part(struct putting *p, struct error *err)
 	buf_release(&p->records);
 	chunk_map_clear(&p->map);
 	p->last_commit = time(NULL);
-	return code;
+	return code == ERR_NONE ? follow(p, false, err) : code;
 }
 
 int put_commit_if_due(struct putting *p, struct error *err)
@@ -187,9 +199,13 @@ static int decide_blocks(struct putting *p, struct error *err)
 }
 
 /* Housekeeping after the commit: what goes wrong with it is no fault of the snapshot. */
-static void compact(struct putting *p)
+static void tidy_up(struct putting *p)
 {
 	struct error why;
+
+	/* Whether the promise is kept is judged by the drives as they are now. */
+	if (follow(p, time(NULL) - p->began >= PULL_SECONDS, &why) != ERR_NONE)
+		array_tell(p->a, TELL_WARNING, "%s", why.message);
 
 	if (array_compact(p->a, p->r->bytes_stored >= COMPACT_BYTES, &why) != ERR_NONE)
 		array_tell(p->a, TELL_WARNING, "%s", why.message);
@@ -225,7 +241,7 @@ static int commit_all(struct putting *p, struct error *err)
 		record_intent_end(&p->records, &p->r->snapshot);
 	code = array_commit(p->a, &p->records, &p->r->head, err);
 	if (code == ERR_NONE)
-		compact(p);
+		tidy_up(p);
 	return code;
 }
 
@@ -292,7 +308,7 @@ int put(struct array *a, const struct put_options *o, struct put_result *result,
 {
 	struct putting p = {
 		.a = a, .o = o, .r = result, .series_lock = -1, .putting_lock = -1,
-		.last_commit = time(NULL)
+		.began = time(NULL), .last_commit = time(NULL)
 	};
 	int code;
 

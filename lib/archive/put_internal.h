@@ -47,7 +47,7 @@ struct putting {
 	struct buf records; /* for the next commit */
 	bool intent_committed;
 	bool made_blocks;
-	time_t last_commit;
+	time_t began, last_commit;
 };
 
 /* put.c: commits what was stored so far when it is much, or long ago. */

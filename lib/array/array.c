@@ -2,6 +2,7 @@
 
 #include "array/keyslots.h"
 #include "array/object.h"
+#include "array/seen.h"
 #include "base/file.h"
 #include "base/pool.h"
 
@@ -13,8 +14,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#define NO_WAY "this host's config has no way to it"
 #define LOCK_WAIT_MS 20
 #define LOCK_TRIES 3000 /* a minute: commits are short, a stuck one is worth an error */
 
@@ -24,7 +27,7 @@ const char *presence_word(enum drive_presence p)
 		[DRIVE_PRESENT] = "present",	   [DRIVE_ABSENT] = "absent",
 		[DRIVE_FOREIGN] = "foreign",	   [DRIVE_DUPLICATE] = "duplicate",
 		[DRIVE_REFUSED] = "refused",	   [DRIVE_ROLLED_BACK] = "rolled back",
-		[DRIVE_UNREACHABLE] = "unreachable",
+		[DRIVE_UNREACHABLE] = "unreachable", [DRIVE_ASIDE] = "disabled",
 	};
 
 	return words[p];
@@ -151,7 +154,6 @@ void array_unlock_state(int fd)
 struct opening {
 	struct array *a;
 	struct array_drive *d;
-	const struct config_drive *entry;
 };
 
 static void leave_out(struct array_drive *d, enum drive_presence p, const char *fmt, ...)
@@ -177,7 +179,7 @@ static void read_marker(struct opening *o)
 
 	if (code == ERR_NOT_FOUND) {
 		o->d->marker_state = MARKER_MISSING;
-		leave_out(o->d, DRIVE_ABSENT, "no marker at %s (not mounted?)", o->entry->url);
+		leave_out(o->d, DRIVE_ABSENT, "no marker at %s (not mounted?)", o->d->url);
 		return;
 	}
 	if (code == ERR_NONE && st.len_bytes > sizeof(bytes))
@@ -206,12 +208,17 @@ static void open_one(void *arg)
 	struct opening *o = arg;
 	const struct array_options *options = &o->a->options;
 	struct drive_options drive_options = { .make_root = false, .temp_tag = o->a->temp_tag };
+	struct config_drive entry = { .id = o->d->id,
+				      .url = o->d->url,
+				      .options_json = o->d->options_json };
 	struct error err;
 	int code;
 
+	memcpy(entry.name, o->d->name, sizeof(entry.name));
 	o->d->presence = DRIVE_PRESENT;
-	code = options->open_drive(options->open_drive_ctx, o->entry, &drive_options,
-				   &o->d->handle, &err);
+	o->d->why[0] = '\0';
+	code = options->open_drive(options->open_drive_ctx, &entry, &drive_options, &o->d->handle,
+				   &err);
 	if (code == ERR_NOT_FOUND)
 		leave_out(o->d, DRIVE_ABSENT, "%s", err.message);
 	else if (code != ERR_NONE)
@@ -233,29 +240,52 @@ bool array_is_marked(const struct array *a, const struct array_drive *d, const s
 	       id_equal(&d->marker.drive_id, id);
 }
 
-static void check_marker(struct array *a, unsigned i)
+/* others: so many drives, the first ones, may be the same one under another address. */
+static void check_marker(struct array *a, struct array_drive *d, unsigned others)
 {
-	const struct config_drive *entry = &a->config.drives[i];
-	struct array_drive *d = &a->drives[i];
-
 	if (d->marker_state != MARKER_GOOD)
 		return;
 	if (!id_equal(&d->marker.array_id, &a->config.array_id)) {
 		d->marker_state = MARKER_OTHER;
-		leave_out(d, DRIVE_FOREIGN, "%s belongs to another array", entry->url);
+		leave_out(d, DRIVE_FOREIGN, "%s belongs to another array", d->url);
 		return;
 	}
-	for (unsigned n = 0; n < i; n++) {
-		if (array_is_marked(a, &a->drives[n], &d->marker.drive_id)) {
+	for (unsigned n = 0; n < others; n++) {
+		if (&a->drives[n] != d &&
+		    array_is_marked(a, &a->drives[n], &d->marker.drive_id)) {
 			leave_out(d, DRIVE_DUPLICATE, "%s and %s are the same drive",
-				  a->config.drives[n].url, entry->url);
+				  a->drives[n].url, d->url);
 			return;
 		}
 	}
-	if (!id_equal(&d->marker.drive_id, &entry->id)) {
+	if (!id_equal(&d->marker.drive_id, &d->id)) {
 		d->marker_state = MARKER_OTHER;
-		leave_out(d, DRIVE_FOREIGN, "%s holds another drive of this array", entry->url);
+		leave_out(d, DRIVE_FOREIGN, "%s holds another drive of this array", d->url);
 	}
+}
+
+/* Without a word from any drive: as the table has it. A damaged one is met again later. */
+static bool is_disabled(struct array *a, const struct array_drive *d)
+{
+	enum drive_state state;
+	struct error ignored;
+
+	return table_drive_state(a->table, &d->id, &state, &ignored) == ERR_NONE &&
+	       state == DRIVE_DISABLED;
+}
+
+static void set_aside(struct array_drive *d)
+{
+	leave_out(d, DRIVE_ASIDE, "until `mrmr enable %s`", d->name);
+}
+
+static int name_drive(struct array_drive *d, const struct config_drive *entry, struct error *err)
+{
+	d->id = entry->id;
+	memcpy(d->name, entry->name, sizeof(d->name));
+	d->url = strdup(entry->url);
+	d->options_json = strdup(entry->options_json);
+	return d->url && d->options_json ? ERR_NONE : err_nomem(err);
 }
 
 static int open_drives(struct array *a, struct error *err)
@@ -281,20 +311,18 @@ static int open_drives(struct array *a, struct error *err)
 	for (unsigned i = 0; i < a->count; i++) {
 		struct array_drive *d = &a->drives[i];
 
-		all[i] = (struct opening){ .a = a, .d = d, .entry = &a->config.drives[i] };
-		d->id = all[i].entry->id;
-		snprintf(d->name, sizeof(d->name), "%s", all[i].entry->name);
-		d->url = strdup(all[i].entry->url);
-		d->options_json = strdup(all[i].entry->options_json);
-		if (!d->url || !d->options_json) {
-			code = err_nomem(err);
+		all[i] = (struct opening){ .a = a, .d = d };
+		code = name_drive(d, &a->config.drives[i], err);
+		if (code != ERR_NONE)
 			break;
-		}
-		pool_add(pool, open_one, &all[i]);
+		if (is_disabled(a, d))
+			set_aside(d);
+		else
+			pool_add(pool, open_one, &all[i]);
 	}
 	pool_wait(pool);
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++)
-		check_marker(a, i);
+		check_marker(a, &a->drives[i], i);
 out:
 	pool_free(pool);
 	free(all);
@@ -303,22 +331,40 @@ out:
 
 /* After unlocking: a marker that nobody with the keys made is no drive of ours. But where either the
  * ids or the mac are those of the drive that belongs here, it is ours and damaged. */
-static void check_macs(struct array *a)
+static void check_mac(struct array *a, struct array_drive *d)
 {
-	for (unsigned i = 0; i < a->config.count; i++) {
-		const struct config_drive *entry = &a->config.drives[i];
-		struct array_drive *d = &a->drives[i];
-		struct marker right = { a->config.array_id, entry->id, d->marker.mac };
+	struct marker right = { a->config.array_id, d->id, d->marker.mac };
 
-		if (d->marker_state == MARKER_GOOD && d->presence == DRIVE_PRESENT &&
-		    !marker_genuine(a->keys, &d->marker)) {
-			d->marker_state = MARKER_DAMAGED;
-			leave_out(d, DRIVE_FOREIGN, "%s has a forged or damaged marker", entry->url);
-		} else if (d->marker_state == MARKER_OTHER && marker_genuine(a->keys, &right)) {
-			d->marker_state = MARKER_DAMAGED;
-			leave_out(d, DRIVE_FOREIGN, "%s has a damaged marker", entry->url);
-		}
+	if (d->marker_state == MARKER_GOOD && d->presence == DRIVE_PRESENT &&
+	    !marker_genuine(a->keys, &d->marker)) {
+		d->marker_state = MARKER_DAMAGED;
+		leave_out(d, DRIVE_FOREIGN, "%s has a forged or damaged marker", d->url);
+	} else if (d->marker_state == MARKER_OTHER && marker_genuine(a->keys, &right)) {
+		d->marker_state = MARKER_DAMAGED;
+		leave_out(d, DRIVE_FOREIGN, "%s has a damaged marker", d->url);
 	}
+}
+
+void array_open_drive(struct array *a, struct array_drive *d)
+{
+	struct opening o = { .a = a, .d = d };
+
+	if (!d->url) {
+		leave_out(d, DRIVE_ABSENT, NO_WAY);
+		return;
+	}
+	/* Set aside while it was open: it is what it was. */
+	if (d->handle && d->marker_state == MARKER_GOOD) {
+		d->presence = DRIVE_PRESENT;
+		d->why[0] = '\0';
+		return;
+	}
+	if (d->handle)
+		d->handle->driver->close(d->handle);
+	d->handle = NULL;
+	open_one(&o);
+	check_marker(a, d, a->count);
+	check_mac(a, d);
 }
 
 /* ---- what the table says of the drives ---- */
@@ -330,10 +376,16 @@ static void take_row(struct array_drive *d, const struct table_drive *row)
 	snprintf(d->name, sizeof(d->name), "%s", row->record.name);
 	d->used_bytes = row->used_bytes;
 	d->row_bytes = row->row_bytes;
+	d->objects = row->objects;
 	d->last_scrub_s = row->last_scrub_s;
 	d->damaged_ever = row->damaged;
 	d->repaired_ever = row->repaired;
 	d->unrepaired = row->unrepaired;
+	d->unrepaired_s = row->unrepaired_s;
+	d->since_s = row->since_s;
+	d->returning = row->returning;
+	if (d->record.state == DRIVE_DISABLED)
+		set_aside(d);
 	if (d->handle && d->presence == DRIVE_PRESENT &&
 	    (d->record.state == DRIVE_LOST || d->record.state == DRIVE_REMOVED))
 		leave_out(d, DRIVE_REFUSED, "it was declared %s and counts no more",
@@ -367,12 +419,43 @@ int array_refresh(struct array *a, struct error *err)
 		}
 		if (!d) {
 			d = &a->drives[a->count++];
-			leave_out(d, DRIVE_ABSENT, "this host's config has no way to it");
+			leave_out(d, DRIVE_ABSENT, NO_WAY);
 		}
 		take_row(d, &rows[i]);
 	}
 	table_drives_free(rows, count);
 	return code;
+}
+
+/* Those that were disabled when it was last looked, and are not any more. */
+static int open_enabled(struct array *a, struct error *err)
+{
+	bool any = false;
+	int code = ERR_NONE;
+
+	for (unsigned i = 0; i < a->count; i++) {
+		struct array_drive *d = &a->drives[i];
+
+		if (d->presence != DRIVE_ASIDE || d->record.state == DRIVE_DISABLED)
+			continue;
+		array_open_drive(a, d);
+		any = true;
+	}
+	if (any)
+		code = array_pull(a, err);
+	return any && code == ERR_NONE ? array_refresh(a, err) : code;
+}
+
+int array_follow(struct array *a, bool pull, struct error *err)
+{
+	unsigned sent;
+	int code = pull ? array_pull(a, err) : ERR_NONE;
+
+	if (code == ERR_NONE)
+		code = array_refresh(a, err);
+	if (code == ERR_NONE)
+		code = open_enabled(a, err);
+	return code == ERR_NONE ? array_push(a, &sent, err) : code;
 }
 
 /* ---- open and close ---- */
@@ -427,8 +510,10 @@ static int brake(struct array *a, struct error *err)
 			     (d->presence == DRIVE_ROLLED_BACK ||
 			      d->marker_state == MARKER_DAMAGED);
 
+		/* What was removed held nothing that is needed. */
 		if (d->presence != DRIVE_PRESENT && d->presence != DRIVE_ABSENT &&
-		    d->presence != DRIVE_UNREACHABLE && !mends)
+		    d->presence != DRIVE_UNREACHABLE && d->presence != DRIVE_ASIDE &&
+		    d->record.state != DRIVE_REMOVED && !mends)
 			return err_set(err, ERR_UNSAFE, "drive %s is %s: %s", d->name,
 				       presence_word(d->presence), d->why);
 	}
@@ -444,6 +529,21 @@ static void tell_left_out(struct array *a)
 			array_tell(a, TELL_WARNING, "drive %s is left out: %s: %s", d->name,
 				   presence_word(d->presence), d->why);
 	}
+}
+
+/* Nothing of it is at its place any more: another host has cleared that, or it was used anew. */
+static int forget_removed(struct array *a, struct error *err)
+{
+	int code = ERR_NONE;
+
+	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
+		struct array_drive *d = &a->drives[i];
+
+		if (d->url && d->handle && d->record.state == DRIVE_REMOVED &&
+		    !array_is_marked(a, d, &d->id))
+			code = array_forget_way(a, d, err);
+	}
+	return code;
 }
 
 static void make_temp_tag(struct array *a)
@@ -525,19 +625,23 @@ int array_open(const struct array_options *o, struct array **out, struct error *
 	    (code = open_drives(a, err)) != ERR_NONE || o->locked ||
 	    (code = array_unlock(a, err)) != ERR_NONE)
 		goto out;
-	check_macs(a);
+	for (unsigned i = 0; i < a->count; i++)
+		check_mac(a, &a->drives[i]);
 	if ((code = array_pull(a, err)) != ERR_NONE ||
 	    (code = o->without_journal ? begin_journal(a, err) : array_refresh(a, err)) != ERR_NONE ||
+	    (code = open_enabled(a, err)) != ERR_NONE ||
 	    (code = array_check_slot(a, err)) != ERR_NONE)
 		goto out;
+	seen_update(a, time(NULL));
 	tell_left_out(a);
 	if (!o->writing)
 		goto out;
 	/* What the outbox held may say that a drive is one of ours: it is then sent the journals. */
 	if ((code = brake(a, err)) != ERR_NONE ||
+	    (code = forget_removed(a, err)) != ERR_NONE ||
 	    (a->fork_found && (code = array_heal_forks(a, err)) != ERR_NONE) ||
 	    (code = array_flush_outbox(a, err)) != ERR_NONE ||
-	    (code = array_refresh(a, err)) != ERR_NONE)
+	    (code = array_refresh(a, err)) != ERR_NONE || (code = open_enabled(a, err)) != ERR_NONE)
 		goto out;
 	returned = any_behind(a);
 	if ((code = array_push(a, &sent, err)) != ERR_NONE ||

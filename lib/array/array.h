@@ -31,6 +31,7 @@ enum drive_presence {
 	DRIVE_REFUSED,	   /* declared lost or removed, and here again */
 	DRIVE_ROLLED_BACK, /* lacks what it once confirmed */
 	DRIVE_UNREACHABLE, /* its driver failed: no permission, kind not built, ... */
+	DRIVE_ASIDE,	   /* disabled: not opened, whatever is there */
 };
 
 /* What the marker at a place says. Only DAMAGED and MISSING may be mended (care/readmit.h). */
@@ -57,11 +58,16 @@ struct array_drive {
 	bool behind;		   /* it lacks segments that others hold */
 	uint64_t used_bytes;	   /* what the journals place there */
 	uint64_t row_bytes;	   /* of that, rows and copies; as of the last refresh */
+	uint64_t objects;	   /* how many these are */
 	atomic_bool poisoned;	   /* a write failed: nothing more is written in this process */
 	atomic_ullong damaged;	   /* objects found bad by reading, in this process */
 	int64_t last_scrub_s;
 	uint64_t damaged_ever, repaired_ever;
 	uint64_t unrepaired; /* objects that the last scrub found bad and could not repair */
+	int64_t unrepaired_s; /* when that was */
+	int64_t since_s;      /* when it was given its state, by the journals; 0: they do not tell */
+	bool returning;	      /* it was disabled until then */
+	int64_t seen_s;	      /* when this host first saw it stand as it does; 0: it does not know */
 };
 
 enum tell_level { TELL_INFO, TELL_WARNING };
@@ -181,6 +187,13 @@ unsigned array_usable_count(const struct array *a);
 unsigned array_member_count(const struct array *a);
 const char *presence_word(enum drive_presence p);
 
+/* Opens a drive that was left out because it was disabled and is not any more, as array_open() would
+ * have: it is present or left out for another reason. Nothing is pulled. */
+void array_open_drive(struct array *a, struct array_drive *d);
+/* What other commands of this host made of the drives since: one that was disabled or is being
+ * drained takes nothing more from here on, one that was enabled is used again. The same for other
+ * hosts' commands when pull is set. No other thread uses the drives meanwhile. */
+int array_follow(struct array *a, bool pull, struct error *err);
 /* Whether the place of d has a marker of this array that names drive id. */
 bool array_is_marked(const struct array *a, const struct array_drive *d, const struct id *id);
 /* A drive whose marker was mended: opens it as array_open() would have, so that it is present, or

@@ -1,7 +1,7 @@
 /*
  * New arrays and new drives.
  */
-#include "array/array.h"
+#include "array/membership.h"
 #include "array/object.h"
 #include "array/settings.h"
 #include "base/file.h"
@@ -105,27 +105,15 @@ static int clear_unfinished(struct array_drive *d, bool own, struct error *err)
 	return code;
 }
 
-static int knows(struct array *a, const struct id *id, bool *yes, struct error *err)
-{
-	struct table_drive *rows = NULL;
-	size_t count = 0;
-	int code = table_drives(a->table, &rows, &count, err);
-
-	*yes = false;
-	for (size_t i = 0; i < count; i++)
-		*yes = *yes || id_equal(&rows[i].record.id, id);
-	table_drives_free(rows, count);
-	return code;
-}
-
-/* An add that was cut off marked the place with an id that no journal knows: the drive keeps it. Any
- * other marker is somebody's, but for what an init left (then there is no table yet). */
+/* An add that was cut off marked the place with an id that no journal knows: the drive keeps it. A
+ * drive that was removed while it was away still has its marker, and gets a new one. Any other marker
+ * is somebody's, but for what an init left (then there is no table yet). */
 static int take_mark(struct array *a, struct array_drive *d, uint64_t len_bytes, struct error *err)
 {
 	uint8_t bytes[MARKER_BYTES_MAX];
+	enum drive_state state = DRIVE_MEMBER;
 	struct drive *h = d->handle;
 	struct error why;
-	bool known = true;
 	int code = ERR_NONE;
 
 	if (!a->table)
@@ -138,10 +126,14 @@ static int take_mark(struct array *a, struct array_drive *d, uint64_t len_bytes,
 	if (marker_parse(bytes, (size_t)len_bytes, &d->marker, &why) == ERR_CORRUPT)
 		return see_damaged(d, &why, err);
 	if (id_equal(&d->marker.array_id, &a->config.array_id) && marker_genuine(a->keys, &d->marker))
-		code = knows(a, &d->marker.drive_id, &known, err);
-	if (code != ERR_NONE)
+		code = table_drive_state(a->table, &d->marker.drive_id, &state, err);
+	if (code != ERR_NONE && code != ERR_NOT_FOUND)
 		return code;
-	if (known)
+	if (code == ERR_NONE && state == DRIVE_REMOVED) {
+		d->marker_state = MARKER_DAMAGED;
+		return ERR_NONE;
+	}
+	if (code == ERR_NONE)
 		return err_set(err, ERR_EXISTS, "it is already marked as a drive");
 	d->id = d->record.id = d->marker.drive_id;
 	d->marker_state = MARKER_GOOD;
@@ -219,7 +211,7 @@ static int write_marker(struct array *a, struct array_drive *d, struct error *er
 
 static void add_drive_records(struct buf *records, const struct array_drive *d)
 {
-	record_drive(records, &d->record);
+	member_records(records, &d->record, false);
 	record_access(records, &d->id, d->url, d->options_json);
 }
 

@@ -17,7 +17,7 @@ const char *standing_word(enum standing s)
 	return words[s];
 }
 
-static enum standing judge(const struct array_drive *d)
+enum standing standing_at_sight(const struct array_drive *d)
 {
 	bool gone = d->record.state == DRIVE_LOST || d->record.state == DRIVE_REMOVED;
 
@@ -25,12 +25,12 @@ static enum standing judge(const struct array_drive *d)
 	    d->presence == DRIVE_REFUSED || d->presence == DRIVE_ROLLED_BACK || gone ||
 	    atomic_load(&d->poisoned))
 		return STANDING_FAILED;
+	if (d->record.state == DRIVE_DISABLED)
+		return STANDING_DISABLED;
 	if (d->presence != DRIVE_PRESENT)
 		return STANDING_ABSENT;
 	if (d->record.state == DRIVE_JOINING)
 		return STANDING_RECOVERING;
-	if (d->record.state == DRIVE_DISABLED)
-		return STANDING_DISABLED;
 	if (d->record.state == DRIVE_DRAINING)
 		return STANDING_DRAINING;
 	if (d->behind && d->record.journal)
@@ -64,6 +64,30 @@ static int count_name(void *ctx, const char *name, struct error *err)
 	return 0;
 }
 
+/* One that was disabled has all that it missed as soon as nothing is owed to it. */
+static enum standing standing_with_debts(const struct array_drive *d,
+					 const struct drive_standing *s)
+{
+	enum standing at_sight = standing_at_sight(d);
+	bool owed = s->owed_segments > 0 || s->owed_deletions > 0;
+
+	if (d->returning && owed && (at_sight == STANDING_OPTIMAL || at_sight == STANDING_STALE))
+		return STANDING_RECOVERING;
+	return at_sight;
+}
+
+/* What a command did is in the journal, what was found at a scrub in its record; the rest is as this
+ * host saw it. */
+static int64_t since_of(const struct array_drive *d, enum standing standing)
+{
+	bool told = d->record.state == DRIVE_LOST || standing == STANDING_DISABLED ||
+		    standing == STANDING_DRAINING || standing == STANDING_RECOVERING;
+
+	if (told && d->since_s != 0)
+		return d->since_s;
+	return standing == STANDING_DEGRADED ? d->unrepaired_s : d->seen_s;
+}
+
 int standing_of(struct array *a, unsigned i, struct drive_standing *out, struct error *err)
 {
 	const struct array_drive *d = &a->drives[i];
@@ -74,12 +98,12 @@ int standing_of(struct array *a, unsigned i, struct drive_standing *out, struct 
 	if (!view)
 		return err_nomem(err);
 	place_view(a, view);
-	out->standing = judge(d);
 	/* A lost drive matters until all that it held is whole again, or when it returns. */
 	out->listed = d->record.state == DRIVE_JOINING || drive_counts(d) ||
 		      d->presence == DRIVE_REFUSED ||
 		      (d->record.state == DRIVE_LOST && d->used_bytes > 0);
 	out->used_bytes = d->used_bytes;
+	out->objects = d->objects;
 	out->knows_space = d->presence == DRIVE_PRESENT && place_knows_size(d);
 	out->free_bytes = view[i].free_bytes;
 	out->errors = d->unrepaired;
@@ -87,6 +111,8 @@ int standing_of(struct array *a, unsigned i, struct drive_standing *out, struct 
 		code = count_segments(a, d, &out->owed_segments, err);
 	if (code == ERR_NONE && drive_counts(d))
 		code = table_garbage(a->table, &d->id, count_name, &out->owed_deletions, err);
+	out->standing = standing_with_debts(d, out);
+	out->since_s = since_of(d, out->standing);
 	free(view);
 	return code;
 }

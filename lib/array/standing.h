@@ -9,7 +9,7 @@
 enum standing {
 	STANDING_OPTIMAL,
 	STANDING_DEGRADED,   /* present, with damage that was not repaired yet */
-	STANDING_RECOVERING, /* joining: a rebuild fills it */
+	STANDING_RECOVERING, /* joining: a rebuild fills it; or it was disabled and lacks something */
 	STANDING_DISABLED,
 	STANDING_ABSENT,
 	STANDING_STALE,	   /* present, and lacks journal segments */
@@ -17,12 +17,16 @@ enum standing {
 	STANDING_DRAINING,
 };
 const char *standing_word(enum standing s);
+/* What array_open() saw of it, without asking the table. */
+enum standing standing_at_sight(const struct array_drive *d);
 
 struct drive_standing {
 	enum standing standing;
 	bool listed; /* false: gone for good, of no interest any more */
+	int64_t since_s; /* when that began, as far as is known: journal, scrub, this host; or 0 */
 	bool knows_space;
 	uint64_t used_bytes; /* what the journals place there */
+	uint64_t objects;    /* how many these are */
 	uint64_t free_bytes; /* what the array may still use; if knows_space */
 	uint64_t errors;     /* objects that the last scrub found bad and could not repair */
 	uint64_t owed_segments, owed_deletions;

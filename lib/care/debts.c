@@ -202,7 +202,8 @@ static int sweep_drive(struct paying *p, struct array_drive *d, struct error *er
 	struct error why;
 	int code;
 
-	if (!drive_usable(d))
+	/* Also of one that is being drained, which takes nothing more. */
+	if (!drive_counts(d) || d->presence != DRIVE_PRESENT || atomic_load(&d->poisoned))
 		return ERR_NONE;
 	code = table_garbage(p->a->table, &d->id, sweep_one, &s, err);
 	/* Unless that is durable, the deletions stay owed. */

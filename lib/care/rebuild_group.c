@@ -24,6 +24,34 @@ static struct array_drive *find_stored(const struct rebuild_work *w, const char 
 	return NULL;
 }
 
+static void leave_block(const struct rebuild_work *w, const struct table_block *b,
+			struct buf *records)
+{
+	char name[OBJECT_NAME_MAX + 1];
+
+	object_name_block(&b->name, name);
+	record_garbage(records, &w->from->id, name, false);
+}
+
+/* An object of the group has a new place: on the drive that is drained it is garbage. */
+static void leave_behind(const struct rebuild_work *w, const struct table_group *g,
+			 struct code_ref ref, struct buf *records)
+{
+	char name[OBJECT_NAME_MAX + 1];
+
+	for (unsigned i = 0; i < g->member_count && !ref.is_row; i++) {
+		if (g->slots[i] == ref.index)
+			leave_block(w, &g->members[i], records);
+	}
+	for (unsigned i = 0; i < g->row_count && ref.is_row; i++) {
+		if (g->rows[i].row != ref.index || !id_equal(&g->rows[i].drive_id, &w->from->id))
+			continue;
+		record_rows(records, &g->id, &g->rows[i], false);
+		object_name_row(&g->rows[i].name, name);
+		record_garbage(records, &w->from->id, name, false);
+	}
+}
+
 /* What of the group lay on the lost drive, and where it goes. */
 struct plan {
 	struct mend_want wants[GROUP_SLOTS_MAX + GROUP_ROWS_MAX];
@@ -82,6 +110,8 @@ static void plan_member(const struct rebuild_work *w, unsigned i, struct taken_d
 		m->drive_id = there->id;
 		target_take(taken, (unsigned)(there - w->a->drives));
 		record_move(&p->found, &m->uid, &there->id);
+		if (w->drains)
+			leave_block(w, m, &p->found);
 		p->found_count++;
 		return;
 	}
@@ -89,8 +119,8 @@ static void plan_member(const struct rebuild_work *w, unsigned i, struct taken_d
 		 &m->drive_id);
 }
 
-static void plan_row(const struct rebuild_work *w, unsigned i, struct taken_drives *taken,
-		     struct plan *p)
+static void plan_row(const struct rebuild_work *w, const struct table_group *g, unsigned i,
+		     struct taken_drives *taken, struct plan *p)
 {
 	struct group_row_record *row = &p->after.rows[i];
 	char name[OBJECT_NAME_MAX + 1];
@@ -101,6 +131,8 @@ static void plan_row(const struct rebuild_work *w, unsigned i, struct taken_driv
 		row->drive_id = there->id;
 		target_take(taken, (unsigned)(there - w->a->drives));
 		record_rows(&p->found, &p->after.id, row, true);
+		if (w->drains)
+			leave_behind(w, g, (struct code_ref){ true, row->row }, &p->found);
 		p->found_count++;
 		return;
 	}
@@ -117,13 +149,15 @@ static void make_plan(const struct rebuild_work *w, const struct table_group *g,
 	p->after = *g;
 	buf_clear(&p->found);
 	taken_from_group(w->a, g, &taken);
+	if (w->drains)
+		target_give_back(&taken, (unsigned)(w->from - w->a->drives));
 	for (unsigned i = 0; i < g->member_count; i++) {
-		if (id_equal(&g->members[i].drive_id, &w->lost->id) && !g->members[i].lost)
+		if (id_equal(&g->members[i].drive_id, &w->from->id) && !g->members[i].lost)
 			plan_member(w, i, &taken, p);
 	}
 	for (unsigned i = 0; i < g->row_count; i++) {
-		if (id_equal(&g->rows[i].drive_id, &w->lost->id))
-			plan_row(w, i, &taken, p);
+		if (id_equal(&g->rows[i].drive_id, &w->from->id))
+			plan_row(w, g, i, &taken, p);
 	}
 }
 
@@ -132,7 +166,7 @@ static void drop_rows(const struct rebuild_work *w, const struct table_group *g,
 		      struct buf *records)
 {
 	for (unsigned i = 0; i < g->row_count; i++) {
-		if (id_equal(&g->rows[i].drive_id, &w->lost->id))
+		if (id_equal(&g->rows[i].drive_id, &w->from->id))
 			record_rows(records, &g->id, &g->rows[i], false);
 	}
 }
@@ -191,8 +225,10 @@ static int remake(const struct rebuild_work *w, const struct table_group *g, str
 
 		*again = *again || want->failed == ERR_FULL ||
 			 (want->failed != ERR_NONE && want->drive != w->onto);
+		if (want->done && w->drains)
+			leave_behind(w, g, want->ref, records);
 	}
-	if (code == ERR_NONE)
+	if (code == ERR_NONE && !w->drains)
 		drop_rows(w, g, records);
 	return *again ? ERR_NONE : code;
 }
@@ -217,7 +253,8 @@ static int work_on(const struct rebuild_work *w, const struct table_group *g, st
 	int code;
 
 	make_plan(w, g, p);
-	if (p->block_homeless)
+	/* A drive that is drained holds what it holds until all of it has a place. */
+	if (p->block_homeless || (p->row_homeless && w->drains))
 		return split(w, g, p, records, mended, again, err);
 	if (p->row_homeless && regroup_helps(w->a, &p->after)) {
 		code = split(w, g, p, records, mended, again, err);
@@ -246,7 +283,10 @@ static int conclude(const struct rebuild_work *w, const struct table_group *g, i
 {
 	r->groups = 1;
 	r->found = found;
-	if (code == ERR_LOST) {
+	if (code == ERR_LOST && w->drains) {
+		array_tell(w->a, TELL_WARNING, "a group cannot be moved: %s", err->message);
+		r->beyond++;
+	} else if (code == ERR_LOST) {
 		give_up(w, g, records, r);
 	} else if (code == ERR_FULL || code == ERR_ABSENT) {
 		array_tell(w->a, TELL_WARNING, "a group waits: %s", err->message);
@@ -255,7 +295,7 @@ static int conclude(const struct rebuild_work *w, const struct table_group *g, i
 	} else if (code != ERR_NONE) {
 		return code;
 	} else {
-		r->objects = objects_on(g, &w->lost->id) - found;
+		r->objects = objects_on(g, &w->from->id) - found;
 	}
 	return records->failed ? err_nomem(err) : ERR_NONE;
 }
@@ -291,4 +331,86 @@ out:
 	free(p);
 	free(g);
 	return code;
+}
+
+/* ---- a block alone ---- */
+
+/* A copy on another drive; *to NULL: none was made, since the drive that was chosen failed. */
+static int copy_alone(const struct rebuild_work *w, const struct table_block *b,
+		      struct array_drive **to, struct mend_result *mended, struct error *err)
+{
+	struct taken_drives taken = { .count = 0 };
+	char name[OBJECT_NAME_MAX + 1];
+	struct buf bytes = { 0 };
+	struct error why;
+	int code = target_choose(w->a, &taken, false, b->len_bytes, to, err);
+
+	object_name_block(&b->name, name);
+	if (code == ERR_NONE)
+		code = mend_load_block(w->a, b, &bytes, mended, err);
+	if (code == ERR_NONE && mend_store(*to, name, &bytes, &why) != ERR_NONE) {
+		mend_poison(w->a, *to, &why);
+		*to = NULL;
+	} else if (code == ERR_NONE) {
+		place_book(w->a, *to, b->len_bytes);
+		mended->written_bytes += b->len_bytes;
+	}
+	buf_release(&bytes);
+	return code;
+}
+
+static int move_alone(const struct rebuild_work *w, const struct table_block *b,
+		      struct buf *records, struct rebuild_result *r, bool *again,
+		      struct error *err)
+{
+	struct taken_drives none = { .count = 0 };
+	struct mend_result mended = { 0 };
+	char name[OBJECT_NAME_MAX + 1];
+	struct array_drive *to;
+	int code = ERR_NONE;
+
+	object_name_block(&b->name, name);
+	to = find_stored(w, name, b->len_bytes, &none);
+	r->found = to != NULL;
+	if (!to)
+		code = copy_alone(w, b, &to, &mended, err);
+	*again = code == ERR_NONE && !to;
+	if (code == ERR_NONE && to) {
+		record_move(records, &b->uid, &to->id);
+		leave_block(w, b, records);
+		r->objects = r->found == 0;
+	}
+	r->read_bytes = mended.read_bytes;
+	r->written_bytes = mended.written_bytes;
+	return code;
+}
+
+int rebuild_alone(const struct rebuild_work *w, const struct id *uid, struct buf *records,
+		  struct rebuild_result *r, bool *again, struct error *err)
+{
+	struct table_block b;
+	int code;
+
+	memset(r, 0, sizeof(*r));
+	*again = false;
+	pthread_mutex_lock(&w->a->table_lock);
+	code = table_block_by_uid(w->a->table, uid, &b, err);
+	pthread_mutex_unlock(&w->a->table_lock);
+	if (code == ERR_NOT_FOUND ||
+	    (code == ERR_NONE && (b.lost || !id_equal(&b.drive_id, &w->from->id))))
+		return ERR_NONE;
+	if (code == ERR_NONE)
+		code = move_alone(w, &b, records, r, again, err);
+	if (code == ERR_NOMEM || code == ERR_INTERRUPTED)
+		return code;
+	r->groups = code == ERR_NONE;
+	if (code == ERR_CORRUPT || code == ERR_NOT_FOUND) {
+		array_tell(w->a, TELL_WARNING, "a block cannot be moved: %s", err->message);
+		r->beyond = 1;
+	} else if (code != ERR_NONE) {
+		array_tell(w->a, TELL_WARNING, "a block waits: %s", err->message);
+		r->waiting = 1;
+		r->waiting_for_space = code == ERR_FULL;
+	}
+	return records->failed ? err_nomem(err) : ERR_NONE;
 }

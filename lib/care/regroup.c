@@ -30,12 +30,20 @@ static uint64_t object_bytes(const struct table_group *g)
 	return target_longest_bytes(g) + (g->member_count > 1 ? ROW_TAIL_MAX_BYTES : 0);
 }
 
-/* A member stays where it is, also on a drive that is away or joining. */
-static uint16_t home_of(struct array *a, const struct table_block *m)
+/* The drive that has the member, also if it is away or joining; NULL: it was lost. */
+static const struct array_drive *place_of(struct array *a, const struct table_block *m)
 {
 	const struct array_drive *d = array_drive_by_id(a, &m->drive_id);
 
-	if (!d || (!drive_counts(d) && d->record.state != DRIVE_JOINING))
+	return d && (drive_counts(d) || d->record.state == DRIVE_JOINING) ? d : NULL;
+}
+
+/* A member stays where it is, unless that drive is being drained. */
+static uint16_t home_of(struct array *a, const struct table_block *m)
+{
+	const struct array_drive *d = place_of(a, m);
+
+	if (!d || d->record.state == DRIVE_DRAINING)
 		return SPLIT_HOMELESS;
 	return (uint16_t)(d - a->drives);
 }
@@ -46,7 +54,7 @@ static int spare_of(struct array *a, const struct table_group *g)
 	int spare = __builtin_popcount(health_rows(a, g));
 
 	for (unsigned i = 0; i < g->member_count; i++)
-		spare -= home_of(a, &g->members[i]) == SPLIT_HOMELESS;
+		spare -= !place_of(a, &g->members[i]);
 	return spare;
 }
 
@@ -75,22 +83,31 @@ static bool is_worse(const struct regrouping *r)
 	return false;
 }
 
-static int plan(struct regrouping *r, struct error *err)
+/* view: changed by what it takes. */
+static int plan_in(struct regrouping *r, struct alloc_drive *view, struct error *err)
 {
 	struct alloc_policy policy = place_policy(r->a);
-	struct alloc_drive *view = calloc(r->a->count, sizeof(*view));
 	int code;
 
-	if (!view)
-		return err_nomem(err);
 	for (unsigned i = 0; i < r->g->member_count; i++)
 		r->homes[i] = home_of(r->a, &r->g->members[i]);
-	place_view(r->a, view);
 	code = split_members(view, r->a->count, &policy, r->homes, r->g->member_count,
 			     object_bytes(r->g), &r->split, err);
 	if (code == ERR_NONE && r->grouped && is_worse(r))
 		code = err_set(err, ERR_FULL, "the drives that take objects now are too few to "
 					      "protect it as well as it is");
+	return code;
+}
+
+static int plan(struct regrouping *r, struct error *err)
+{
+	struct alloc_drive *view = calloc(r->a->count, sizeof(*view));
+	int code;
+
+	if (!view)
+		return err_nomem(err);
+	place_view(r->a, view);
+	code = plan_in(r, view, err);
 	free(view);
 	return code;
 }
@@ -150,6 +167,27 @@ bool regroup_helps(struct array *a, const struct table_group *g)
 	return helps;
 }
 
+int regroup_fits(struct array *a, const struct table_group *g, struct alloc_drive *view,
+		 uint64_t *written_bytes, struct error *err)
+{
+	struct regrouping *r = regrouping_new(a, g);
+	int code;
+
+	*written_bytes = 0;
+	if (!r)
+		return err_nomem(err);
+	r->grouped = true;
+	code = plan_in(r, view, err);
+	for (unsigned i = 0; i < g->member_count && code == ERR_NONE; i++) {
+		if (r->homes[i] == SPLIT_HOMELESS)
+			*written_bytes += g->members[i].len_bytes;
+	}
+	for (unsigned i = 0; i < r->split.part_count && code == ERR_NONE; i++)
+		*written_bytes += r->split.parts[i].row_count * object_bytes(g);
+	regrouping_free(r);
+	return code;
+}
+
 /* ---- storing ---- */
 
 /* The bytes to be found under that name on that drive, and a record if they turn out to be for
@@ -170,6 +208,15 @@ static int store(struct regrouping *r, unsigned drive, const char *name, const s
 	return code;
 }
 
+/* The member has a new home: what lies on the drive that is being drained is to go. */
+static void leave_behind(struct regrouping *r, const struct table_block *m, const char *name)
+{
+	const struct array_drive *d = place_of(r->a, m);
+
+	if (d)
+		record_garbage(&r->done, &d->id, name, false);
+}
+
 static int store_members(struct regrouping *r, const struct split_part *p, struct error *err)
 {
 	int code = ERR_NONE;
@@ -183,6 +230,7 @@ static int store_members(struct regrouping *r, const struct split_part *p, struc
 		object_name_block(&r->g->members[member].name, name);
 		code = store(r, home, name, &r->members[member], err);
 		record_move(&r->done, &r->g->members[member].uid, &r->a->drives[home].id);
+		leave_behind(r, &r->g->members[member], name);
 	}
 	return code;
 }

@@ -12,6 +12,11 @@
  * can be. Nothing is read. False also when memory is short. */
 bool regroup_helps(struct array *a, const struct table_group *g);
 
+/* Whether regroup() would find room, by sizes alone: view (as place_view() gives it) is changed by what
+ * it would take. Its errors. */
+int regroup_fits(struct array *a, const struct table_group *g, struct alloc_drive *view,
+		 uint64_t *written_bytes, struct error *err);
+
 /*
  * g as table_group() gave it. Everything is durable and read back before its records are appended;
  * the old rows become garbage. A drive that fails to take an object is poisoned, and the others

@@ -19,6 +19,17 @@ void target_take(struct taken_drives *t, unsigned drive_index)
 		t->index[t->count++] = (uint16_t)drive_index;
 }
 
+void target_give_back(struct taken_drives *t, unsigned drive_index)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < t->count; i++) {
+		if (t->index[i] != drive_index)
+			t->index[kept++] = t->index[i];
+	}
+	t->count = kept;
+}
+
 static void take(struct array *a, const struct id *drive_id, struct taken_drives *t)
 {
 	const struct array_drive *d = array_drive_by_id(a, drive_id);

@@ -15,6 +15,7 @@ struct taken_drives {
 };
 bool target_is_taken(const struct taken_drives *t, unsigned drive_index);
 void target_take(struct taken_drives *t, unsigned drive_index);
+void target_give_back(struct taken_drives *t, unsigned drive_index); /* it is not taken any more */
 void taken_from_group(struct array *a, const struct table_group *g, struct taken_drives *t);
 int target_choose(struct array *a, struct taken_drives *t, bool for_row, uint64_t object_bytes,
 		  struct array_drive **out, struct error *err);

@@ -46,6 +46,16 @@ speaks() {
 	speaks summary add d4
 	speaks summary set -n d4.role=data
 	speaks summary set d4.role=data
+	speaks summary disable -n d2
+	speaks summary disable d2
+	speaks summary enable -n d2
+	speaks summary enable d2
+	mkdir d6
+	"$MRMR" add d6
+	speaks summary drain -n d6
+	speaks summary drain d6
+	speaks summary remove -n d6
+	speaks summary remove d6
 	speaks summary scrub -n
 	speaks summary scrub
 	speaks slot key list

@@ -43,6 +43,11 @@ rehearse() {
 	rehearse "would restore 1 files" get latest --to out
 	rehearse "would add drive d4" add d4
 	rehearse "would set d1.role=data" set d1.role=data
+	rehearse "would disable drive d3" disable d3
+	rehearse "would move" drain d3
+	mv d2 d2.away
+	rehearse "would remove drive d2" remove --lost d2
+	mv d2.away d2
 	rehearse "no damage found" scrub
 	rehearse "would " key add --key-file key2
 	MRMR_NEW_PASSPHRASE=x rehearse "would " key add

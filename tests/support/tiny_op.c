@@ -2,6 +2,7 @@
 
 #include "array/health.h"
 #include "care/debts.h"
+#include "care/drain.h"
 #include "care/rebuild.h"
 #include "care/scrub.h"
 
@@ -197,6 +198,21 @@ static int run_add(struct tiny *t, struct array *a, bool *promise, struct error 
 	return code == ERR_NONE ? judge(t, a, promise, err) : code;
 }
 
+static int run_drain(struct tiny *t, struct array *a, bool *promise, struct error *err)
+{
+	struct array_drive *d = array_drive_by_name(a, "d1");
+	struct rebuild_result r;
+	struct drain_plan plan;
+	int code = drain_check(a, d, &plan, err);
+
+	if (code == ERR_NONE)
+		code = drain(a, d, NULL, &r, err);
+	if (code == ERR_NONE && (r.beyond > 0 || r.waiting > 0))
+		code = err_set(err, ERR_FULL, "%llu beyond, %llu waiting",
+			       (unsigned long long)r.beyond, (unsigned long long)r.waiting);
+	return code == ERR_NONE ? judge(t, a, promise, err) : code;
+}
+
 static int run_debts(struct tiny *t, struct array *a, bool *promise, struct error *err)
 {
 	int code = debts_pay(a, DEBTS_ALL, NULL, err);
@@ -216,6 +232,7 @@ const struct tiny_op tiny_ops[] = {
 	{ .name = "rebuild of two", .prepare = put_twice, .run = run_rebuild_two,
 	  .absent = 1u << 1 | 1u << 2, .mends = true, .once = true },
 	{ .name = "add", .prepare = put_twice, .run = run_add, .whole = true, .once = true },
+	{ .name = "drain", .prepare = put_twice, .run = run_drain, .whole = true },
 	{ .name = "debts", .prepare = put_without_a_drive, .run = run_debts },
 };
 const unsigned tiny_ops_count = sizeof(tiny_ops) / sizeof(tiny_ops[0]);

@@ -341,10 +341,16 @@ static void add_survives_failing_drives(void **state)
 	sweep_op(&tiny_ops[6]);
 }
 
-static void paying_debts_survives_failing_drives(void **state)
+static void drain_survives_failing_drives(void **state)
 {
 	(void)state;
 	sweep_op(&tiny_ops[7]);
+}
+
+static void paying_debts_survives_failing_drives(void **state)
+{
+	(void)state;
+	sweep_op(&tiny_ops[8]);
 }
 
 int main(void)
@@ -357,6 +363,7 @@ int main(void)
 		cmocka_unit_test(rebuild_into_free_space_survives_failing_drives),
 		cmocka_unit_test(rebuild_of_two_survives_failing_drives),
 		cmocka_unit_test(add_survives_failing_drives),
+		cmocka_unit_test(drain_survives_failing_drives),
 		cmocka_unit_test(paying_debts_survives_failing_drives),
 	};
 

@@ -349,10 +349,16 @@ static void add_survives_a_power_cut(void **state)
 	sweep_op(6);
 }
 
-static void paying_debts_survives_a_power_cut(void **state)
+static void drain_survives_a_power_cut(void **state)
 {
 	(void)state;
 	sweep_op(7);
+}
+
+static void paying_debts_survives_a_power_cut(void **state)
+{
+	(void)state;
+	sweep_op(8);
 }
 
 int main(void)
@@ -365,6 +371,7 @@ int main(void)
 		cmocka_unit_test(rebuild_into_free_space_survives_a_power_cut),
 		cmocka_unit_test(rebuild_of_two_survives_a_power_cut),
 		cmocka_unit_test(add_survives_a_power_cut),
+		cmocka_unit_test(drain_survives_a_power_cut),
 		cmocka_unit_test(paying_debts_survives_a_power_cut),
 	};
 
