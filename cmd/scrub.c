@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define GRACE_DEFAULT_S ((uint64_t)24 * 3600)
+#define REMEMBER_S 60
 
 static int check_names(struct invocation *inv, struct array *a, const char **names,
 		       struct error *err)
@@ -55,11 +56,27 @@ static void note_absent(struct invocation *inv, struct array *a, const char **na
 	}
 }
 
+static void report_deep(struct invocation *inv, const struct scrub_result *r)
+{
+	out_report(inv->out, "%" PRIu64 " rows compared with their members", r->rows_compared);
+	if (r->rows_alone > 0)
+		out_warn(inv->out, "%" PRIu64 " rows could not be compared: members of their groups are "
+				   "not at hand, or damaged", r->rows_alone);
+	if (r->wrong_rows > 0)
+		out_warn(inv->out, "%" PRIu64 " rows were not what their members make", r->wrong_rows);
+	if (r->unopened > 0)
+		out_warn(inv->out, "%" PRIu64 " blocks have the right bytes and do not open: no parity "
+				   "mends that", r->unopened);
+}
+
 static void report(struct invocation *inv, const struct array *a, const struct scrub_result *r)
 {
 	char bytes[UNIT_TEXT_BYTES], orphans[UNIT_TEXT_BYTES];
 	json_t *o = out_object("summary"), *drives = json_array();
 
+	if (r->left > 0)
+		out_report(inv->out, "%" PRIu64 " objects are left for another time%s", r->left,
+			   r->out_of_time ? ": the time is up" : "");
 	for (unsigned i = 0; i < a->count; i++) {
 		const struct scrub_drive *d = &r->drives[i];
 
@@ -71,18 +88,22 @@ static void report(struct invocation *inv, const struct array *a, const struct s
 			   " damaged, %" PRIu64 " repaired",
 			   a->drives[i].name, d->objects, bytes, d->damaged, d->repaired);
 		json_array_append_new(drives,
-				      json_pack("{s:s, s:I, s:I, s:I, s:I}", "name",
+				      json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "name",
 						a->drives[i].name, "objects",
 						(json_int_t)d->objects, "bytes",
 						(json_int_t)d->bytes, "damaged",
 						(json_int_t)d->damaged, "repaired",
-						(json_int_t)d->repaired));
+						(json_int_t)d->repaired, "left",
+						(json_int_t)d->left, "complete",
+						d->left == 0));
 	}
 	size_text(r->orphan_bytes, orphans);
 	if (r->orphans > 0)
 		out_report(inv->out,
 			   "%" PRIu64 " objects (%s) belong to no snapshot, %" PRIu64 " of them deleted",
 			   r->orphans, orphans, r->swept);
+	if (option_given(inv, "deep"))
+		report_deep(inv, r);
 	if (r->damaged == 0)
 		out_report(inv->out, "no damage found");
 	else if (r->damaged == r->repaired)
@@ -96,17 +117,39 @@ static void report(struct invocation *inv, const struct array *a, const struct s
 	json_object_set_new(o, "bytes", json_integer((json_int_t)r->bytes));
 	json_object_set_new(o, "damaged", json_integer((json_int_t)r->damaged));
 	json_object_set_new(o, "repaired", json_integer((json_int_t)r->repaired));
+	json_object_set_new(o, "left", json_integer((json_int_t)r->left));
+	json_object_set_new(o, "complete", json_boolean(r->left == 0));
+	json_object_set_new(o, "unopened", json_integer((json_int_t)r->unopened));
+	json_object_set_new(o, "wrong_rows", json_integer((json_int_t)r->wrong_rows));
+	json_object_set_new(o, "rows_compared", json_integer((json_int_t)r->rows_compared));
+	json_object_set_new(o, "rows_alone", json_integer((json_int_t)r->rows_alone));
 	json_object_set_new(o, "lost_blocks", json_integer((json_int_t)r->lost_blocks));
 	json_object_set_new(o, "orphans", json_integer((json_int_t)r->orphans));
 	json_object_set_new(o, "swept", json_integer((json_int_t)r->swept));
 	out_json(inv->out, o);
 }
 
+static struct roll_choice choice(const struct invocation *inv)
+{
+	uint64_t age_s = option_number(inv, "older-than", 0);
+
+	return (struct roll_choice){ .percent = (unsigned)option_number(inv, "percent", 0),
+				     .only_new = option_given(inv, "new"),
+				     .only_older = option_given(inv, "older-than"),
+				     .older_than_s = age_s > INT64_MAX / 2 ? INT64_MAX / 2
+									   : (int64_t)age_s };
+}
+
 static int scrub_now(struct invocation *inv, struct array *a, const char **names,
 		     struct error *err)
 {
 	struct scrub_options o = { .grace_s = (int64_t)option_number(inv, "grace", GRACE_DEFAULT_S),
-				   .drives = names[0] ? names : NULL };
+				   .drives = names[0] ? names : NULL,
+				   .deep = option_given(inv, "deep"),
+				   .choice = choice(inv),
+				   .has_max_time = option_given(inv, "max-time"),
+				   .max_time_s = option_number(inv, "max-time", 0),
+				   .remember_s = REMEMBER_S };
 	struct scrub_result *r = malloc(sizeof(*r));
 	struct progress *progress;
 	int code;

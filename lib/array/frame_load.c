@@ -215,3 +215,17 @@ int frame_load(struct frame_loader *l, const struct block_list *list, uint32_t i
 	give_workspace(l, j.w);
 	return code;
 }
+
+int frame_open(struct frame_loader *l, const struct block_list *list, uint32_t index,
+	       const uint8_t *box, uint8_t *plain, struct error *err)
+{
+	struct judging j = { .l = l, .list = list, .index = index, .plain = plain };
+	int code;
+
+	j.w = take_workspace(l, err);
+	if (!j.w)
+		return (int)err->code;
+	code = judge_box(&j, box, err);
+	give_workspace(l, j.w);
+	return code;
+}

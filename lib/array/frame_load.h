@@ -17,6 +17,11 @@ void frame_loader_free(struct frame_loader *l); /* NULL is allowed */
 int frame_load(struct frame_loader *l, const struct block_list *list, uint32_t index,
 	       uint8_t *plain, struct error *err);
 
+/* The same of a box that the caller has read: its box_bytes. ERR_CORRUPT unless it opens, unpacks and
+ * holds the chunks that the list names. */
+int frame_open(struct frame_loader *l, const struct block_list *list, uint32_t index,
+	       const uint8_t *box, uint8_t *plain, struct error *err);
+
 /* How many frames had to be reconstructed so far. */
 unsigned long long frame_loader_reconstructed(const struct frame_loader *l);
 

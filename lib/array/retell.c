@@ -81,6 +81,7 @@ static bool adds(const struct retelling *r, uint64_t type, bool mandatory, struc
 	case RECORD_SCRUB:
 	case RECORD_GARBAGE:
 	case RECORD_LOST:
+	case RECORD_VERIFIED:
 	case RECORD_VERSION:
 	case RECORD_DICTIONARY:
 	case RECORD_SUPERSEDED:

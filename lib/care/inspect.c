@@ -2,10 +2,12 @@
 
 #include "array/object.h"
 #include "base/stop.h"
+#include "care/deep.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void damage_list_init(struct damage_list *l)
 {
@@ -19,137 +21,213 @@ void damage_list_release(struct damage_list *l)
 	pthread_mutex_destroy(&l->lock);
 }
 
-/* What is to be checked, and then what was found. */
-struct checked_object {
-	struct inspection *in;
-	struct table_object object;
-	int code;
-	struct error err;
-};
+/* ---- what should be there, and what is ---- */
 
-struct inspection {
-	struct array *a;
-	struct array_drive *d;
-	struct counters *counters;
-	struct checked_object *objects; /* by rising name */
-	size_t count, cap;
+struct listing {
+	const struct inspection *i;
 	struct stray_list *strays;
 };
 
-static int collect_object(void *ctx, const struct table_object *o, struct error *err)
+static bool is_expected(const struct inspection *i, const char *name)
 {
-	struct inspection *in = ctx;
+	bool is_row = strncmp(name, "parity/", strlen("parity/")) == 0;
+	const struct roll_object *o;
+	struct hash sha256;
 
-	if (!grow(&in->objects, &in->cap, in->count + 1, sizeof(*in->objects)))
-		return err_nomem(err);
-	memset(&in->objects[in->count], 0, sizeof(*in->objects));
-	in->objects[in->count].object = *o;
-	in->count++;
-	return ERR_NONE;
-}
-
-static int compare_objects(const void *x, const void *y)
-{
-	const struct checked_object *a = x, *b = y;
-
-	return strcmp(a->object.name, b->object.name);
+	if (!object_name_hash(name, &sha256))
+		return false;
+	o = roll_find(&i->roll, &sha256, is_row);
+	return o && strcmp(roll_table_object(o).name, name) == 0;
 }
 
 static int collect_stray(void *ctx, const char *name, uint64_t len_bytes)
 {
-	struct inspection *in = ctx;
-	struct checked_object key;
+	struct listing *l = ctx;
 	struct stray *s;
 
-	snprintf(key.object.name, sizeof(key.object.name), "%s", name);
-	if (in->count > 0 &&
-	    bsearch(&key, in->objects, in->count, sizeof(*in->objects), compare_objects))
+	if (is_expected(l->i, name))
 		return 0;
-	if (!grow(&in->strays->items, &in->strays->cap, in->strays->count + 1,
-		  sizeof(*in->strays->items)))
+	if (!grow(&l->strays->items, &l->strays->cap, l->strays->count + 1,
+		  sizeof(*l->strays->items)))
 		return 1;
-	s = &in->strays->items[in->strays->count++];
-	s->drive = in->d;
+	s = &l->strays->items[l->strays->count++];
+	s->drive = l->i->drive;
 	s->len_bytes = len_bytes;
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	return 0;
 }
 
-static void check_object(void *arg)
-{
-	struct checked_object *c = arg;
-	const struct inspection *in = c->in;
-
-	c->code = stop_check(&c->err);
-	if (c->code == ERR_NONE) {
-		counters_name(in->counters, c->object.name);
-		c->code = object_verify(in->d->handle, c->object.name, c->object.len_bytes, &c->err);
-		counters_add(in->counters, 1, c->object.len_bytes);
-	}
-	counters_queue(in->counters, (unsigned)(in->d - in->a->drives), -1);
-}
-
-static int list_strays(struct inspection *in, struct error *err)
+static int list_strays(const struct inspection *i, struct stray_list *strays, struct error *err)
 {
 	static const char *const prefixes[] = { "blocks/", "parity/" };
-	struct drive *h = in->d->handle;
+	struct drive *h = i->drive->handle;
+	struct listing l = { i, strays };
 
-	for (unsigned i = 0; i < 2; i++) {
-		int code = h->driver->list(h, prefixes[i], collect_stray, in, err);
+	for (unsigned n = 0; n < 2; n++) {
+		int code = h->driver->list(h, prefixes[n], collect_stray, &l, err);
 
 		if (code == 1)
 			return err_nomem(err);
 		if (code != ERR_NONE)
-			return err_wrap(err, "list drive %s", in->d->name);
+			return err_wrap(err, "list drive %s", i->drive->name);
 	}
 	return ERR_NONE;
 }
 
-static int note_damage(struct inspection *in, const struct checked_object *c,
-		       struct scrub_drive *result, struct damage_list *damage, struct error *err)
+int inspect_list(struct inspecting *in, struct inspection *i, struct stray_list *strays,
+		 struct error *err)
 {
-	array_tell(in->a, TELL_WARNING, "drive %s: %s", in->d->name, c->err.message);
-	result->damaged++;
-	if (!grow(&damage->items, &damage->cap, damage->count + 1, sizeof(*damage->items)))
-		return err_nomem(err);
-	damage->items[damage->count++] = (struct damage){
-		.drive = in->d,
-		.object = c->object,
-		.sure = c->code == ERR_CORRUPT || c->code == ERR_NOT_FOUND,
-	};
-	return ERR_NONE;
-}
+	int code = roll_load(in->a->table, &i->drive->id, &i->roll, err);
 
-int inspect_drive(struct array *a, struct array_drive *d, struct pool *pool,
-		  struct counters *counters, struct scrub_drive *result,
-		  struct damage_list *damage, struct stray_list *strays, struct error *err)
-{
-	struct inspection in = { .a = a, .d = d, .counters = counters, .strays = strays };
-	int code = table_objects(a->table, &d->id, collect_object, &in, err);
-
-	if (code == ERR_NONE && in.count > 0)
-		qsort(in.objects, in.count, sizeof(*in.objects), compare_objects);
 	if (code == ERR_NONE)
-		code = list_strays(&in, err);
-	for (size_t i = 0; i < in.count && code == ERR_NONE; i++) {
-		in.objects[i].in = &in;
-		counters_queue(counters, (unsigned)(d - a->drives), 1);
-		pool_add(pool, check_object, &in.objects[i]);
-	}
-	pool_wait(pool);
-	for (size_t i = 0; i < in.count && code == ERR_NONE; i++) {
-		const struct checked_object *c = &in.objects[i];
-
-		if (c->code == ERR_INTERRUPTED) {
-			code = c->code;
-			*err = c->err;
-			break;
-		}
-		result->objects++;
-		result->bytes += c->object.len_bytes;
-		if (c->code != ERR_NONE)
-			code = note_damage(&in, c, result, damage, err);
-	}
-	free(in.objects);
+		code = roll_choose(&i->roll, &in->o->choice, time(NULL), err);
+	if (code == ERR_NONE)
+		code = list_strays(i, strays, err);
 	return code;
+}
+
+/* ---- objects ---- */
+
+struct job {
+	struct inspecting *in;
+	struct inspection *i;
+	struct roll_object *object;
+};
+
+static void note_failed(struct inspecting *in, int code, const struct error *why)
+{
+	if (in->failed == ERR_NONE) {
+		in->failed = code;
+		in->why = *why;
+	}
+}
+
+static void note_damage(const struct job *j, int code, bool unopened, const struct error *why)
+{
+	struct damage_list *l = &j->in->damage;
+	struct error err;
+
+	array_tell(j->in->a, TELL_WARNING, "drive %s: %s", j->i->drive->name, why->message);
+	j->i->result->damaged++;
+	j->i->result->unopened += unopened;
+	if (!grow(&l->items, &l->cap, l->count + 1, sizeof(*l->items))) {
+		note_failed(j->in, err_nomem(&err), &err);
+		return;
+	}
+	l->items[l->count++] = (struct damage){
+		.drive = j->i->drive,
+		.in_roll = j->object,
+		.object = roll_table_object(j->object),
+		.sure = code == ERR_CORRUPT || code == ERR_NOT_FOUND,
+		.unopened = unopened,
+	};
+}
+
+static void note(const struct job *j, int code, bool unopened, const struct error *why)
+{
+	struct scrub_drive *result = j->i->result;
+
+	pthread_mutex_lock(&j->in->lock);
+	if (code == ERR_INTERRUPTED || code == ERR_NOMEM) {
+		note_failed(j->in, code, why);
+	} else {
+		result->objects++;
+		result->bytes += j->object->len_bytes;
+		j->object->whole = code == ERR_NONE;
+		if (code != ERR_NONE)
+			note_damage(j, code, unopened, why);
+	}
+	pthread_mutex_unlock(&j->in->lock);
+}
+
+static void check_object(void *arg)
+{
+	struct job *j = arg;
+	struct table_object object = roll_table_object(j->object);
+	struct counters *counters = j->in->o->counters;
+	struct error err;
+	bool unopened = false;
+	int code = stop_check(&err);
+
+	if (code == ERR_NONE) {
+		counters_name(counters, object.name);
+		if (j->in->loader && !object.is_row)
+			code = deep_check_block(j->in->a, j->in->loader, j->i->drive, &object,
+						&unopened, &err);
+		else
+			code = object_verify(j->i->drive->handle, object.name, object.len_bytes,
+					     &err);
+		counters_add(counters, 1, object.len_bytes);
+	}
+	counters_queue(counters, (unsigned)(j->i->drive - j->in->a->drives), -1);
+	note(j, code, unopened, &err);
+	free(j);
+}
+
+/* The drive of whose chosen bytes the smallest part was read: so all get their share of a time that
+ * does not suffice. */
+static struct inspection *next_drive(struct inspecting *in)
+{
+	struct inspection *best = NULL;
+	double least = 0;
+
+	for (unsigned n = 0; n < in->count; n++) {
+		struct inspection *i = &in->drives[n];
+		double part = (double)i->begun_bytes / (double)(i->roll.chosen_bytes + 1);
+
+		if (i->next < i->roll.chosen && (!best || part < least)) {
+			best = i;
+			least = part;
+		}
+	}
+	return best;
+}
+
+static int begin_object(struct inspecting *in, struct inspection *i, struct error *err)
+{
+	struct job *j = malloc(sizeof(*j));
+
+	if (!j)
+		return err_nomem(err);
+	*j = (struct job){ in, i, &i->roll.objects[i->roll.order[i->next++]] };
+	i->begun_bytes += j->object->len_bytes;
+	counters_queue(in->o->counters, (unsigned)(i->drive - in->a->drives), 1);
+	pool_add(in->pool, check_object, j);
+	return ERR_NONE;
+}
+
+int inspect_objects(struct inspecting *in, inspect_pause_fn *pause, void *ctx, bool *done,
+		    struct error *err)
+{
+	struct inspection *i = NULL;
+	int code = ERR_NONE;
+
+	while (code == ERR_NONE && (i = next_drive(in)) && !pause(ctx)) {
+		code = stop_check(err);
+		if (code == ERR_NONE)
+			code = begin_object(in, i, err);
+	}
+	pool_wait(in->pool);
+	*done = !i;
+	if (code == ERR_NONE && in->failed != ERR_NONE) {
+		code = in->failed;
+		*err = in->why;
+	}
+	return code;
+}
+
+static int by_drive_and_name(const void *x, const void *y)
+{
+	const struct damage *a = x, *b = y;
+
+	if (a->drive != b->drive)
+		return a->drive < b->drive ? -1 : 1;
+	return strcmp(a->object.name, b->object.name);
+}
+
+void inspect_sort_damage(struct inspecting *in)
+{
+	if (in->damage.count > 0)
+		qsort(in->damage.items, in->damage.count, sizeof(*in->damage.items),
+		      by_drive_and_name);
 }

@@ -1,20 +1,24 @@
 /*
- * Inspecting one drive: what should be there by the journals, what is there, and is it whole?
+ * Inspecting drives: what should be there by the journals, what is there, and is it whole?
  * Internal to lib/care.
  */
 #ifndef MRMR_CARE_INSPECT_H
 #define MRMR_CARE_INSPECT_H
 
 #include "array/array.h"
+#include "array/frame_load.h"
 #include "base/counters.h"
 #include "base/pool.h"
+#include "care/roll.h"
 #include "care/scrub.h"
 
 /* An object that should be on a drive and is not, or not whole. */
 struct damage {
 	struct array_drive *drive;
+	struct roll_object *in_roll; /* lent by the inspection's roll */
 	struct table_object object;
 	bool sure; /* it was read and is wrong, or is missing: not only unreadable now */
+	bool unopened; /* its bytes are those of its name: no parity gives others */
 	bool repaired;
 };
 
@@ -37,11 +41,40 @@ struct stray_list {
 	size_t count, cap;
 };
 
-/* Verifies every block and row of the drive on the pool's threads; waits for them. Damage is
- * noted by array_tell() and added; strays are added. */
-int inspect_drive(struct array *a, struct array_drive *d, struct pool *pool,
-		  struct counters *counters, struct scrub_drive *result,
-		  struct damage_list *damage, struct stray_list *strays, struct error *err);
+/* One drive at work. */
+struct inspection {
+	struct array_drive *drive;
+	struct scrub_drive *result;
+	struct roll roll; /* owned: roll_release() */
+	size_t next;	  /* of the roll's order */
+	uint64_t begun_bytes;
+};
+
+/* All of them. */
+struct inspecting {
+	struct array *a;
+	const struct scrub_options *o;
+	struct pool *pool;
+	struct frame_loader *loader; /* deep; else NULL */
+	struct inspection *drives;   /* owned by the caller */
+	unsigned count;
+	struct damage_list damage;
+	pthread_mutex_t lock; /* results, and why */
+	int failed;	      /* ERR_INTERRUPTED or ERR_NOMEM of some thread */
+	struct error why;
+};
+
+/* Makes the drive's roll, chooses from it, and lists what lies there: strays are added. */
+int inspect_list(struct inspecting *in, struct inspection *i, struct stray_list *strays,
+		 struct error *err);
+
+/* Gives the pool the next objects to verify, of each drive in proportion, until pause() says so or
+ * nothing is left (*done); waits for them. Damage is told by array_tell() and added. */
+typedef bool inspect_pause_fn(void *ctx);
+int inspect_objects(struct inspecting *in, inspect_pause_fn *pause, void *ctx, bool *done,
+		    struct error *err);
+/* By drive and name: what threads found in any order. */
+void inspect_sort_damage(struct inspecting *in);
 
 /* Journals, keys and marker of the drive; repaired on the spot from the state folder or another
  * drive when asked to. */

@@ -133,15 +133,14 @@ static const struct table_block *member_of(const struct table_group *g, unsigned
 	return NULL;
 }
 
-/* Descriptor and trailer behind the coded bytes of a row. */
-static int add_tail(const struct mending *m, unsigned row, struct buf *out, struct error *err)
+int mend_row_tail(const struct array *a, const struct table_group *g, unsigned row, struct buf *out,
+		  struct error *err)
 {
-	const struct table_group *g = &m->group.group;
 	struct row_descriptor *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		return err_nomem(err);
-	d->array_id = m->a->config.array_id;
+	d->array_id = a->config.array_id;
 	d->group_id = g->id;
 	d->row = (uint8_t)row;
 	d->member_count = (uint16_t)g->member_count;
@@ -187,7 +186,7 @@ static int compute(struct mending *m, const struct mend_want *wants, unsigned wa
 
 		m->outs[i].len_bytes = member ? (size_t)member->len_bytes : coded;
 		if (wants[i].ref.is_row && g->member_count > 1)
-			code = add_tail(m, wants[i].ref.index, &m->outs[i], err);
+			code = mend_row_tail(m->a, g, wants[i].ref.index, &m->outs[i], err);
 	}
 	return code;
 }
@@ -240,7 +239,7 @@ static int store(struct mending *m, const struct mend_want *w, const struct buf 
 		 struct buf *records, struct mend_result *result, struct error *err)
 {
 	const struct table_group *g = &m->group.group;
-	const struct hash *known = known_name(g, w->ref);
+	const struct hash *known = w->anew ? NULL : known_name(g, w->ref);
 	struct hash name = sha256(bytes->data, bytes->len_bytes);
 	char object[OBJECT_NAME_MAX + 1];
 	int code;
@@ -255,7 +254,7 @@ static int store(struct mending *m, const struct mend_want *w, const struct buf 
 	if (code != ERR_NONE)
 		return code;
 	result->written_bytes += bytes->len_bytes;
-	if (place_known(g, w))
+	if (place_known(g, w) && !w->anew)
 		return ERR_NONE;
 	place_book(m->a, w->drive, bytes->len_bytes);
 	if (w->ref.is_row) {

@@ -15,6 +15,7 @@
 struct mend_want {
 	struct code_ref ref; /* of a group with one member: any row number is a copy */
 	struct array_drive *drive;
+	bool anew; /* a row that is not what the journal says: it gets the name it must have */
 	bool done; /* stored and read back */
 	int failed; /* code of why its drive did not take it, else ERR_NONE */
 };
@@ -47,6 +48,10 @@ int mend_load_members(struct array *a, const struct table_group *g, struct buf *
 /* The same for a block alone, that no group protects: as it lies on its drive. */
 int mend_load_block(struct array *a, const struct table_block *b, struct buf *bytes,
 		    struct mend_result *result, struct error *err);
+
+/* Appends what follows the coded bytes of a row of this group of two members or more. */
+int mend_row_tail(const struct array *a, const struct table_group *g, unsigned row, struct buf *out,
+		  struct error *err);
 
 /* Stores an object and reads it back. */
 int mend_store(struct array_drive *d, const char *name, const struct buf *bytes,

@@ -3,10 +3,10 @@
 #include "array/health.h"
 #include "array/object.h"
 #include "base/stop.h"
-#include "care/idlist.h"
+#include "care/deep.h"
 #include "care/inspect.h"
-#include "care/mend.h"
 #include "care/readmit.h"
+#include "care/repair.h"
 #include "care/sweep.h"
 
 #include <stdlib.h>
@@ -17,11 +17,21 @@ struct scrubbing {
 	struct array *a;
 	const struct scrub_options *o;
 	struct scrub_result *r;
-	struct pool *pool;
-	struct damage_list damage;
+	struct inspecting in;
 	struct stray_list strays;
+	struct wrong_rows wrong;
 	struct buf records;
+	int64_t time_s; /* when it began: what is whole was verified then or later */
+	uint64_t begun_ms, remember_ms; /* when what is whole is told next; 0: at the end */
 };
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
 
 bool scrub_chooses(const struct scrub_options *o, const struct array_drive *d)
 {
@@ -42,146 +52,153 @@ static bool can_scrub(const struct array_drive *d)
 	       (d->presence == DRIVE_PRESENT || d->presence == DRIVE_ROLLED_BACK);
 }
 
-static void tell_total(const struct scrubbing *s)
+/* ---- reading ---- */
+
+static int inspect_small(struct scrubbing *s, struct array_drive *d, struct error *err)
 {
-	uint64_t bytes = 0;
-
-	for (unsigned i = 0; i < s->a->count; i++) {
-		const struct array_drive *d = &s->a->drives[i];
-
-		if (scrub_chooses(s->o, d) && can_scrub(d))
-			bytes += d->used_bytes;
-	}
-	counters_total(s->o->counters, 0, bytes);
-}
-
-static int scrub_drive_objects(struct scrubbing *s, unsigned i, struct error *err)
-{
-	struct array_drive *d = &s->a->drives[i];
-	struct scrub_drive *result = &s->r->drives[i];
+	struct scrub_drive *result = &s->r->drives[d - s->a->drives];
 	int code;
 
 	result->scrubbed = true;
-	if ((code = inspect_marker(s->a, d, s->o->repair, result, err)) != ERR_NONE ||
-	    (code = inspect_keys(s->a, d, s->o->repair, result, err)) != ERR_NONE ||
-	    (code = inspect_journal(s->a, d, s->o->repair, result, err)) != ERR_NONE)
-		return code;
-	return inspect_drive(s->a, d, s->pool, s->o->counters, result, &s->damage, &s->strays, err);
+	code = inspect_marker(s->a, d, s->o->repair, result, err);
+	if (code == ERR_NONE)
+		code = inspect_keys(s->a, d, s->o->repair, result, err);
+	if (code == ERR_NONE)
+		code = inspect_journal(s->a, d, s->o->repair, result, err);
+	return code;
+}
+
+static void tell_total(const struct scrubbing *s)
+{
+	uint64_t objects = 0, bytes = 0;
+
+	for (unsigned n = 0; n < s->in.count; n++) {
+		objects += s->in.drives[n].roll.chosen;
+		bytes += s->in.drives[n].roll.chosen_bytes;
+	}
+	counters_total(s->o->counters, objects, bytes);
+}
+
+/* What is the same on all drives or belongs to one is small: it is verified each time. */
+static int begin_drives(struct scrubbing *s, struct error *err)
+{
+	struct array *a = s->a;
+	int code = ERR_NONE;
+
+	s->in.drives = calloc(a->count + 1, sizeof(*s->in.drives));
+	if (!s->in.drives)
+		return err_nomem(err);
+	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
+		if (!scrub_chooses(s->o, &a->drives[i]) || !can_scrub(&a->drives[i]))
+			continue;
+		s->in.drives[s->in.count++] = (struct inspection){ .drive = &a->drives[i],
+								   .result = &s->r->drives[i] };
+		code = inspect_small(s, &a->drives[i], err);
+	}
+	for (unsigned n = 0; n < s->in.count && code == ERR_NONE; n++)
+		code = inspect_list(&s->in, &s->in.drives[n], &s->strays, err);
+	if (code == ERR_NONE)
+		tell_total(s);
+	return code;
+}
+
+/* What every drive has whole so far. */
+static int add_verified(struct scrubbing *s, struct buf *records, struct error *err)
+{
+	int code = ERR_NONE;
+
+	for (unsigned n = 0; n < s->in.count && code == ERR_NONE; n++) {
+		const struct inspection *i = &s->in.drives[n];
+
+		code = roll_tell(&i->roll, i->next == i->roll.count, s->time_s, records, err);
+	}
+	return code;
+}
+
+/* What was read is not read again by the next scrub, even if this one is killed. */
+static int remember(struct scrubbing *s, struct error *err)
+{
+	struct buf records = { 0 };
+	int code = add_verified(s, &records, err);
+
+	if (code == ERR_NONE && records.len_bytes > 0 && s->o->repair &&
+	    array_usable_count(s->a) > 0)
+		code = array_commit(s->a, &records, NULL, err);
+	buf_release(&records);
+	return code;
+}
+
+static bool is_out_of_time(const struct scrubbing *s)
+{
+	return s->o->has_max_time && (now_ms() - s->begun_ms) / 1000 >= s->o->max_time_s;
+}
+
+static bool pause_reading(void *ctx)
+{
+	const struct scrubbing *s = ctx;
+
+	return is_out_of_time(s) || (s->remember_ms > 0 && now_ms() >= s->remember_ms);
+}
+
+/* Ever more seldom: the journal grows by the logarithm of the time, and of a long scrub that is killed
+ * a small part is lost. */
+static void set_remember_time(struct scrubbing *s)
+{
+	uint64_t wait_ms = s->o->remember_s * 1000, now = now_ms();
+
+	if (wait_ms == 0)
+		return;
+	if (wait_ms < (now - s->begun_ms) / 16)
+		wait_ms = (now - s->begun_ms) / 16;
+	s->remember_ms = now + wait_ms;
+}
+
+static int read_objects(struct scrubbing *s, struct error *err)
+{
+	bool done = false;
+	int code = ERR_NONE;
+
+	while (code == ERR_NONE && !done) {
+		set_remember_time(s);
+		code = inspect_objects(&s->in, pause_reading, s, &done, err);
+		if (code != ERR_NONE || done)
+			break;
+		s->r->out_of_time = is_out_of_time(s);
+		if (s->r->out_of_time)
+			break;
+		/* The commit at the end says what is wrong with a drive that takes none. */
+		code = remember(s, err);
+		if (code != ERR_NOMEM && code != ERR_INTERRUPTED)
+			code = ERR_NONE;
+	}
+	for (unsigned n = 0; n < s->in.count; n++) {
+		struct inspection *i = &s->in.drives[n];
+
+		i->result->left = i->roll.count - i->next;
+	}
+	inspect_sort_damage(&s->in);
+	return code;
 }
 
 /* What another host superseded and deleted meanwhile is not missed. */
 static int forget_superseded(struct scrubbing *s, struct error *err)
 {
+	struct damage_list *l = &s->in.damage;
 	size_t kept = 0;
-	int code = s->damage.count > 0 ? array_pull(s->a, err) : ERR_NONE;
+	int code = l->count > 0 ? array_pull(s->a, err) : ERR_NONE;
 
-	for (size_t i = 0; i < s->damage.count && code == ERR_NONE; i++) {
-		struct damage *d = &s->damage.items[i];
-		struct hash sha256;
+	for (size_t i = 0; i < l->count && code == ERR_NONE; i++) {
+		struct scrub_drive *result = &s->r->drives[l->items[i].drive - s->a->drives];
 
-		if (object_name_hash(d->object.name, &sha256) &&
-		    !table_knows_object(s->a->table, &sha256))
-			s->r->drives[d->drive - s->a->drives].damaged--;
-		else
-			s->damage.items[kept++] = *d;
+		if (table_knows_object(s->a->table, &l->items[i].object.sha256)) {
+			l->items[kept++] = l->items[i];
+			continue;
+		}
+		result->damaged--;
+		result->unopened -= l->items[i].unopened;
 	}
 	if (code == ERR_NONE)
-		s->damage.count = kept;
-	return code;
-}
-
-/* ---- repair ---- */
-
-/* The damaged objects of one group. */
-struct repair {
-	struct scrubbing *s;
-	struct id group;
-	struct damage *items[GROUP_SLOTS_MAX + GROUP_ROWS_MAX];
-	struct mend_want wants[GROUP_SLOTS_MAX + GROUP_ROWS_MAX];
-	unsigned count;
-};
-
-static int slot_of_block(const struct table_group *g, const struct id *uid)
-{
-	for (unsigned i = 0; i < g->member_count; i++) {
-		if (id_equal(&g->members[i].uid, uid))
-			return g->slots[i];
-	}
-	return -1;
-}
-
-/* Whether the object is one of the group's, and which. */
-static bool belongs(const struct table_group *g, const struct damage *d, struct code_ref *ref)
-{
-	int slot;
-
-	if (d->object.is_row) {
-		*ref = (struct code_ref){ true, d->object.row };
-		return id_equal(&g->id, &d->object.owner);
-	}
-	slot = slot_of_block(g, &d->object.owner);
-	*ref = (struct code_ref){ false, (uint8_t)slot };
-	return slot >= 0;
-}
-
-/* sure: those of the group that are certainly bad; else those that could not be read, which are
- * inputs to the others first. */
-static int mend_together(struct scrubbing *s, const struct id *group_id, bool sure,
-			 struct table_group *g, struct error *err)
-{
-	struct repair *r = calloc(1, sizeof(*r));
-	struct mend_result mended = { 0 };
-	int code = r ? table_group(s->a->table, group_id, g, err) : err_nomem(err);
-
-	for (size_t i = 0; i < s->damage.count && code == ERR_NONE; i++) {
-		struct damage *d = &s->damage.items[i];
-		struct code_ref ref;
-
-		if (d->repaired || d->sure != sure || r->count == GROUP_SLOTS_MAX ||
-		    !belongs(g, d, &ref))
-			continue;
-		r->items[r->count] = d;
-		r->wants[r->count++] = (struct mend_want){ .ref = ref, .drive = d->drive };
-	}
-	if (code == ERR_NONE && r->count > 0) {
-		code = mend_group(s->a, group_id, r->wants, r->count, &s->records, &mended, err);
-		for (unsigned i = 0; i < r->count; i++) {
-			if (!r->wants[i].done)
-				continue;
-			r->items[i]->repaired = true;
-			s->r->drives[r->items[i]->drive - s->a->drives].repaired++;
-		}
-	}
-	free(r);
-	return code;
-}
-
-/* Tries every group that the object is in until one gives it back. *beyond: none ever will. */
-static int repair_one(struct scrubbing *s, struct damage *d, struct table_group *g, bool *beyond,
-		      struct error *err)
-{
-	struct id_list groups = { 0 };
-	struct table_block b;
-	int code;
-
-	*beyond = d->sure;
-	if (d->object.is_row) {
-		code = id_list_add(&groups, &d->object.owner, err);
-	} else {
-		code = table_block_by_uid(s->a->table, &d->object.owner, &b, err);
-		if (code == ERR_NONE)
-			code = table_groups_of(s->a->table, b.id, id_list_add, &groups, err);
-	}
-	for (size_t i = 0; i < groups.count && code == ERR_NONE && !d->repaired; i++) {
-		code = mend_together(s, &groups.ids[i], d->sure, g, err);
-		*beyond = *beyond && code == ERR_LOST;
-		if (code != ERR_NONE && code != ERR_NOMEM && code != ERR_INTERRUPTED) {
-			array_tell(s->a, TELL_WARNING, "repair %s on drive %s: %s", d->object.name,
-				   d->drive->name, err->message);
-			code = ERR_NONE;
-		}
-	}
-	id_list_release(&groups);
+		l->count = kept;
 	return code;
 }
 
@@ -194,38 +211,15 @@ static bool all_at_hand(const struct array *a)
 	return true;
 }
 
-static int repair_these(struct scrubbing *s, bool sure, struct table_group *g, struct error *err)
+static int repair(struct scrubbing *s, struct error *err)
 {
-	int code = ERR_NONE;
+	struct repairing r = { .a = s->a,
+			       .damage = &s->in.damage,
+			       .r = s->r,
+			       .records = &s->records,
+			       .all_at_hand = all_at_hand(s->a) };
 
-	for (size_t i = 0; i < s->damage.count && code == ERR_NONE; i++) {
-		struct damage *d = &s->damage.items[i];
-		bool beyond = false;
-
-		if (d->repaired || d->sure != sure)
-			continue;
-		code = stop_check(err);
-		if (code == ERR_NONE)
-			code = repair_one(s, d, g, &beyond, err);
-		/* No drive is away that could still have it: a later put may store it anew. */
-		if (code == ERR_NONE && beyond && !d->repaired && !d->object.is_row &&
-		    all_at_hand(s->a)) {
-			record_id(&s->records, RECORD_LOST, &d->object.owner);
-			s->r->lost_blocks++;
-		}
-	}
-	return code;
-}
-
-static int repair_all(struct scrubbing *s, struct error *err)
-{
-	struct table_group *g = malloc(sizeof(*g));
-	int code = g ? repair_these(s, true, g, err) : err_nomem(err);
-
-	if (code == ERR_NONE)
-		code = repair_these(s, false, g, err);
-	free(g);
-	return code;
+	return repair_damage(&r, err);
 }
 
 /* ---- the whole ---- */
@@ -244,6 +238,15 @@ static void drop_unreachable(struct scrubbing *s)
 	}
 }
 
+/* A share that was found whole says nothing of what an earlier scrub left damaged elsewhere. */
+static bool says_something(const struct scrubbing *s, const struct array_drive *d,
+			   const struct scrub_drive *result)
+{
+	bool chosen = s->o->choice.only_new || s->o->choice.only_older;
+
+	return result->scrubbed && !(chosen && result->damaged == 0 && d->unrepaired > 0);
+}
+
 static void add_scrub_records(struct scrubbing *s)
 {
 	for (unsigned i = 0; i < s->a->count; i++) {
@@ -254,13 +257,16 @@ static void add_scrub_records(struct scrubbing *s)
 					       .bytes = d->bytes,
 					       .damaged = d->damaged,
 					       .repaired = d->repaired,
-					       .complete = true };
+					       .complete = d->left == 0 };
 
 		s->r->objects += d->objects;
 		s->r->bytes += d->bytes;
 		s->r->damaged += d->damaged;
+		s->r->unopened += d->unopened;
+		s->r->wrong_rows += d->wrong_rows;
 		s->r->repaired += d->repaired;
-		if (d->scrubbed)
+		s->r->left += d->left;
+		if (says_something(s, &s->a->drives[i], d))
 			record_scrub(&s->records, &record);
 	}
 }
@@ -288,44 +294,90 @@ static int readmit(struct scrubbing *s, struct error *err)
 	return code;
 }
 
+/* After all repairs: what they made is right. */
+static int commit_all(struct scrubbing *s, struct error *err)
+{
+	int code;
+
+	drop_unreachable(s);
+	add_scrub_records(s);
+	code = add_verified(s, &s->records, err);
+	/* When all were rolled back for good there is none to say it to: the result does. */
+	if (code == ERR_NONE && s->o->repair &&
+	    (array_usable_count(s->a) > 0 || s->r->damaged == s->r->repaired))
+		code = array_commit(s->a, &s->records, NULL, err);
+	if (code == ERR_NONE && s->o->repair)
+		code = deep_set_aside(s->a, &s->wrong, err);
+	return code;
+}
+
+static int settle(struct scrubbing *s, struct error *err)
+{
+	int code = forget_superseded(s, err);
+
+	if (code == ERR_NONE && s->o->repair)
+		code = repair(s, err);
+	if (code == ERR_NONE && s->o->repair)
+		code = readmit(s, err);
+	if (code == ERR_NONE && s->o->deep)
+		code = deep_check_rows(&s->in, s->r, &s->wrong, &s->records, err);
+	if (code == ERR_NONE && s->o->repair)
+		code = sweep_orphans(s->a, &s->strays, s->o->grace_s, s->r, &s->records, err);
+	return code == ERR_NONE ? commit_all(s, err) : code;
+}
+
+static int begin(struct scrubbing *s, struct error *err)
+{
+	int code = ERR_NONE;
+
+	memset(s->r, 0, sizeof(*s->r));
+	s->time_s = time(NULL);
+	s->begun_ms = now_ms();
+	s->in.a = s->a;
+	s->in.o = s->o;
+	damage_list_init(&s->in.damage);
+	pthread_mutex_init(&s->in.lock, NULL);
+	s->in.pool = pool_new(s->a->options.threads, err);
+	if (!s->in.pool)
+		code = (int)err->code;
+	if (code == ERR_NONE && s->o->deep)
+		code = frame_loader_new(s->a, &s->in.loader, err);
+	return code;
+}
+
+static void end(struct scrubbing *s)
+{
+	pool_free(s->in.pool);
+	frame_loader_free(s->in.loader);
+	for (unsigned n = 0; n < s->in.count; n++)
+		roll_release(&s->in.drives[n].roll);
+	free(s->in.drives);
+	damage_list_release(&s->in.damage);
+	pthread_mutex_destroy(&s->in.lock);
+	free(s->strays.items);
+	free(s->wrong.items);
+	buf_release(&s->records);
+}
+
 int scrub(struct array *a, const struct scrub_options *o, struct scrub_result *r,
 	  struct error *err)
 {
 	struct scrubbing s = { .a = a, .o = o, .r = r };
-	int code = ERR_NONE;
+	struct error ignored;
+	int code = begin(&s, err);
 
-	memset(r, 0, sizeof(*r));
-	damage_list_init(&s.damage);
-	s.pool = pool_new(a->options.threads, err);
-	if (!s.pool)
-		code = (int)err->code;
 	if (code == ERR_NONE)
 		code = readmit_drives(a, o, r, err);
 	if (code == ERR_NONE && o->repair)
 		code = array_drop_removed_slots(a, err);
-	tell_total(&s);
-	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
-		if (scrub_chooses(o, &a->drives[i]) && can_scrub(&a->drives[i]))
-			code = scrub_drive_objects(&s, i, err);
-	}
 	if (code == ERR_NONE)
-		code = forget_superseded(&s, err);
-	if (code == ERR_NONE && o->repair)
-		code = repair_all(&s, err);
-	if (code == ERR_NONE && o->repair)
-		code = readmit(&s, err);
-	if (code == ERR_NONE && o->repair)
-		code = sweep_orphans(a, &s.strays, o->grace_s, r, &s.records, err);
-	if (code == ERR_NONE) {
-		drop_unreachable(&s);
-		add_scrub_records(&s);
-		/* When all were rolled back for good there is none to say it to: the result does. */
-		if (o->repair && (array_usable_count(a) > 0 || r->damaged == r->repaired))
-			code = array_commit(a, &s.records, NULL, err);
-	}
-	pool_free(s.pool);
-	damage_list_release(&s.damage);
-	free(s.strays.items);
-	buf_release(&s.records);
+		code = begin_drives(&s, err);
+	if (code == ERR_NONE)
+		code = read_objects(&s, err);
+	if (code == ERR_NONE)
+		code = settle(&s, err);
+	if (code != ERR_NONE)
+		(void)remember(&s, &ignored);
+	end(&s);
 	return code;
 }

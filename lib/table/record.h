@@ -2,7 +2,7 @@
  * Records: what journals say. Logical, independent of SQL. Format: mrmr-format(5), "Records":
  * each is varint (type * 2 + mandatory), varint body length, body. An unknown optional type is
  * kept by compaction and skipped by replay; an unknown mandatory one is refused. All types of
- * this version are mandatory but ACCESS, SCRUB and GARBAGE. A body is read to its last byte:
+ * this version are mandatory but ACCESS, SCRUB, GARBAGE and VERIFIED. A body is read to its last byte:
  * nothing may follow, so that what a record says can grow by a new type only.
  *
  * The body of each type stands with its functions below. There: id is 16 bytes, hash 32, byte
@@ -47,6 +47,7 @@ enum record_type {
 	RECORD_SLOT = 20,     /* a key slot exists or was removed */
 	RECORD_GARBAGE = 21,  /* a superseded object on a drive, to be deleted there */
 	RECORD_LOST = 22, /* a block declared beyond repair: its chunks are stored anew when met */
+	RECORD_VERIFIED = 24, /* what a scrub found whole on a drive: table/verified.h */
 	RECORD_SINCE = 26,    /* when a drive was given its state */
 	RECORD_VERSION = 32,  /* checkpoints: who said what follows, and what he knew */
 	RECORD_DICTIONARY = 33, /* checkpoints: a block of which only the list of chunks is left */

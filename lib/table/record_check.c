@@ -2,7 +2,7 @@
 #include "table/record.h"
 
 #include "table/record_codec.h"
-#include "table/segment.h"
+#include "table/verified.h"
 
 #include <stdlib.h>
 
@@ -86,10 +86,12 @@ static int check_array(enum record_type type, struct reader body, struct error *
 	struct drive_record drive;
 	struct since_record since;
 	struct scrub_record scrub;
+	struct verified_record verified;
 	char name[GARBAGE_NAME_BYTES];
 	struct hash writer;
 	struct id id;
 	bool flag;
+	int code;
 
 	switch (type) {
 	case RECORD_POLICY:
@@ -104,6 +106,10 @@ static int check_array(enum record_type type, struct reader body, struct error *
 		return parse_retire(body, &writer, err);
 	case RECORD_SCRUB:
 		return parse_scrub(body, &scrub, err);
+	case RECORD_VERIFIED:
+		code = parse_verified(body, &verified, err);
+		verified_release(&verified);
+		return code;
 	case RECORD_SLOT:
 		return parse_slot(body, &id, &flag, err);
 	default:
@@ -176,6 +182,7 @@ static int check_one(struct check *c, uint64_t type, bool mandatory, struct read
 	case RECORD_SINCE:
 	case RECORD_RETIRE:
 	case RECORD_SCRUB:
+	case RECORD_VERIFIED:
 	case RECORD_SLOT:
 	case RECORD_GARBAGE:
 		return check_array((enum record_type)type, body, err);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define APPLICATION_ID 0x6d726d72 /* "mrmr" */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define BUSY_TIMEOUT_MS 30000
 #define VALUE_BYTES_MAX (256 << 20)
 
@@ -34,6 +34,8 @@ static const char schema[] =
 	" objects INTEGER NOT NULL, bytes INTEGER NOT NULL, damaged INTEGER NOT NULL,"
 	" repaired INTEGER NOT NULL, remaining INTEGER NOT NULL,"
 	" PRIMARY KEY(drive, writer, complete)) WITHOUT ROWID;"
+	"CREATE TABLE verified(drive INTEGER, writer INTEGER, seq INTEGER, body BLOB NOT NULL,"
+	" PRIMARY KEY(drive, writer, seq)) WITHOUT ROWID;"
 
 	"CREATE TABLE drive(id INTEGER PRIMARY KEY,"
 	" uid BLOB NOT NULL UNIQUE CHECK(length(uid) = 16));"
@@ -42,9 +44,11 @@ static const char schema[] =
 	" name BLOB NOT NULL CHECK(length(name) = 32), len INTEGER NOT NULL,"
 	" epoch INTEGER NOT NULL, drive INTEGER NOT NULL, state INTEGER NOT NULL,"
 	" lost INTEGER NOT NULL, fossil INTEGER NOT NULL,"
-	" writer INTEGER NOT NULL, seq INTEGER NOT NULL);"
+	" writer INTEGER NOT NULL, seq INTEGER NOT NULL,"
+	" placed_writer INTEGER NOT NULL, placed_seq INTEGER NOT NULL);"
 	"CREATE INDEX block_name ON block(name);"
-	"CREATE INDEX block_drive ON block(drive, name, len) WHERE drive > 0;"
+	"CREATE INDEX block_drive ON block(drive, name, len, state, lost, placed_writer, placed_seq)"
+	" WHERE drive > 0;"
 	"CREATE INDEX block_inline ON block(writer) WHERE state = 2;"
 	"CREATE TABLE contents(block INTEGER PRIMARY KEY, list BLOB NOT NULL, data BLOB NOT NULL);"
 	"CREATE TABLE chunk(id BLOB, block INTEGER, idx INTEGER, PRIMARY KEY(id, block, idx))"
@@ -58,9 +62,11 @@ static const char schema[] =
 	"CREATE INDEX member_block ON member(block);"
 	"CREATE TABLE row(grp INTEGER, row INTEGER, drive INTEGER, name BLOB NOT NULL,"
 	" len INTEGER NOT NULL, own INTEGER NOT NULL, present INTEGER NOT NULL,"
+	" placed_writer INTEGER NOT NULL, placed_seq INTEGER NOT NULL,"
 	" PRIMARY KEY(grp, row, drive))"
 	" WITHOUT ROWID;"
-	"CREATE INDEX row_drive ON row(drive, name, grp, row, len) WHERE present = 1;"
+	"CREATE INDEX row_drive ON row(drive, name, grp, row, len, placed_writer, placed_seq)"
+	" WHERE present = 1;"
 	"CREATE INDEX row_name ON row(name);"
 
 	"CREATE TABLE line(id INTEGER PRIMARY KEY, tip INTEGER NOT NULL);"
@@ -349,7 +355,8 @@ int table_clear(struct table *t, struct error *err)
 	path_cache_clear(t);
 	return table_exec(t,
 			  "DELETE FROM writer; DELETE FROM head; DELETE FROM seg; DELETE FROM fact;"
-			  "DELETE FROM scrub; DELETE FROM drive; DELETE FROM block;"
+			  "DELETE FROM scrub; DELETE FROM verified; DELETE FROM drive;"
+			  "DELETE FROM block;"
 			  "DELETE FROM contents; DELETE FROM chunk; DELETE FROM grp;"
 			  "DELETE FROM superseded; DELETE FROM member; DELETE FROM row;"
 			  "DELETE FROM line; DELETE FROM snapshot; DELETE FROM pending;"

@@ -176,6 +176,13 @@ int table_short_groups(struct table *t, unsigned rows, table_id_fn *each, void *
 /* Blocks that were declared beyond repair; each gets the uid. */
 int table_lost_blocks(struct table *t, table_id_fn *each, void *ctx, struct error *err);
 
+/* When a scrub last found an object whole where it is: at that time or later. Lower turns are
+ * longer ago. */
+struct table_verified {
+	uint64_t turn; /* 0: never since it was placed there */
+	int64_t time_s;
+};
+
 /* Every object the journals place on a drive: blocks and rows, with names relative to .mrmr. */
 struct table_object {
 	char name[256];
@@ -184,10 +191,18 @@ struct table_object {
 	bool is_row;
 	struct id owner; /* block uid, or group id */
 	uint8_t row;
+	struct table_verified verified;
 };
 typedef int table_object_fn(void *ctx, const struct table_object *o, struct error *err);
 int table_objects(struct table *t, const struct id *drive_id, table_object_fn *each, void *ctx,
 		  struct error *err);
+/* The same in sums. recent: verified from since_s to now_s. oldest_s: of those ever verified; 0: none. */
+struct table_verification {
+	uint64_t objects, bytes, never_objects, never_bytes, recent_bytes;
+	int64_t oldest_s;
+};
+int table_verification(struct table *t, const struct id *drive_id, int64_t since_s, int64_t now_s,
+		       struct table_verification *out, struct error *err);
 /* Whether any journal knows an object of this name hash as a block, or as a row, on any drive. */
 bool table_knows_object(struct table *t, const struct hash *sha256);
 /* Superseded objects still to be deleted on a drive. */

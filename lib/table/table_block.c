@@ -97,7 +97,8 @@ int block_number(struct table *t, const struct id *uid, int64_t *id, enum block_
 	if (code != ERR_NONE || row)
 		return code;
 	q = query_of(t, "INSERT INTO block(uid, name, len, epoch, drive, state, lost, fossil,"
-			" writer, seq) VALUES(?, ?, 0, 0, 0, 0, 0, 0, 0, 0)");
+			" writer, seq, placed_writer, placed_seq)"
+			" VALUES(?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)");
 	query_id(&q, uid);
 	query_hash(&q, &zero);
 	code = query_run(&q, err);
@@ -134,14 +135,17 @@ static int fill_block(struct replay *r, int64_t id, enum block_state state,
 	if (code != ERR_NONE)
 		return code;
 	q = query_of(r->t, "UPDATE block SET name = ?, len = ?, epoch = ?, drive = ?, state = ?,"
-			   " writer = ?, seq = ? WHERE id = ?");
+			   " writer = ?, seq = ?, placed_writer = ?, placed_seq = ?"
+			   " WHERE id = ?");
 	query_hash(&q, &b->name);
 	query_int(&q, (int64_t)b->len_bytes);
 	query_int(&q, b->epoch);
 	query_int(&q, drive);
 	query_int(&q, state);
-	query_int(&q, r->at.writer_id);
-	query_int(&q, (int64_t)r->at.seq);
+	for (int i = 0; i < 2; i++) {
+		query_int(&q, r->at.writer_id);
+		query_int(&q, (int64_t)r->at.seq);
+	}
 	query_int(&q, id);
 	return query_run(&q, err);
 }
@@ -151,9 +155,10 @@ static int settle_place(struct table *t, const struct id *uid, int64_t id, struc
 {
 	struct buf body = { 0 };
 	struct id found, drive_id;
+	struct placing said;
 	struct query q;
 	int64_t drive;
-	int code = fact_best(t, RECORD_MOVE, uid->b, ID_BYTES, NULL, &body, err);
+	int code = fact_best_of(t, RECORD_MOVE, uid->b, ID_BYTES, NULL, &body, &said, err);
 
 	if (code == ERR_NONE)
 		code = table_stored(
@@ -165,8 +170,11 @@ static int settle_place(struct table *t, const struct id *uid, int64_t id, struc
 	code = drive_number(t, &drive_id, &drive, err);
 	if (code != ERR_NONE)
 		return code;
-	q = query_of(t, "UPDATE block SET drive = ? WHERE id = ? AND state IN (0, 1)");
+	q = query_of(t, "UPDATE block SET drive = ?, placed_writer = ?, placed_seq = ?"
+			" WHERE id = ? AND state IN (0, 1)");
 	query_int(&q, drive);
+	query_int(&q, said.writer);
+	query_int(&q, said.seq);
 	query_int(&q, id);
 	return query_run(&q, err);
 }

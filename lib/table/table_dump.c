@@ -130,14 +130,17 @@ static int add_members(struct table *t, const struct id *group, struct group_rec
 	return query_end(&q, code, err);
 }
 
-/* Rows that later records told of are told by those. */
-static int add_own_rows(struct table *t, const struct id *group, struct group_record *g,
+/* Rows that later records told of are told by those. The group was told of where its own rows were. */
+static int add_own_rows(struct dump *d, const struct id *group, struct group_record *g,
 			struct error *err)
 {
 	struct query q =
-		query_of(t, "SELECT row.row, row.name, row.len, drive.uid FROM grp"
-			    " JOIN row ON row.grp = grp.id JOIN drive ON drive.id = row.drive"
+		query_of(d->t, "SELECT row.row, row.name, row.len, drive.uid, writer.key,"
+			    " row.placed_seq FROM grp JOIN row ON row.grp = grp.id"
+			    " JOIN drive ON drive.id = row.drive"
+			    " JOIN writer ON writer.id = row.placed_writer"
 			    " WHERE grp.uid = ? AND row.own = 1 ORDER BY row.row");
+	struct hash writer;
 	bool row;
 	int code;
 
@@ -150,6 +153,8 @@ static int add_own_rows(struct table *t, const struct id *group, struct group_re
 		column_exact(&q, 1, r->name.b, HASH_BYTES);
 		r->len_bytes = (uint64_t)column_int(&q, 2);
 		column_exact(&q, 3, r->drive_id.b, ID_BYTES);
+		column_exact(&q, 4, writer.b, HASH_BYTES);
+		at_version(d, &writer, (uint64_t)column_int(&q, 5), 0);
 	}
 	return query_end(&q, code, err);
 }
@@ -165,7 +170,7 @@ static int dump_group(void *ctx, const struct id *group, struct error *err)
 	g->id = *group;
 	code = add_members(d->t, group, g, err);
 	if (code == ERR_NONE)
-		code = add_own_rows(d->t, group, g, err);
+		code = add_own_rows(d, group, g, err);
 	if (code == ERR_NONE) {
 		record_group(dump_out(d), g);
 		code = dump_flush(d, false, err);
@@ -290,6 +295,28 @@ static int dump_scrubs(struct dump *d, struct error *err)
 	return query_end(&q, code, err);
 }
 
+static int dump_verified(struct dump *d, struct error *err)
+{
+	struct query q = query_of(d->t, "SELECT writer.key, verified.seq, body FROM verified"
+					" JOIN writer ON writer.id = verified.writer");
+	bool row;
+	int code;
+
+	while ((code = query_next(&q, &row, err)) == ERR_NONE && row) {
+		struct hash writer;
+		size_t len;
+		const void *body = column_blob(&q, 2, &len);
+
+		column_exact(&q, 0, writer.b, HASH_BYTES);
+		at_version(d, &writer, (uint64_t)column_int(&q, 1), 0);
+		dump_body(d, RECORD_VERIFIED, false, body, len);
+		code = dump_flush(d, false, err);
+		if (code != ERR_NONE)
+			break;
+	}
+	return query_end(&q, code, err);
+}
+
 /* ---- snapshots ---- */
 
 static int dump_snapshots(struct dump *d, struct error *err)
@@ -363,6 +390,8 @@ int table_dump_each(struct table *t, table_dump_fn *each, void *ctx, struct erro
 		code = dump_facts(&d, err);
 	if (code == ERR_NONE)
 		code = dump_scrubs(&d, err);
+	if (code == ERR_NONE)
+		code = dump_verified(&d, err);
 	if (code == ERR_NONE)
 		code = dump_snapshots(&d, err);
 	if (code == ERR_NONE)

@@ -219,8 +219,17 @@ int fact_forget(struct table *t, enum record_type type, const void *key, size_t 
 int fact_best(struct table *t, enum record_type type, const void *key, size_t key_bytes,
 	      fact_rule *rule, struct buf *body, struct error *err)
 {
+	struct placing unused;
+
+	return fact_best_of(t, type, key, key_bytes, rule, body, &unused, err);
+}
+
+int fact_best_of(struct table *t, enum record_type type, const void *key, size_t key_bytes,
+		 fact_rule *rule, struct buf *body, struct placing *said, struct error *err)
+{
 	/* By falling writer id: of equals the first one stays. One writer has one version. */
-	struct query q = query_of(t, "SELECT fact.body FROM fact JOIN seg ON seg.id = fact.seg"
+	struct query q = query_of(t, "SELECT fact.body, seg.writer, seg.seq FROM fact"
+				     " JOIN seg ON seg.id = fact.seg"
 				     " JOIN writer ON writer.id = seg.writer"
 				     " WHERE fact.type = ? AND fact.key = ?"
 				     " ORDER BY writer.key DESC");
@@ -238,6 +247,7 @@ int fact_best(struct table *t, enum record_type type, const void *key, size_t ke
 			continue;
 		buf_clear(body);
 		buf_add(body, bytes, len);
+		*said = (struct placing){ column_int(&q, 1), column_int(&q, 2) };
 		any = true;
 	}
 	code = query_end(&q, code, err);

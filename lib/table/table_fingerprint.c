@@ -96,6 +96,10 @@ static const struct {
 	{ 's', "SELECT drive.uid, writer.key, complete, time, objects, bytes, damaged, repaired,"
 	       " remaining FROM scrub JOIN drive ON drive.id = scrub.drive"
 	       " JOIN writer ON writer.id = scrub.writer" },
+	{ 'v', "SELECT writer.key, verified.seq, body FROM verified"
+	       " JOIN writer ON writer.id = verified.writer" },
+	{ 'q', "SELECT block.uid, writer.key, placed_seq FROM block"
+	       " JOIN writer ON writer.id = block.placed_writer WHERE state IN (0, 1)" },
 	{ 'b', "SELECT block.uid, name, len, epoch, drive.uid, state, lost, fossil,"
 	       " CASE WHEN state = 2 THEN writer.key END, list, data FROM block"
 	       " LEFT JOIN drive ON drive.id = block.drive"
@@ -104,8 +108,9 @@ static const struct {
 	{ 'c', "SELECT chunk.id, block.uid, idx FROM chunk JOIN block ON block.id = chunk.block" },
 	{ 'm', "SELECT grp.uid, slot, block.uid FROM member JOIN grp ON grp.id = member.grp"
 	       " JOIN block ON block.id = member.block" },
-	{ 'r', "SELECT grp.uid, row, drive.uid, name, len, present FROM row"
-	       " JOIN grp ON grp.id = row.grp JOIN drive ON drive.id = row.drive" },
+	{ 'r', "SELECT grp.uid, row, drive.uid, name, len, present, writer.key, placed_seq"
+	       " FROM row JOIN grp ON grp.id = row.grp JOIN drive ON drive.id = row.drive"
+	       " JOIN writer ON writer.id = row.placed_writer" },
 	{ 'd', "SELECT uid FROM superseded" },
 	{ 'n', "SELECT body, writer.key, snapshot.seq, rank FROM snapshot"
 	       " JOIN writer ON writer.id = snapshot.writer" },

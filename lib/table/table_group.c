@@ -26,9 +26,14 @@ static int is_superseded(struct table *t, const struct id *uid, bool *yes, struc
 	return query_value(&q, &one, yes, err);
 }
 
-/* own: as the group's own record tells it, and no later one. */
-static int put_row(struct table *t, int64_t group, const struct group_row_record *row, bool own,
-		   bool present, struct error *err)
+/* How a row stands. own: as the group's own record tells it, and no later one. */
+struct row_state {
+	bool own, present;
+	struct placing said;
+};
+
+static int put_row(struct table *t, int64_t group, const struct group_row_record *row,
+		   const struct row_state *state, struct error *err)
 {
 	struct query q;
 	int64_t drive;
@@ -38,15 +43,17 @@ static int put_row(struct table *t, int64_t group, const struct group_row_record
 		code = err_set(err, ERR_CORRUPT, "rows record: a length is too large");
 	if (code != ERR_NONE)
 		return code;
-	q = query_of(t, "INSERT OR REPLACE INTO row(grp, row, drive, name, len, own, present)"
-			" VALUES(?, ?, ?, ?, ?, ?, ?)");
+	q = query_of(t, "INSERT OR REPLACE INTO row(grp, row, drive, name, len, own, present,"
+			" placed_writer, placed_seq) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	query_int(&q, group);
 	query_int(&q, row->row);
 	query_int(&q, drive);
 	query_hash(&q, &row->name);
 	query_int(&q, (int64_t)row->len_bytes);
-	query_int(&q, own);
-	query_int(&q, present);
+	query_int(&q, state->own);
+	query_int(&q, state->present);
+	query_int(&q, state->said.writer);
+	query_int(&q, state->said.seq);
 	return query_run(&q, err);
 }
 
@@ -74,18 +81,19 @@ static int settle_row(void *ctx, const uint8_t *key, size_t key_bytes, struct er
 {
 	struct row_walk *w = ctx;
 	struct group_row_record row;
+	struct row_state state = { .own = false };
 	struct buf body = { 0 };
 	struct id group;
-	bool present;
-	int code = fact_best(w->t, RECORD_ROWS, key, key_bytes, present_first, &body, err);
+	int code = fact_best_of(w->t, RECORD_ROWS, key, key_bytes, present_first, &body, &state.said,
+				err);
 
 	if (code == ERR_NONE)
 		code = table_stored(w->t,
 				    parse_rows(reader_of(body.data, body.len_bytes), &group, &row,
-					       &present, err),
+					       &state.present, err),
 				    err);
 	if (code == ERR_NONE)
-		code = put_row(w->t, w->group, &row, false, present, err);
+		code = put_row(w->t, w->group, &row, &state, err);
 	buf_release(&body);
 	return code;
 }
@@ -176,8 +184,10 @@ static int put_member(struct table *t, int64_t group, const struct group_member_
 	return query_run(&q, err);
 }
 
-static int put_group(struct table *t, const struct group_record *g, struct error *err)
+static int put_group(struct replay *r, const struct group_record *g, struct error *err)
 {
+	const struct row_state own = { true, true, { r->at.writer_id, (int64_t)r->at.seq } };
+	struct table *t = r->t;
 	struct query q = query_of(t, "INSERT INTO grp(uid) VALUES(?)");
 	struct row_walk w = { .t = t };
 	int code;
@@ -188,7 +198,7 @@ static int put_group(struct table *t, const struct group_record *g, struct error
 	for (unsigned i = 0; code == ERR_NONE && i < g->member_count; i++)
 		code = put_member(t, w.group, &g->members[i], err);
 	for (unsigned i = 0; code == ERR_NONE && i < g->row_count; i++)
-		code = put_row(t, w.group, &g->rows[i], true, true, err);
+		code = put_row(t, w.group, &g->rows[i], &own, err);
 	if (code == ERR_NONE)
 		code = fact_keys(t, RECORD_ROWS, g->id.b, ID_BYTES, settle_row, &w, err);
 	return code;
@@ -211,7 +221,7 @@ int replay_group(struct replay *r, const struct record *rec, struct error *err)
 	if (code == ERR_NONE)
 		code = group_number(r->t, &g->id, &group, &known, err);
 	if (code == ERR_NONE && !dead && !known)
-		code = put_group(r->t, g, err);
+		code = put_group(r, g, err);
 	free(g);
 	return code;
 }

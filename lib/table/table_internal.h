@@ -117,7 +117,8 @@ struct replay {
 };
 
 typedef int replay_fn(struct replay *r, const struct record *rec, struct error *err);
-replay_fn replay_policy, replay_drive, replay_since, replay_access, replay_slot, replay_retire, replay_scrub;
+replay_fn replay_policy, replay_drive, replay_since, replay_access, replay_slot, replay_retire,
+	replay_scrub, replay_verified;
 replay_fn replay_block, replay_inline, replay_move, replay_fossil, replay_ack, replay_lost,
 	replay_dictionary;
 replay_fn replay_group, replay_rows, replay_garbage, replay_superseded;
@@ -142,6 +143,13 @@ typedef int fact_rule(struct reader a, struct reader b);
 /* The body of the winner replaces what is in body. rule may be NULL. ERR_NOT_FOUND. */
 int fact_best(struct table *t, enum record_type type, const void *key, size_t key_bytes,
 	      fact_rule *rule, struct buf *body, struct error *err);
+/* By which segment something was placed where it is: numbers of this table. */
+struct placing {
+	int64_t writer, seq;
+};
+/* The same, and who said it. */
+int fact_best_of(struct table *t, enum record_type type, const void *key, size_t key_bytes,
+		 fact_rule *rule, struct buf *body, struct placing *said, struct error *err);
 /* Calls each(ctx, key, len) per key of a type, by rising key; the keys are collected first. */
 typedef int fact_key_fn(void *ctx, const uint8_t *key, size_t key_bytes, struct error *err);
 int fact_keys(struct table *t, enum record_type type, const void *prefix, size_t prefix_bytes,
@@ -181,6 +189,16 @@ int block_fold(struct replay *r, struct error *err);
 int block_to_dictionary(struct table *t, int64_t id, struct error *err);
 /* Collects what a query yields (one 16-byte column), ends it, then calls each. */
 int query_each_id(struct query *q, table_id_fn *each, void *ctx, struct error *err);
+
+/* ---- table_verified.c ---- */
+
+/* All that scrubs said of a drive, to be asked of many objects. */
+struct drive_claims;
+int drive_claims_load(struct table *t, int64_t drive, struct drive_claims **out, struct error *err);
+void drive_claims_free(struct drive_claims *c); /* NULL is allowed */
+/* Of an object of that name, placed there by that segment. */
+void drive_claims_ask(const struct drive_claims *c, const struct hash *name, int64_t writer,
+		      int64_t seq, struct table_verified *out);
 
 /* ---- table_path.c ---- */
 

@@ -43,11 +43,13 @@ struct object_page {
 	struct hash after;
 	int64_t group, row; /* rows of one name on one drive: a copy may serve two groups */
 	bool begun;
+	struct drive_claims *claims; /* of the drive */
 };
 
 static int next_blocks(struct table *t, int64_t drive, struct object_page *p, struct error *err)
 {
-	struct query q = query_of(t, "SELECT name, len, uid FROM block WHERE drive > 0 AND"
+	struct query q = query_of(t, "SELECT name, len, uid, placed_writer, placed_seq FROM block"
+				     " WHERE drive > 0 AND"
 				     " drive = ?1 AND name > ?2 AND state = 1 AND lost = 0"
 				     " ORDER BY name LIMIT ?3");
 	bool row;
@@ -65,6 +67,8 @@ static int next_blocks(struct table *t, int64_t drive, struct object_page *p, st
 		o->len_bytes = (uint64_t)column_int(&q, 1);
 		column_exact(&q, 2, o->owner.b, ID_BYTES);
 		object_name(o->name, "blocks", &o->sha256);
+		drive_claims_ask(p->claims, &o->sha256, column_int(&q, 3), column_int(&q, 4),
+				 &o->verified);
 		p->after = o->sha256;
 		p->begun = true;
 	}
@@ -73,7 +77,8 @@ static int next_blocks(struct table *t, int64_t drive, struct object_page *p, st
 
 static int next_rows(struct table *t, int64_t drive, struct object_page *p, struct error *err)
 {
-	struct query q = query_of(t, "SELECT row.name, row.len, grp.uid, row.row, row.grp FROM row"
+	struct query q = query_of(t, "SELECT row.name, row.len, grp.uid, row.row, row.grp,"
+				     " row.placed_writer, row.placed_seq FROM row"
 				     " CROSS JOIN grp ON grp.id = row.grp"
 				     " WHERE row.present = 1 AND row.drive = ?1"
 				     " AND (row.name, row.grp, row.row) > (?2, ?3, ?4)"
@@ -99,6 +104,8 @@ static int next_rows(struct table *t, int64_t drive, struct object_page *p, stru
 		o->row = (uint8_t)p->row;
 		p->group = column_int(&q, 4);
 		object_name(o->name, "parity", &o->sha256);
+		drive_claims_ask(p->claims, &o->sha256, column_int(&q, 5), column_int(&q, 6),
+				 &o->verified);
 		p->after = o->sha256;
 		p->begun = true;
 	}
@@ -111,15 +118,16 @@ static int walk_pages(struct table *t, int64_t drive, page_fn *next, table_objec
 		      void *ctx, struct error *err)
 {
 	struct object_page p = { .objects = malloc(OBJECTS_PER_PAGE * sizeof(*p.objects)) };
-	int code;
+	int code = p.objects ? drive_claims_load(t, drive, &p.claims, err) : err_nomem(err);
 
-	if (!p.objects)
-		return err_nomem(err);
-	do {
+	while (code == ERR_NONE) {
 		code = next(t, drive, &p, err);
 		for (size_t i = 0; code == ERR_NONE && i < p.count; i++)
 			code = each(ctx, &p.objects[i], err);
-	} while (code == ERR_NONE && p.count == OBJECTS_PER_PAGE);
+		if (p.count < OBJECTS_PER_PAGE)
+			break;
+	}
+	drive_claims_free(p.claims);
 	free(p.objects);
 	return code;
 }

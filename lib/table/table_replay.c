@@ -30,6 +30,7 @@ static replay_fn *const replayers[] = {
 	[RECORD_SLOT] = replay_slot,
 	[RECORD_GARBAGE] = replay_garbage,
 	[RECORD_LOST] = replay_lost,
+	[RECORD_VERIFIED] = replay_verified,
 	[RECORD_SINCE] = replay_since,
 	[RECORD_VERSION] = replay_version,
 	[RECORD_DICTIONARY] = replay_dictionary,

@@ -2,7 +2,7 @@
  * Records of any bytes: nothing but a parse or an error, and whatever was parsed is written
  * again as the same bytes, since a record has one encoding.
  */
-#include "table/record.h"
+#include "table/verified.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -123,6 +123,7 @@ static int again_array(uint64_t type, struct reader body, struct buf *out)
 	struct drive_record drive;
 	struct since_record since;
 	struct scrub_record scrub;
+	struct verified_record verified;
 	char *url, *options, name[GARBAGE_NAME_BYTES];
 	struct error err;
 	struct id id;
@@ -156,6 +157,12 @@ static int again_array(uint64_t type, struct reader body, struct buf *out)
 		code = parse_scrub(body, &scrub, &err);
 		if (code == ERR_NONE)
 			record_scrub(out, &scrub);
+		return code;
+	case RECORD_VERIFIED:
+		code = parse_verified(body, &verified, &err);
+		if (code == ERR_NONE)
+			record_verified(out, &verified);
+		verified_release(&verified);
 		return code;
 	default:
 		code = parse_garbage(body, &id, name, &flag, &err);
@@ -208,6 +215,7 @@ static int again(uint64_t type, struct reader body, struct buf *out)
 	case RECORD_SINCE:
 	case RECORD_ACCESS:
 	case RECORD_SCRUB:
+	case RECORD_VERIFIED:
 	case RECORD_GARBAGE:
 		return again_array(type, body, out);
 	case RECORD_SERIES:

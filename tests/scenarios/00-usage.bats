@@ -47,11 +47,6 @@ See \`mrmr help version\`." ]
 		run ! grep -q -e "$option " text
 	done <<-END
 		add --again
-		scrub --percent 5
-		scrub --older-than 3d
-		scrub --new
-		scrub --deep
-		scrub --max-time 1h
 		put --iexclude x
 		put --exclude-file x
 		put --exclude-if-present x

@@ -83,7 +83,7 @@ speaks() {
 
 @test "an error is an object with its exit code and the next command, wherever it comes from" {
 	for line in "nonsense" "put" "get latest" "-a none status" "init" "help nonsense" "find x" \
-		"--kdf-limit none status" "scrub --percent 5"; do
+		"--kdf-limit none status" "scrub --percent 0"; do
 		run --separate-stderr "$MRMR" --json $line
 		[ "$status" -ne 0 ]
 		[ "$(jq -r '.message_type + " " + (.exit_code | tostring)' <<<"$output")" = "error $status" ]

@@ -1,5 +1,7 @@
 #include "tests/support/whole_table.h"
 
+#include "table/verified.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,18 @@ static void add_array(struct buf *out)
 	record_scrub(out, &scrub);
 	record_retire(out, &writer);
 	record_intent(out, &put, 3);
+}
+
+/* What segment 2 placed on drive 1, twice: the first is cut by the second. */
+static void add_verified(struct buf *out, const struct clock *known, uint64_t turn)
+{
+	struct verified_record v = { .drive_id = test_id('d', 1) };
+	struct verified_claim *c = verified_claim(&v, turn, 9);
+
+	if (!c || !ranges_add(&c->ranges, turn << 60, UINT64_MAX) || !clock_copy(&v.known, known))
+		abort();
+	record_verified(out, &v);
+	verified_release(&v);
 }
 
 static void add_blocks(struct buf *out)
@@ -97,9 +111,11 @@ void whole_table_segments(struct segment out[WHOLE_SEGMENTS])
 	add_snapshot(&s.records, 1, 0);
 	add_snapshot(&s.records, 2, 1);
 	add_snapshot(&s.records, 3, 2);
+	add_verified(&s.records, &s.seen, 1);
 	out[2] = scribe_write(&s);
 	add_snapshot(&s.records, 4, 1); /* a fork */
 	add_snapshot(&s.records, 6, 5); /* waits for its base */
+	add_verified(&s.records, &s.seen, 2);
 	out[3] = scribe_write(&s);
 	buf_release(&unknown);
 	scribe_release(&s);
@@ -214,9 +230,11 @@ static void ask_groups(struct asking *a)
 	fine(a, table_pending_inline(a->t, &writer, any_id, NULL, &bytes, a->err));
 	for (uint32_t i = 1; i <= 5; i++) {
 		struct id drive = test_id('d', i);
+		struct table_verification sums;
 
 		fine(a, table_groups_on(a->t, &drive, any_id, NULL, a->err));
 		fine(a, table_objects(a->t, &drive, any_object, NULL, a->err));
+		fine(a, table_verification(a->t, &drive, 0, 100, &sums, a->err));
 		fine(a, table_garbage(a->t, &drive, any_name, NULL, a->err));
 	}
 }

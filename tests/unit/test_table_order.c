@@ -2,6 +2,7 @@
  * Replay: the order of concurrent segments leaves no trace, and a checkpoint can stand for any
  * beginning of a replay. Random journals of three writers, random orders.
  */
+#include "table/verified.h"
 #include "tests/support/noise.h"
 #include "tests/support/scribe.h"
 #include "tests/support/temp.h"
@@ -93,6 +94,28 @@ static uint32_t below(struct journals *j, uint32_t limit)
 	return (uint32_t)noise_below(&j->noise, limit);
 }
 
+/* Ranges of any names, of what the writer knows now. */
+static void add_verified_record(struct journals *j, unsigned w)
+{
+	struct verified_record v = { .drive_id = test_id('d', below(j, 9)) };
+	bool ok = clock_copy(&v.known, &j->writers[w].seen);
+
+	for (uint32_t claims = 1 + below(j, 3); claims > 0; claims--) {
+		struct verified_claim *c = verified_claim(&v, 1 + below(j, 6), below(j, 100));
+		uint64_t at = noise_below(&j->noise, UINT64_MAX / 4), width;
+
+		assert_non_null(c);
+		for (uint32_t ranges = c->ranges.count > 0 ? 0 : 1 + below(j, 3); ranges > 0; ranges--) {
+			width = noise_below(&j->noise, UINT64_MAX / 5);
+			ok = ok && ranges_add(&c->ranges, at, at + width);
+			at += width + 2;
+		}
+	}
+	assert_true(ok);
+	record_verified(&j->writers[w].records, &v);
+	verified_release(&v);
+}
+
 static void add_array_record(struct journals *j, unsigned w)
 {
 	struct buf *out = &j->writers[w].records;
@@ -105,7 +128,7 @@ static void add_array_record(struct journals *j, unsigned w)
 	char text[16];
 
 	snprintf(text, sizeof(text), "n%u", (unsigned)below(j, 3));
-	switch (below(j, 8)) {
+	switch (below(j, 9)) {
 	case 0:
 		record_policy(out, &p);
 		break;
@@ -130,6 +153,9 @@ static void add_array_record(struct journals *j, unsigned w)
 		break;
 	case 6:
 		record_retire(out, &j->writers[below(j, WRITERS)].id);
+		break;
+	case 7:
+		add_verified_record(j, w);
 		break;
 	default:
 		buf_add_u8(&body, (uint8_t)below(j, 256));
