@@ -41,6 +41,18 @@ static int add_line(struct columns *c, const struct array_drive *d, const struct
 	return ERR_NONE;
 }
 
+static int print_json(struct invocation *inv, struct array *a, const struct array_drive *d,
+		      const struct drive_standing *s, struct error *err)
+{
+	struct table_verification v;
+	int code = verification_of(a, d, &v, err);
+	json_t *o = standing_json(d, s, "drive");
+
+	verification_set_json(o, &v);
+	out_json(inv->out, o);
+	return code;
+}
+
 static int list_drives(struct invocation *inv, struct array *a, struct error *err)
 {
 	bool verbose = inv->globals.verbose > 0;
@@ -54,7 +66,7 @@ static int list_drives(struct invocation *inv, struct array *a, struct error *er
 		if (code != ERR_NONE || !s.listed)
 			continue;
 		if (inv->globals.json)
-			out_json(inv->out, standing_json(&a->drives[i], &s, "drive"));
+			code = print_json(inv, a, &a->drives[i], &s, err);
 		else
 			code = add_line(&c, &a->drives[i], &s, verbose, err);
 	}

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define RECENT_S ((int64_t)30 * 24 * 3600)
 
 const char *role_word(uint8_t role)
 {
@@ -98,4 +101,54 @@ json_t *standing_json(const struct array_drive *d, const struct drive_standing *
 	json_object_set_new(o, "last_scrub", d->last_scrub_s ? json_string(time) : json_null());
 	free(url);
 	return o;
+}
+
+int verification_of(struct array *a, const struct array_drive *d, struct table_verification *out,
+		    struct error *err)
+{
+	int64_t now = time(NULL);
+
+	return table_verification(a->table, &d->id, now - RECENT_S, now, out, err);
+}
+
+void verification_add(struct table_verification *sum, const struct table_verification *v)
+{
+	sum->objects += v->objects;
+	sum->bytes += v->bytes;
+	sum->never_objects += v->never_objects;
+	sum->never_bytes += v->never_bytes;
+	sum->recent_bytes += v->recent_bytes;
+	if (v->oldest_s != 0 && (sum->oldest_s == 0 || v->oldest_s < sum->oldest_s))
+		sum->oldest_s = v->oldest_s;
+}
+
+void verification_set_json(json_t *o, const struct table_verification *v)
+{
+	char time[UNIT_TEXT_BYTES];
+	double share = v->bytes > 0 ? (double)v->recent_bytes / (double)v->bytes : 1;
+
+	time_iso_text(v->oldest_s, time);
+	json_object_set_new(o, "oldest_verified", v->oldest_s ? json_string(time) : json_null());
+	json_object_set_new(o, "verified_30d_share", json_real(share));
+	set_number(o, "verified_30d_bytes", v->recent_bytes);
+	set_number(o, "never_verified_bytes", v->never_bytes);
+	set_number(o, "never_verified_objects", v->never_objects);
+}
+
+void verification_text(const struct table_verification *v, char out[VERIFICATION_TEXT_BYTES])
+{
+	char time[UNIT_TEXT_BYTES], oldest[UNIT_TEXT_BYTES + 16] = "", count[COUNT_TEXT_BYTES];
+	char never[COUNT_TEXT_BYTES + 16] = "";
+	/* Rounded down: 100 % is all. */
+	unsigned percent = v->bytes > 0 ? (unsigned)((double)v->recent_bytes / (double)v->bytes * 100)
+					: 100;
+
+	if (v->oldest_s) {
+		time_text(v->oldest_s, time);
+		snprintf(oldest, sizeof(oldest), ", the oldest %s", time);
+	}
+	if (v->never_objects > 0)
+		snprintf(never, sizeof(never), ", %s never",
+			 count_text(v->never_objects, "object", count));
+	snprintf(out, VERIFICATION_TEXT_BYTES, "%u %% within 30 days%s%s", percent, oldest, never);
 }

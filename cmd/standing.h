@@ -24,4 +24,13 @@ const char *count_text(uint64_t count, const char *word, char out[COUNT_TEXT_BYT
 json_t *standing_json(const struct array_drive *d, const struct drive_standing *s,
 		      const char *type);
 
+/* When scrubs last found whole what a drive has; recent is 30 days. */
+int verification_of(struct array *a, const struct array_drive *d, struct table_verification *out,
+		    struct error *err);
+void verification_add(struct table_verification *sum, const struct table_verification *v);
+void verification_set_json(json_t *o, const struct table_verification *v);
+/* "87 % within 30 days, the oldest 2026-10-01 04:00:00, 3 objects never". */
+#define VERIFICATION_TEXT_BYTES 192
+void verification_text(const struct table_verification *v, char out[VERIFICATION_TEXT_BYTES]);
+
 #endif

@@ -23,6 +23,7 @@ struct status {
 	struct invocation *inv;
 	struct array *a;
 	struct drive_standing *drives; /* of each drive of the array */
+	struct table_verification *verified; /* the same, and behind them the sum */
 	struct health health;
 	struct capacity capacity;
 	struct lost_data lost;
@@ -111,15 +112,31 @@ static int take_shared(void *ctx, const struct shared_domain *d, struct error *e
 	return json_array_append_new(s->shared, o) ? err_nomem(err) : ERR_NONE;
 }
 
+static int find_verified(struct status *s, struct error *err)
+{
+	int code = ERR_NONE;
+
+	for (unsigned i = 0; i < s->a->count && code == ERR_NONE; i++) {
+		if (!s->drives[i].listed)
+			continue;
+		code = verification_of(s->a, &s->a->drives[i], &s->verified[i], err);
+		verification_add(&s->verified[s->a->count], &s->verified[i]);
+	}
+	return code;
+}
+
 static int find_out(struct status *s, struct error *err)
 {
 	int code = health_check(s->a, &s->health, err);
 
 	s->drives = calloc(s->a->count ? s->a->count : 1, sizeof(*s->drives));
-	if (code == ERR_NONE && (!s->drives || !s->meaning || !s->action || !s->shared))
+	s->verified = calloc(s->a->count + 1, sizeof(*s->verified));
+	if (code == ERR_NONE && (!s->drives || !s->verified || !s->meaning || !s->action || !s->shared))
 		code = err_nomem(err);
 	for (unsigned i = 0; i < s->a->count && code == ERR_NONE; i++)
 		code = standing_of(s->a, i, &s->drives[i], err);
+	if (code == ERR_NONE)
+		code = find_verified(s, err);
 	if (code == ERR_NONE)
 		code = capacity_of(s->a, &s->capacity, err);
 	if (code == ERR_NONE)
@@ -361,6 +378,24 @@ static void print_shared(struct status *s)
 	}
 }
 
+static void print_verified(struct status *s)
+{
+	const struct table_verification *v = &s->verified[s->a->count];
+	char text[VERIFICATION_TEXT_BYTES];
+
+	verification_text(v, text);
+	if (v->objects > 0)
+		out_line(s->inv->out, "verified: %s", text);
+}
+
+static json_t *drive_json(struct status *s, unsigned i)
+{
+	json_t *o = standing_json(&s->a->drives[i], &s->drives[i], NULL);
+
+	verification_set_json(o, &s->verified[i]);
+	return o;
+}
+
 static void print_json(struct status *s)
 {
 	char id[ID_HEX_BYTES];
@@ -370,8 +405,7 @@ static void print_json(struct status *s)
 	hex_encode(s->a->config.array_id.b, ID_BYTES, id);
 	for (unsigned i = 0; i < s->a->count; i++) {
 		if (s->drives[i].listed)
-			json_array_append_new(drives, standing_json(&s->a->drives[i], &s->drives[i],
-								    NULL));
+			json_array_append_new(drives, drive_json(s, i));
 	}
 	json_object_update_new(
 		o, json_pack("{s:s, s:s, s:O, s:O, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, "
@@ -389,6 +423,7 @@ static void print_json(struct status *s)
 	json_object_update_new(o, json_pack("{s:I, s:o, s:O}", "blocks_gone",
 					    (json_int_t)s->lost.unknown_blocks, "drives", drives,
 					    "shared_domains", s->shared));
+	verification_set_json(o, &s->verified[s->a->count]);
 	out_json(s->inv->out, o);
 }
 
@@ -410,6 +445,7 @@ static int tell(struct status *s, struct error *err)
 	print_list(s, "action:", s->action);
 	code = print_drives(s, err);
 	capacity_print(&s->capacity, s->inv->out, s->health.absent == 0);
+	print_verified(s);
 	print_shared(s);
 	return code;
 }
@@ -431,6 +467,7 @@ int cmd_status(struct invocation *inv, struct error *err)
 	json_decref(s.action);
 	json_decref(s.shared);
 	free(s.drives);
+	free(s.verified);
 	array_close(s.a);
 	opened_release(&opened);
 	return code;

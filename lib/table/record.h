@@ -2,8 +2,8 @@
  * Records: what journals say. Logical, independent of SQL. Format: mrmr-format(5), "Records":
  * each is varint (type * 2 + mandatory), varint body length, body. An unknown optional type is
  * kept by compaction and skipped by replay; an unknown mandatory one is refused. All types of
- * this version are mandatory but ACCESS, SCRUB, GARBAGE and VERIFIED. A body is read to its last byte:
- * nothing may follow, so that what a record says can grow by a new type only.
+ * this version are mandatory but ACCESS, SCRUB, GARBAGE, VERIFIED and SINCE. A body is read to
+ * its last byte: nothing may follow, so that what a record says can grow by a new type only.
  *
  * The body of each type stands with its functions below. There: id is 16 bytes, hash 32, byte
  * one; bool a byte that is 0 or 1; time a zigzag varint (node.h tells how); text a varint
