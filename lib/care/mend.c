@@ -72,7 +72,7 @@ static int copy_wanted(struct mending *m, const struct mend_want *wants, unsigne
 		const struct stored_object *s = o->ctx;
 
 		for (unsigned n = 0; n < want_count; n++) {
-			if (m->copied[n] || o->bad || wants[n].drive == s->drive ||
+			if (m->copied[n] || o->bad || wants[n].anew || wants[n].drive == s->drive ||
 			    wants[n].ref.is_row != o->ref.is_row ||
 			    wants[n].ref.index != o->ref.index)
 				continue;
