@@ -1,11 +1,63 @@
 #include "array/settings.h"
 
+#include "array/place.h"
+#include "base/units.h"
 #include "cmd/commands.h"
 #include "cmd/open.h"
 #include "cmd/out.h"
+#include "cmd/progress.h"
 
-static void report(struct invocation *inv, bool dry)
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What setting does to blocks that are stored already. */
+struct level {
+	bool named; /* parity or copies was given, the same as before or not */
+	struct debts_options options;
+	struct debts_result planned, done;
+};
+
+/* ---- what it says ---- */
+
+static void add_counts(json_t *o, const struct debts_result *r)
 {
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counts[] = {
+		{ "bytes_read", r->read_bytes },     { "bytes_written", r->written_bytes },
+		{ "rows_made", r->rows_made },	     { "rows_dropped", r->rows_dropped },
+		{ "rows_owed", r->rows_owed },	     { "rows_waiting", r->rows_waiting },
+		{ "groups_split", r->groups_split }, { "groups_made", r->groups_made },
+	};
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		json_object_set_new(o, counts[i].name, json_integer((json_int_t)counts[i].value));
+}
+
+static bool is_nothing(const struct debts_result *r)
+{
+	return r->read_bytes + r->written_bytes + r->rows_dropped + r->groups_split == 0;
+}
+
+static void say_work(struct invocation *inv, const struct debts_result *r, bool dry)
+{
+	char read[UNIT_TEXT_BYTES], written[UNIT_TEXT_BYTES];
+
+	if (is_nothing(r))
+		return;
+	size_text(r->read_bytes, read);
+	size_text(r->written_bytes, written);
+	out_report(inv->out, "%s %s, %s %s: %" PRIu64 " rows made, %" PRIu64 " dropped, %" PRIu64
+			     " groups split, %" PRIu64 " made",
+		   dry ? "would read" : "read", read, dry ? "write" : "wrote", written,
+		   r->rows_made, r->rows_dropped, r->groups_split, r->groups_made);
+}
+
+static void report(struct invocation *inv, const struct level *level, bool dry)
+{
+	const struct debts_result *r = dry ? &level->planned : &level->done;
 	json_t *o = out_object("summary"), *changed = json_array();
 
 	for (size_t i = 0; i < inv->args_count; i++) {
@@ -14,23 +66,129 @@ static void report(struct invocation *inv, bool dry)
 	}
 	json_object_set_new(o, "set", changed);
 	json_object_set_new(o, "dry_run", json_boolean(dry));
+	if (level->named) {
+		say_work(inv, r, dry);
+		add_counts(o, r);
+	}
 	out_json(inv->out, o);
+	if (level->named && r->rows_owed > 0)
+		out_warn(inv->out, "%" PRIu64 " parity objects %s owed: no drive can take them now "
+				   "(`mrmr status` tells what helps)",
+			 r->rows_owed, dry ? "would be" : "are");
+	if (level->named && r->rows_waiting > 0)
+		out_warn(inv->out, "%" PRIu64 " parity objects stay until the drives that are away are "
+				   "back", r->rows_waiting);
+}
+
+/* ---- whether it can be ---- */
+
+static bool names_level(const struct invocation *inv, const char *name)
+{
+	for (size_t i = 0; i < inv->args_count; i++) {
+		if (strncmp(inv->args[i], name, strlen(name)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int free_bytes(struct array *a, uint64_t *sum, struct error *err)
+{
+	struct alloc_drive *view = calloc(a->count + 1, sizeof(*view));
+
+	if (!view)
+		return err_nomem(err);
+	*sum = 0;
+	place_view(a, view);
+	for (unsigned i = 0; i < a->count; i++)
+		*sum += view[i].usable ? view[i].free_bytes : 0;
+	free(view);
+	return ERR_NONE;
+}
+
+static int check_room(struct array *a, const struct policy *p, const struct debts_result *r,
+		      struct error *err)
+{
+	char needed[UNIT_TEXT_BYTES], room[UNIT_TEXT_BYTES];
+	bool all_here = array_usable_count(a) == array_member_count(a);
+	uint64_t sum = 0;
+	int code;
+
+	/* What waits for a drive that is away is owed until it is back. */
+	if (r->rows_full == 0 && (r->rows_owed == 0 || !all_here))
+		return ERR_NONE;
+	code = free_bytes(a, &sum, err);
+	if (code != ERR_NONE)
+		return code;
+	size_text(r->written_bytes + r->full_bytes, needed);
+	size_text(sum, room);
+	return err_set(err, ERR_FULL,
+		       "%s %u does not fit: %s more are needed, %s are free on all drives, and %" PRIu64
+		       " of %" PRIu64 " parity objects find no drive that may take them: nothing was "
+		       "changed",
+		       p->copies ? "copies" : "parity", p->copies ? p->parity + 1 : p->parity, needed,
+		       room, r->rows_owed, r->rows_owed + r->rows_made);
+}
+
+/* Estimates with all as it shall be. */
+static int plan_level(struct array *a, struct settings *s, struct level *level, struct error *err)
+{
+	struct policy was = a->policy;
+	bool more;
+	int code;
+
+	settings_swap(s);
+	more = a->policy.parity > was.parity || a->policy.copies != was.copies;
+	/* Copies come together when parity takes their place, or when that was asked for again. */
+	level->options.gathers_mirrors = !a->policy.copies && a->policy.parity > 0 &&
+					 (was.copies || a->policy.parity == was.parity);
+	code = debts_estimate(a, &level->options, &level->planned, err);
+	if (code == ERR_NONE && more)
+		code = check_room(a, &a->policy, &level->planned, err);
+	settings_swap(s);
+	return code;
+}
+
+/* ---- doing it ---- */
+
+static int settle(struct invocation *inv, struct array *a, struct level *level, struct error *err)
+{
+	struct progress *progress = progress_start(inv->out, "set", err);
+	const struct debts_result *planned = &level->planned;
+	int code;
+
+	if (!progress)
+		return (int)err->code;
+	level->options.counters = progress_counters(progress);
+	counters_total(level->options.counters, 0, planned->read_bytes + planned->written_bytes);
+	array_watch(a, level->options.counters);
+	code = debts_settle(a, &level->options, &level->done, err);
+	array_watch(a, NULL);
+	progress_stop(progress);
+	return code;
 }
 
 static int set_all(struct invocation *inv, struct array *a, bool dry, struct error *err)
 {
+	struct level level = { .options.scope = DEBTS_ALL };
 	struct settings *s = NULL;
 	int code = settings_begin(a, &s, err);
 
+	level.named = names_level(inv, "parity=") || names_level(inv, "copies=");
 	for (size_t i = 0; i < inv->args_count && code == ERR_NONE; i++)
 		code = settings_set(s, inv->args[i], err);
 	if (code == ERR_NONE)
 		code = settings_check(s, err);
+	if (code == ERR_NONE && level.named)
+		code = plan_level(a, s, &level, err);
 	if (code == ERR_NONE && !dry)
 		code = settings_apply(s, err);
 	settings_end(s);
+	if (code == ERR_NONE && !dry && level.named)
+		code = settle(inv, a, &level, err);
 	if (code == ERR_NONE)
-		report(inv, dry);
+		report(inv, &level, dry);
+	if (code == ERR_NONE && !dry && !level.named)
+		code = open_pay_debts(inv, a, DEBTS_ALL, err);
 	return code;
 }
 
@@ -43,8 +201,6 @@ int cmd_set(struct invocation *inv, struct error *err)
 
 	if (code == ERR_NONE)
 		code = set_all(inv, a, dry, err);
-	if (code == ERR_NONE && !dry)
-		code = open_pay_debts(inv, a, DEBTS_ALL, err);
 	array_close(a);
 	opened_release(&opened);
 	return code;

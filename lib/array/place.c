@@ -106,6 +106,17 @@ void place_book(struct array *a, struct array_drive *d, uint64_t len_bytes)
 	pthread_mutex_unlock(&a->place_lock);
 }
 
+void place_unbook(struct array *a, struct array_drive *d, uint64_t len_bytes)
+{
+	pthread_mutex_lock(&a->place_lock);
+	d->used_bytes -= len_bytes < d->used_bytes ? len_bytes : d->used_bytes;
+	for (unsigned i = 0; i < a->count; i++) {
+		if (shares_space(&a->drives[i], d))
+			a->drives[i].about.free_bytes += len_bytes;
+	}
+	pthread_mutex_unlock(&a->place_lock);
+}
+
 struct alloc_policy place_policy(const struct array *a)
 {
 	return (struct alloc_policy){ .parity = a->policy.parity,

@@ -37,6 +37,8 @@ uint64_t place_free_bytes(struct array *a, const struct array_drive *d);
 
 /* Something of that length was stored on d: counts it, for the allocator. */
 void place_book(struct array *a, struct array_drive *d, uint64_t len_bytes);
+/* So much was deleted there. */
+void place_unbook(struct array *a, struct array_drive *d, uint64_t len_bytes);
 
 /* How many members and rows the next group would have, and how long its blocks may be. */
 int place_shape(struct array *a, unsigned *k, unsigned *m, uint32_t *block_bytes,

@@ -60,6 +60,7 @@ static bool adds(const struct retelling *r, uint64_t type, bool mandatory, struc
 	case RECORD_GROUP:
 	case RECORD_ROWS:
 	case RECORD_MOVE:
+	case RECORD_SUPERSEDED:
 	case RECORD_SNAPSHOT:
 	case RECORD_FOLDER:
 	case RECORD_CONTENT:
@@ -84,7 +85,6 @@ static bool adds(const struct retelling *r, uint64_t type, bool mandatory, struc
 	case RECORD_VERIFIED:
 	case RECORD_VERSION:
 	case RECORD_DICTIONARY:
-	case RECORD_SUPERSEDED:
 	case RECORD_SETTLED:
 		return false;
 	default:

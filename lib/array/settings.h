@@ -8,7 +8,7 @@
  *	settings_apply(s, &err)
  *	settings_end(s)
  *
- * NAME:	parity=M copies=N width=K	while the array holds no blocks
+ * NAME:	parity=M copies=N width=K	of what is stored already, debts_settle() makes the same
  *		chunk-profile=P block-size=SIZE	for new data
  *		DRIVE.role=both|data|parity  DRIVE.removable=yes|no  DRIVE.journal=yes|no
  *		DRIVE.reserve=SIZE  DRIVE.max=SIZE (0: the default, no limit)  DRIVE.domain=TEXT
@@ -26,6 +26,9 @@ int settings_begin(struct array *a, struct settings **out, struct error *err);
 int settings_set(struct settings *s, const char *assignment, struct error *err);
 /* ERR_USAGE: what was set does not fit together or the array as it is. */
 int settings_check(struct settings *s, struct error *err);
+/* The policy and the drives' records as they shall be, and as they are, change places: twice, and
+ * all is as before. Between, it can be asked what would be (care/debts.h). */
+void settings_swap(struct settings *s);
 /* Commits what differs from what is; then the config. The array must be open for writing. */
 int settings_apply(struct settings *s, struct error *err);
 void settings_end(struct settings *s); /* NULL is allowed */

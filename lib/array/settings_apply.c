@@ -33,49 +33,30 @@ int policy_check(const struct policy *p, const struct drive_record *drives, unsi
 	return geometry_check(&p->geometry, err);
 }
 
-static int stop_at_first(void *ctx, const struct id *id, struct error *err)
-{
-	(void)id;
-	(void)err;
-	*(bool *)ctx = true;
-	return 1;
-}
-
-static int holds_blocks(struct array *a, bool *yes, struct error *err)
-{
-	int code;
-
-	*yes = false;
-	code = table_groups(a->table, stop_at_first, yes, err);
-	if (code == ERR_NONE)
-		code = table_ungrouped(a->table, stop_at_first, yes, err);
-	return *yes ? ERR_NONE : code;
-}
-
 int settings_check(struct settings *s, struct error *err)
 {
-	const struct policy *was = &s->a->policy;
 	struct drive_record counting[DRIVES_MAX];
-	bool holds = false;
 	unsigned count = 0;
-	int code = ERR_NONE;
 
 	for (unsigned i = 0; i < s->a->count; i++) {
 		if (drive_counts(&s->a->drives[i]))
 			counting[count++] = s->records[i];
 	}
-	code = policy_check(&s->policy, counting, count, err);
-	if (code == ERR_NONE)
-		code = holds_blocks(s->a, &holds, err);
-	if (code != ERR_NONE || !holds)
-		return code;
-	if (s->policy.parity != was->parity || s->policy.copies != was->copies)
-		return err_set(err, ERR_USAGE,
-			       "this build cannot change parity of an array that already holds data");
-	if (s->policy.width != was->width)
-		return err_set(err, ERR_USAGE,
-			       "this build cannot change the width of an array that already holds data");
-	return ERR_NONE;
+	return policy_check(&s->policy, counting, count, err);
+}
+
+void settings_swap(struct settings *s)
+{
+	struct policy policy = s->a->policy;
+
+	s->a->policy = s->policy;
+	s->policy = policy;
+	for (unsigned i = 0; i < s->a->count; i++) {
+		struct drive_record record = s->a->drives[i].record;
+
+		s->a->drives[i].record = s->records[i];
+		s->records[i] = record;
+	}
 }
 
 /* ---- applying ---- */

@@ -12,7 +12,7 @@
 struct regrouping {
 	struct array *a;
 	const struct table_group *g;
-	bool grouped; /* g is a live group; else a block alone */
+	bool grouped; /* g is a live group; else blocks as they lie */
 	struct mend_result *result;
 	uint16_t homes[GROUP_SLOTS_MAX]; /* of g's members; of those declared lost nothing counts */
 	struct split split;
@@ -93,7 +93,7 @@ static int plan_in(struct regrouping *r, struct alloc_drive *view, struct error 
 		r->homes[i] = home_of(r->a, &r->g->members[i]);
 	code = split_members(view, r->a->count, &policy, r->homes, r->g->member_count,
 			     object_bytes(r->g), &r->split, err);
-	if (code == ERR_NONE && r->grouped && is_worse(r))
+	if (code == ERR_NONE && is_worse(r))
 		code = err_set(err, ERR_FULL, "the drives that take objects now are too few to "
 					      "protect it as well as it is");
 	return code;
@@ -160,7 +160,6 @@ bool regroup_helps(struct array *a, const struct table_group *g)
 
 	if (health_keeps(a, g) || health_spare(a, g) < 0 || !(r = regrouping_new(a, g)))
 		return false;
-	r->grouped = true;
 	helps = plan(r, &why) == ERR_NONE && r->split.complete &&
 		(rows < r->split.rows_wanted || is_crowded(a, g));
 	regrouping_free(r);
@@ -309,8 +308,7 @@ static int make_parts(struct regrouping *r, struct error *err)
 		describe(r, p, i + 1 == r->split.part_count);
 		if (code == ERR_NONE)
 			code = store_rows(r, p, err);
-		if (r->grouped || r->next.row_count > 0)
-			record_group(&r->done, &r->next);
+		record_group(&r->done, &r->next);
 	}
 	return code;
 }
@@ -369,27 +367,48 @@ int regroup(struct array *a, const struct table_group *g, struct buf *records,
 	return code;
 }
 
-int regroup_alone(struct array *a, const struct table_block *b, unsigned *copies,
-		  struct buf *records, struct mend_result *result, struct error *err)
+/* Members by rising slot: so a group tells them. */
+static void one_part(const struct regrouping *r, const uint16_t *rows, unsigned row_count,
+		     struct split *out)
 {
-	struct table_group *g = calloc(1, sizeof(*g));
-	struct regrouping *r = g ? regrouping_new(a, g) : NULL;
+	struct split_part *p = &out->parts[0];
+
+	out->part_count = 1;
+	p->member_count = r->g->member_count;
+	p->row_count = row_count;
+	memcpy(p->rows, rows, row_count * sizeof(*rows));
+	for (unsigned i = 0; i < p->member_count; i++) {
+		unsigned at = i;
+
+		for (; at > 0 && r->g->slots[p->members[at - 1]] > r->g->slots[i]; at--)
+			p->members[at] = p->members[at - 1];
+		p->members[at] = (uint16_t)i;
+	}
+}
+
+int regroup_loose(struct array *a, const struct table_group *g, struct buf *members,
+		  const uint16_t *rows, unsigned row_count, struct buf *records,
+		  struct mend_result *result, struct error *err)
+{
+	struct regrouping *r = regrouping_new(a, g);
 	int code;
 
-	*copies = 0;
-	if (!r) {
-		free(g);
+	if (!r)
 		return err_nomem(err);
-	}
-	g->member_count = 1;
-	g->members[0] = *b;
 	r->result = result;
-	code = mend_load_block(a, b, &r->members[0], result, err);
+	for (unsigned i = 0; i < g->member_count; i++) {
+		r->homes[i] = home_of(a, &g->members[i]);
+		r->members[i] = members[i];
+		members[i] = (struct buf){ 0 };
+	}
+	one_part(r, rows, row_count, &r->split);
+	code = make_parts(r, err);
 	if (code == ERR_NONE)
-		code = spread(r, records, err);
-	if (code == ERR_NONE)
-		*copies = r->next.row_count;
+		buf_add(records, r->done.data, r->done.len_bytes);
+	else
+		buf_add(records, r->waste.data, r->waste.len_bytes);
+	if (r->done.failed || r->waste.failed)
+		code = err_nomem(err);
 	regrouping_free(r);
-	free(g);
 	return code;
 }

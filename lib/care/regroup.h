@@ -1,7 +1,7 @@
 /*
  * Regrouping: a group that is wider than the drives at hand can protect is split into narrower
  * ones, which supersede it. Blocks stay where they are; those whose drives are lost are
- * reconstructed and placed. A block in no group gets one.
+ * reconstructed and placed.
  */
 #ifndef MRMR_CARE_REGROUP_H
 #define MRMR_CARE_REGROUP_H
@@ -27,9 +27,12 @@ int regroup_fits(struct array *a, const struct table_group *g, struct alloc_driv
 int regroup(struct array *a, const struct table_group *g, struct buf *records,
 	    struct mend_result *result, struct error *err);
 
-/* The same for a block in no group, as many copies as there is room for: it stays as it is where
- * there is none. *copies: how many were made. */
-int regroup_alone(struct array *a, const struct table_block *b, unsigned *copies,
-		  struct buf *records, struct mend_result *result, struct error *err);
+/*
+ * A new group of blocks as they lie, with rows on these drives: g has them as members, with slots,
+ * and no id; members are their bytes, which are taken over. The group supersedes none. Any thread.
+ */
+int regroup_loose(struct array *a, const struct table_group *g, struct buf *members,
+		  const uint16_t *rows, unsigned row_count, struct buf *records,
+		  struct mend_result *result, struct error *err);
 
 #endif

@@ -51,7 +51,7 @@ enum record_type {
 	RECORD_SINCE = 26,    /* when a drive was given its state */
 	RECORD_VERSION = 32,  /* checkpoints: who said what follows, and what he knew */
 	RECORD_DICTIONARY = 33, /* checkpoints: a block of which only the list of chunks is left */
-	RECORD_SUPERSEDED = 34, /* checkpoints: groups that are no longer live */
+	RECORD_SUPERSEDED = 34, /* groups that are no longer live */
 	RECORD_SETTLED = 35,  /* checkpoints: a snapshot was taken without its base */
 };
 
@@ -348,7 +348,7 @@ int parse_garbage(struct reader body, struct id *drive_id, char name[GARBAGE_NAM
 
 /*
  * Records of checkpoints and compacted segments, which say for many segments what held at their
- * end.
+ * end. (SUPERSEDED is in others, too.)
  *
  * VERSION. Body: hash (the writer), varint seq, varint rank, varint marks (WRITERS_MAX at most),
  * each: hash of a writer (strictly rising), varint seq. All records up to the next VERSION were
@@ -358,7 +358,8 @@ int parse_garbage(struct reader body, struct id *drive_id, char name[GARBAGE_NAM
  * DICTIONARY. Body: id (the uid), and to the end of the body the table of contents. A block
  * whose data are no longer where its record said, while nodes still refer to its list of chunks.
  *
- * SUPERSEDED. Body: ids of groups, to its end; at least one.
+ * SUPERSEDED. Body: ids of groups, to its end; at least one. They are no longer live: their blocks
+ * are in other groups, or lie alone.
  *
  * SETTLED. Body: id of a snapshot, which was committed before and whose base was nowhere to be
  * found: its records stand as if it had none. parse_id().
@@ -372,6 +373,7 @@ int parse_version(struct reader body, struct hash *writer, uint64_t *seq, uint64
 void record_dictionary(struct buf *out, const struct id *uid, const struct contents *c);
 /* Caller: contents_release(). */
 int parse_dictionary(struct reader body, struct id *uid, struct contents *c, struct error *err);
+void record_superseded(struct buf *out, const struct id *ids, size_t count);
 int parse_superseded(struct reader body, const uint8_t **ids, size_t *count, struct error *err);
 
 #endif

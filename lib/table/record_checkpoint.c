@@ -70,6 +70,15 @@ int parse_dictionary(struct reader body, struct id *uid, struct contents *c, str
 	return ERR_NONE;
 }
 
+void record_superseded(struct buf *out, const struct id *ids, size_t count)
+{
+	struct buf body = { 0 };
+
+	for (size_t i = 0; i < count; i++)
+		buf_add_id(&body, &ids[i]);
+	record_finish(out, RECORD_SUPERSEDED, true, &body);
+}
+
 int parse_superseded(struct reader body, const uint8_t **ids, size_t *count, struct error *err)
 {
 	*count = body.left_bytes / ID_BYTES;

@@ -170,9 +170,12 @@ int table_groups_on(struct table *t, const struct id *drive_id, table_id_fn *eac
 /* Blocks in no live group (parity 0). */
 int table_ungrouped(struct table *t, table_id_fn *each, void *ctx, struct error *err);
 
-/* Live groups with fewer present rows than that, wherever these are. */
-int table_short_groups(struct table *t, unsigned rows, table_id_fn *each, void *ctx,
-		       struct error *err);
+/* Live groups with fewer present rows than that, wherever these are, or with more members. */
+int table_short_groups(struct table *t, unsigned rows, unsigned members, table_id_fn *each,
+		       void *ctx, struct error *err);
+/* Live groups with more present rows than that. */
+int table_surplus_groups(struct table *t, unsigned rows, table_id_fn *each, void *ctx,
+			 struct error *err);
 /* Blocks that were declared beyond repair; each gets the uid. */
 int table_lost_blocks(struct table *t, table_id_fn *each, void *ctx, struct error *err);
 

@@ -353,12 +353,27 @@ int table_groups(struct table *t, table_id_fn *each, void *ctx, struct error *er
 	return query_each_id(&q, each, ctx, err);
 }
 
-int table_short_groups(struct table *t, unsigned rows, table_id_fn *each, void *ctx,
-		       struct error *err)
+#define ROWS_OF_GROUP                                                                              \
+	"(SELECT count(DISTINCT row) FROM row WHERE row.grp = grp.id AND present = 1)"
+
+int table_short_groups(struct table *t, unsigned rows, unsigned members, table_id_fn *each,
+		       void *ctx, struct error *err)
 {
-	struct query q = query_of(t, "SELECT uid FROM grp WHERE"
-				     " (SELECT count(DISTINCT row) FROM row"
-				     " WHERE row.grp = grp.id AND present = 1) < ? ORDER BY uid");
+	struct query q = query_of(t, "SELECT uid FROM grp WHERE " ROWS_OF_GROUP " < ?1 OR"
+				     " (?2 < ?3 AND (SELECT count(*) FROM member"
+				     " WHERE member.grp = grp.id) > ?2) ORDER BY uid");
+
+	query_int(&q, rows);
+	query_int(&q, members);
+	query_int(&q, GROUP_MEMBERS_MAX);
+	return query_each_id(&q, each, ctx, err);
+}
+
+int table_surplus_groups(struct table *t, unsigned rows, table_id_fn *each, void *ctx,
+			 struct error *err)
+{
+	struct query q = query_of(t, "SELECT uid FROM grp WHERE " ROWS_OF_GROUP " > ?"
+				     " ORDER BY uid");
 
 	query_int(&q, rows);
 	return query_each_id(&q, each, ctx, err);

@@ -1,6 +1,7 @@
 #include "tests/support/tiny_op.h"
 
 #include "array/health.h"
+#include "array/settings.h"
 #include "care/debts.h"
 #include "care/drain.h"
 #include "care/rebuild.h"
@@ -19,6 +20,25 @@ static void must(int code, const char *what, const struct error *err)
 }
 
 /* ---- where they begin ---- */
+
+static int set_level(struct array *a, const char *level, struct error *err)
+{
+	struct debts_options o = { .scope = DEBTS_ALL };
+	struct debts_result done;
+	struct settings *s = NULL;
+	bool copies = a->policy.copies;
+	int code = settings_begin(a, &s, err);
+
+	if (code == ERR_NONE)
+		code = settings_set(s, level, err);
+	if (code == ERR_NONE)
+		code = settings_check(s, err);
+	if (code == ERR_NONE)
+		code = settings_apply(s, err);
+	settings_end(s);
+	o.gathers_mirrors = copies && !a->policy.copies;
+	return code == ERR_NONE ? debts_settle(a, &o, &done, err) : code;
+}
 
 static void first_files(struct tiny *t)
 {
@@ -87,6 +107,32 @@ static void put_without_a_drive(struct tiny *t)
 	tiny_file(t, 3, 6000, 5, false);
 	put_now(t);
 	t->absent = 0;
+}
+
+static void put_then_set(struct tiny *t, const char *level)
+{
+	struct array *a;
+	struct error err;
+
+	put_twice(t);
+	must(tiny_open(t, true, &a, &err), "open", &err);
+	must(set_level(a, level, &err), level, &err);
+	array_close(a);
+}
+
+static void put_without_parity(struct tiny *t)
+{
+	put_then_set(t, "parity=0");
+}
+
+static void put_with_parity_3(struct tiny *t)
+{
+	put_then_set(t, "parity=3");
+}
+
+static void put_copies(struct tiny *t)
+{
+	put_then_set(t, "copies=3");
 }
 
 /* ---- what they do ---- */
@@ -220,6 +266,29 @@ static int run_debts(struct tiny *t, struct array *a, bool *promise, struct erro
 	return code == ERR_NONE ? judge(t, a, promise, err) : code;
 }
 
+static int run_level(struct tiny *t, struct array *a, const char *level, bool *promise,
+		     struct error *err)
+{
+	int code = set_level(a, level, err);
+
+	return code == ERR_NONE ? judge(t, a, promise, err) : code;
+}
+
+static int run_parity_2(struct tiny *t, struct array *a, bool *promise, struct error *err)
+{
+	return run_level(t, a, "parity=2", promise, err);
+}
+
+static int run_parity_3(struct tiny *t, struct array *a, bool *promise, struct error *err)
+{
+	return run_level(t, a, "parity=3", promise, err);
+}
+
+static int run_copies(struct tiny *t, struct array *a, bool *promise, struct error *err)
+{
+	return run_level(t, a, "copies=3", promise, err);
+}
+
 const struct tiny_op tiny_ops[] = {
 	{ .name = "put", .prepare = first_files, .run = run_put, .snapshots = 1, .whole = true },
 	{ .name = "second put", .prepare = change_files, .run = run_put, .snapshots = 1,
@@ -233,6 +302,12 @@ const struct tiny_op tiny_ops[] = {
 	  .absent = 1u << 1 | 1u << 2, .mends = true, .once = true },
 	{ .name = "add", .prepare = put_twice, .run = run_add, .whole = true, .once = true },
 	{ .name = "drain", .prepare = put_twice, .run = run_drain, .whole = true },
+	{ .name = "parity from 0 to 2", .prepare = put_without_parity, .run = run_parity_2 },
+	{ .name = "parity from 2 to 3", .prepare = put_twice, .run = run_parity_3, .whole = true },
+	{ .name = "parity from 3 to 2", .prepare = put_with_parity_3, .run = run_parity_2,
+	  .whole = true },
+	{ .name = "copies of parity", .prepare = put_twice, .run = run_copies, .whole = true },
+	{ .name = "parity of copies", .prepare = put_copies, .run = run_parity_2, .whole = true },
 	{ .name = "debts", .prepare = put_without_a_drive, .run = run_debts },
 };
 const unsigned tiny_ops_count = sizeof(tiny_ops) / sizeof(tiny_ops[0]);

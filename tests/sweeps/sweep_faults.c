@@ -299,74 +299,22 @@ static void sweep_op(const struct tiny_op *op)
 	assert_int_equal(failures, 0);
 }
 
-static void put_survives_failing_drives(void **state)
+static void a_command_survives_failing_drives(void **state)
 {
-	(void)state;
-	sweep_op(&tiny_ops[0]);
+	sweep_op(*state);
 }
 
-static void a_second_put_survives_failing_drives(void **state)
-{
-	(void)state;
-	sweep_op(&tiny_ops[1]);
-}
+#define OPS_MAX 64
 
-static void scrub_survives_failing_drives(void **state)
-{
-	(void)state;
-	sweep_op(&tiny_ops[2]);
-}
-
-static void rebuild_survives_failing_drives(void **state)
-{
-	(void)state;
-	sweep_op(&tiny_ops[3]);
-}
-
-static void rebuild_into_free_space_survives_failing_drives(void **state)
-{
-	(void)state;
-	sweep_op(&tiny_ops[4]);
-}
-
-static void rebuild_of_two_survives_failing_drives(void **state)
-{
-	(void)state;
-	sweep_op(&tiny_ops[5]);
-}
-
-static void add_survives_failing_drives(void **state)
-{
-	(void)state;
-	sweep_op(&tiny_ops[6]);
-}
-
-static void drain_survives_failing_drives(void **state)
-{
-	(void)state;
-	sweep_op(&tiny_ops[7]);
-}
-
-static void paying_debts_survives_failing_drives(void **state)
-{
-	(void)state;
-	sweep_op(&tiny_ops[8]);
-}
-
+/* A test of each, by its name. */
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(put_survives_failing_drives),
-		cmocka_unit_test(a_second_put_survives_failing_drives),
-		cmocka_unit_test(scrub_survives_failing_drives),
-		cmocka_unit_test(rebuild_survives_failing_drives),
-		cmocka_unit_test(rebuild_into_free_space_survives_failing_drives),
-		cmocka_unit_test(rebuild_of_two_survives_failing_drives),
-		cmocka_unit_test(add_survives_failing_drives),
-		cmocka_unit_test(drain_survives_failing_drives),
-		cmocka_unit_test(paying_debts_survives_failing_drives),
-	};
+	struct CMUnitTest tests[OPS_MAX] = { { .name = NULL } };
 
+	for (unsigned i = 0; i < tiny_ops_count; i++)
+		tests[i] = (struct CMUnitTest){ .name = tiny_ops[i].name,
+						.test_func = a_command_survives_failing_drives,
+						.initial_state = (void *)(uintptr_t)&tiny_ops[i] };
 	seeded_start();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return _cmocka_run_group_tests("commands", tests, tiny_ops_count, NULL, NULL);
 }

@@ -1,0 +1,135 @@
+/* Rows beyond the policy. None is read, and none goes that the promise still needs. */
+#include "care/leveling.h"
+
+#include "array/health.h"
+#include "base/stop.h"
+#include "care/idlist.h"
+
+#include <string.h>
+
+static bool is_at_hand(struct array *a, const struct id *drive_id)
+{
+	const struct array_drive *d = array_drive_by_id(a, drive_id);
+
+	return d && health_at_hand(a, (unsigned)(d - a->drives));
+}
+
+static bool row_at_hand(struct array *a, const struct table_group *g, unsigned row)
+{
+	for (unsigned i = 0; i < g->row_count; i++) {
+		if (g->rows[i].row == row && is_at_hand(a, &g->rows[i].drive_id))
+			return true;
+	}
+	return false;
+}
+
+static bool members_at_hand(struct array *a, const struct table_group *g)
+{
+	for (unsigned i = 0; i < g->member_count; i++) {
+		if (g->members[i].lost || !is_at_hand(a, &g->members[i].drive_id))
+			return false;
+	}
+	return true;
+}
+
+/* The row to go first: one that is not at hand, then the highest. */
+static unsigned choose_row(struct array *a, const struct table_group *g, uint32_t present)
+{
+	for (unsigned row = GROUP_ROWS_MAX; row-- > 0;) {
+		if ((present & 1u << row) && !row_at_hand(a, g, row))
+			return row;
+	}
+	return 31u - (unsigned)__builtin_clz(present);
+}
+
+static void without_row(const struct table_group *g, unsigned row, struct table_group *out)
+{
+	*out = *g;
+	out->row_count = 0;
+	for (unsigned i = 0; i < g->row_count; i++) {
+		if (g->rows[i].row != row)
+			out->rows[out->row_count++] = g->rows[i];
+	}
+}
+
+/* A row number of g that is more than the policy asks for, and may go: l->other is g without it. */
+static bool find_surplus(struct leveling *l, const struct table_group *g, unsigned *row)
+{
+	uint32_t present = health_rows(l->a, g);
+
+	if ((unsigned)__builtin_popcount(present) <= l->a->policy.parity)
+		return false;
+	*row = choose_row(l->a, g, present);
+	without_row(g, *row, l->other);
+	return !row_at_hand(l->a, g, *row) || health_keeps(l->a, l->other);
+}
+
+void level_trim(struct leveling *l, struct table_group *g)
+{
+	unsigned row;
+
+	while (find_surplus(l, g, &row))
+		*g = *l->other;
+}
+
+static void drop_rows(struct leveling *l)
+{
+	struct table_group *g = l->group;
+	unsigned row, rows;
+
+	while (find_surplus(l, g, &row)) {
+		for (unsigned i = 0; i < g->row_count; i++) {
+			if (g->rows[i].row != row)
+				continue;
+			record_rows(&l->records, &g->id, &g->rows[i], false);
+			level_drop_row(l, &g->rows[i]);
+		}
+		*g = *l->other;
+	}
+	rows = (unsigned)__builtin_popcount(health_rows(l->a, g));
+	if (rows > l->a->policy.parity)
+		l->r->rows_waiting += rows - l->a->policy.parity;
+}
+
+/* At parity 0 blocks lie alone. While one is away, its group may be all that brings it back. */
+static void end_group(struct leveling *l)
+{
+	if (!members_at_hand(l->a, l->group)) {
+		l->r->rows_waiting += l->group->row_count;
+		return;
+	}
+	record_superseded(&l->records, &l->group->id, 1);
+	level_drop_rows(l, l->group);
+}
+
+static int drop_of_group(struct leveling *l, const struct id *id, struct error *err)
+{
+	int code = table_group(l->a->table, id, l->group, err);
+
+	if (code == ERR_NOT_FOUND)
+		return ERR_NONE; /* superseded since it was listed */
+	if (code != ERR_NONE || !health_has_data(l->group))
+		return code;
+	if (l->a->policy.parity > 0)
+		drop_rows(l);
+	else
+		end_group(l);
+	return level_commit_if_due(l, err);
+}
+
+int level_drop_surplus(struct leveling *l, struct error *err)
+{
+	unsigned m = l->a->policy.parity;
+	struct id_list groups = { 0 };
+	int code = m > 0 ? table_surplus_groups(l->a->table, m, id_list_add, &groups, err)
+			 : table_groups(l->a->table, id_list_add, &groups, err);
+
+	l->r->rows_waiting = 0;
+	for (size_t i = 0; i < groups.count && code == ERR_NONE; i++) {
+		code = stop_check(err);
+		if (code == ERR_NONE)
+			code = drop_of_group(l, &groups.ids[i], err);
+	}
+	id_list_release(&groups);
+	return code == ERR_NONE ? level_commit(l, err) : code;
+}
