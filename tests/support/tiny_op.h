@@ -20,6 +20,7 @@ struct tiny_op {
 	unsigned snapshots; /* that it adds */
 	unsigned absent; /* drives that are away while it runs, as bits; they count as lost */
 	bool whole;	 /* before it, any 2 drives may be lost */
+	bool bare;	 /* before it, no drive may be lost: nor lie */
 	bool mends;	 /* opens the array as scrub does */
 	bool once;	 /* when it is done it cannot be run again */
 };

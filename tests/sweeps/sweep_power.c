@@ -242,7 +242,7 @@ static void try_cut(void *ctx, struct recorder *r, const struct cut *cut)
 
 	(void)r;
 	/* With drives lost already, one that lies as well is more than the parity bears. */
-	if (lied && __builtin_popcount(s->op->absent) >= TINY_OP_PARITY)
+	if (lied && (__builtin_popcount(s->op->absent) >= TINY_OP_PARITY || (s->op->bare && !done)))
 		return;
 	s->images++;
 	s->state = (enum state_kind)(s->images % STATE_KINDS);
