@@ -142,6 +142,7 @@ static int level_group(struct leveling *l, struct error *err)
 	struct table_group *g = l->group;
 	const struct policy *policy = &l->a->policy;
 	bool may_regroup = l->o->scope != DEBTS_IN_PLACE, at_hand = all_at_hand(l->a, g);
+	bool crowded = is_crowded(l->a, g), in_place;
 	struct row_plan plan;
 	int code = ERR_NONE;
 
@@ -149,11 +150,12 @@ static int level_group(struct leveling *l, struct error *err)
 		return level_loosen(l, true, err);
 	plan_rows(l, &plan);
 	if (may_regroup && plan.count + plan.homeless == 0 && at_hand && !policy->copies &&
-	    l->o->gathers_mirrors && g->member_count == 1 && !is_crowded(l->a, g))
+	    l->o->gathers_mirrors && g->member_count == 1 && !crowded)
 		return level_loosen(l, false, err);
 	/* What can stay as it is stays; two objects on one drive can not. */
-	if (may_regroup && (plan.homeless > 0 || plan.count == 0) && regroup_helps(l->a, g)) {
-		if (at_hand && !is_crowded(l->a, g))
+	in_place = plan.count > 0 && plan.homeless == 0 && !crowded;
+	if (may_regroup && !in_place && regroup_helps(l->a, g)) {
+		if (at_hand && !crowded)
 			return level_loosen(l, true, err);
 		return add_regroup_task(l, plan.count + plan.homeless, err);
 	}

@@ -105,3 +105,13 @@ longest() {
 	./slowly 8000 --json -q scrub >said
 	[ "$(jq -r .message_type said | sort -u)" = summary ]
 }
+
+@test "set parity of a filled array draws a bar, and with --json a status line a second" {
+	on_terminal 80 ./slowly 4000 set parity=2 >drawn
+	bars | grep -qE ' [0-9.]+ .?i?B/s  ETA [0-9]+s'
+	grep -qE '^<K>set parity=2' drawn
+	"$MRMR" set parity=0
+	./slowly 25000 --json set parity=1 >said
+	jq -es 'map(select(.message_type == "status")) | length > 0 and
+		all(.action == "set" and .bytes_total >= .bytes_done)' said
+}
