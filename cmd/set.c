@@ -169,7 +169,7 @@ static int settle(struct invocation *inv, struct array *a, struct level *level, 
 
 static int set_all(struct invocation *inv, struct array *a, bool dry, struct error *err)
 {
-	struct level level = { .options.scope = DEBTS_ALL };
+	struct level level = { .options.scope = DEBTS_THOROUGH };
 	struct settings *s = NULL;
 	int code = settings_begin(a, &s, err);
 

@@ -161,6 +161,8 @@ static int one_round(struct leveling *l, struct error *err)
 	int code = level_drop_surplus(l, err);
 
 	l->r->rows_owed = l->r->rows_full = l->r->full_bytes = 0;
+	if (code == ERR_NONE && l->a->policy.parity > 0 && l->o->scope == DEBTS_THOROUGH)
+		code = level_drop_doubled(l, err);
 	if (code == ERR_NONE && l->a->policy.parity > 0)
 		code = level_make_rows(l, err);
 	if (code == ERR_NONE && l->a->policy.parity > 0)

@@ -36,7 +36,8 @@ struct debts_result {
 enum debts_scope {
 	DEBTS_IN_PLACE, /* what makes no new group of an old one */
 	DEBTS_ALL,	/* groups too wide for the drives left are split */
-	DEBTS_THOROUGH, /* those with two objects on one drive, too: every group is looked at */
+	DEBTS_THOROUGH, /* those with two objects on one drive, too, and groups of which two hosts
+			 * made others at once: every group is looked at */
 };
 
 struct debts_options {

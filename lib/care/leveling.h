@@ -92,6 +92,8 @@ void level_drop_rows(struct leveling *l, const struct table_group *g);
 
 /* ---- leveling_drop.c: what is beyond the policy ---- */
 int level_drop_surplus(struct leveling *l, struct error *err);
+/* Groups that others make needless, as two hosts leave them that changed the same ones at once. */
+int level_drop_doubled(struct leveling *l, struct error *err);
 /* g as it is once that is done: for a dry run. l->other is used. */
 void level_trim(struct leveling *l, struct table_group *g);
 

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+/* ---- rows ---- */
+
 static bool is_at_hand(struct array *a, const struct id *drive_id)
 {
 	const struct array_drive *d = array_drive_by_id(a, drive_id);
@@ -116,6 +118,62 @@ static int drop_of_group(struct leveling *l, const struct id *id, struct error *
 		end_group(l);
 	return level_commit_if_due(l, err);
 }
+
+/* ---- groups that two hosts made of the same blocks ---- */
+
+struct cover {
+	struct leveling *l;
+	const struct id *of;
+	bool found;
+};
+
+/* Only by a lower id: two hosts that do this at once never end both. */
+static int is_cover(void *ctx, const struct id *id, struct error *err)
+{
+	struct cover *c = ctx;
+	struct table_group *g = c->l->other;
+
+	if (memcmp(id->b, c->of->b, ID_BYTES) >= 0 ||
+	    table_group(c->l->a->table, id, g, err) != ERR_NONE)
+		return ERR_NONE;
+	c->found = health_keeps(c->l->a, g) &&
+		   (!c->l->a->policy.copies || g->member_count == 1);
+	return c->found;
+}
+
+static int end_doubled(struct leveling *l, const struct id *id, struct error *err)
+{
+	struct cover c = { .l = l, .of = id, .found = true };
+	int code = table_group(l->a->table, id, l->group, err);
+
+	for (unsigned i = 0; code == ERR_NONE && c.found && i < l->group->member_count; i++) {
+		c.found = false;
+		code = table_groups_of(l->a->table, l->group->members[i].id, is_cover, &c, err);
+		if (c.found)
+			code = ERR_NONE;
+	}
+	if (code != ERR_NONE || !c.found)
+		return code == ERR_NOT_FOUND ? ERR_NONE : code;
+	record_superseded(&l->records, id, 1);
+	level_drop_rows(l, l->group);
+	return level_commit_if_due(l, err);
+}
+
+int level_drop_doubled(struct leveling *l, struct error *err)
+{
+	struct id_list groups = { 0 };
+	int code = table_doubled_groups(l->a->table, id_list_add, &groups, err);
+
+	for (size_t i = 0; i < groups.count && code == ERR_NONE; i++) {
+		code = stop_check(err);
+		if (code == ERR_NONE)
+			code = end_doubled(l, &groups.ids[i], err);
+	}
+	id_list_release(&groups);
+	return code == ERR_NONE ? level_commit(l, err) : code;
+}
+
+/* ---- all of them ---- */
 
 int level_drop_surplus(struct leveling *l, struct error *err)
 {

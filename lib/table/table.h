@@ -176,6 +176,8 @@ int table_short_groups(struct table *t, unsigned rows, unsigned members, table_i
 /* Live groups with more present rows than that. */
 int table_surplus_groups(struct table *t, unsigned rows, table_id_fn *each, void *ctx,
 			 struct error *err);
+/* Live groups each block of which is in another one, too. */
+int table_doubled_groups(struct table *t, table_id_fn *each, void *ctx, struct error *err);
 /* Blocks that were declared beyond repair; each gets the uid. */
 int table_lost_blocks(struct table *t, table_id_fn *each, void *ctx, struct error *err);
 

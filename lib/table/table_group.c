@@ -379,6 +379,17 @@ int table_surplus_groups(struct table *t, unsigned rows, table_id_fn *each, void
 	return query_each_id(&q, each, ctx, err);
 }
 
+int table_doubled_groups(struct table *t, table_id_fn *each, void *ctx, struct error *err)
+{
+	struct query q = query_of(t, "SELECT uid FROM grp WHERE NOT EXISTS"
+				     " (SELECT 1 FROM member WHERE member.grp = grp.id"
+				     " AND NOT EXISTS (SELECT 1 FROM member AS also"
+				     " WHERE also.block = member.block AND also.grp <> grp.id))"
+				     " ORDER BY uid");
+
+	return query_each_id(&q, each, ctx, err);
+}
+
 int table_lost_blocks(struct table *t, table_id_fn *each, void *ctx, struct error *err)
 {
 	struct query q = query_of(t, "SELECT uid FROM block WHERE lost = 1 ORDER BY uid");

@@ -281,3 +281,21 @@ costs() { # m k what percent
 	bears 3
 	"$MRMR" scrub
 }
+
+@test "two hosts that change the same groups at once lose nothing, and what they made twice goes" {
+	local rows
+	make_array 5 --parity 1
+	mkdir config2 && cp config/default.json config2
+	second() {
+		MRMR_CONFIG_DIR=$PWD/config2 MRMR_STATE_DIR=$PWD/state2 "$MRMR" "$@"
+	}
+	second snapshots
+	"$MRMR" set parity=3 &
+	second set parity=3
+	wait $!
+	bears 3
+	second set parity=3
+	bears 3
+	costs 3 2 "parity 1 to 3 by two hosts" 15
+	"$MRMR" scrub
+}

@@ -226,6 +226,7 @@ static void ask_groups(struct asking *a)
 	fine(a, table_groups(a->t, any_id, NULL, a->err));
 	fine(a, table_ungrouped(a->t, any_id, NULL, a->err));
 	fine(a, table_short_groups(a->t, 2, 1, any_id, NULL, a->err));
+	fine(a, table_doubled_groups(a->t, any_id, NULL, a->err));
 	fine(a, table_surplus_groups(a->t, 0, any_id, NULL, a->err));
 	fine(a, table_lost_blocks(a->t, any_id, NULL, a->err));
 	fine(a, table_pending_inline(a->t, &writer, any_id, NULL, &bytes, a->err));
