@@ -11,11 +11,14 @@
 #include "tests/support/seeded.h"
 #include "tests/support/tiny.h"
 
+#include "archive/select.h"
 #include "array/health.h"
+#include "array/membership.h"
+#include "array/settings.h"
 #include "care/debts.h"
+#include "care/drain.h"
 #include "care/rebuild.h"
 #include "care/scrub.h"
-#include "archive/select.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,6 +43,7 @@ struct model {
 	struct noise noise;
 	uint64_t sequence;
 	unsigned members; /* bits; those that are away too */
+	unsigned disabled; /* bits */
 	unsigned rotten;  /* bits: something on them was damaged since the last scrub */
 	unsigned used;	  /* places that were ever a drive's */
 	unsigned more;	  /* snapshots that a command may have stored before it was cut off */
@@ -72,7 +76,7 @@ static unsigned bits(unsigned v)
 
 static unsigned at_hand(const struct model *m)
 {
-	return m->members & ~m->t.absent;
+	return m->members & ~m->t.absent & ~m->disabled;
 }
 
 /* One of these, as a bit; set is not empty. */
@@ -362,7 +366,7 @@ static bool step_add(struct model *m)
  * where enough drives are left. */
 static bool step_rebuild(struct model *m)
 {
-	unsigned away = m->members & m->t.absent, one, i = bits(m->used);
+	unsigned away = m->members & m->t.absent & ~m->disabled, one, i = bits(m->used);
 	struct new_drive n = { .make_root = true };
 	struct rebuild_options o = { .name = NULL };
 	struct rebuild_result r;
@@ -398,6 +402,123 @@ static bool step_rebuild(struct model *m)
 	return ok;
 }
 
+static bool step_disable(struct model *m)
+{
+	struct array_drive *d;
+	struct array *a;
+	struct error err;
+	unsigned one;
+	char name[8];
+	bool ok;
+
+	if (m->spare < 1 || m->rotten != 0)
+		return true;
+	one = pick(m, at_hand(m));
+	tell(m, " disable(%u)", index_of(one));
+	snprintf(name, sizeof(name), "d%u", index_of(one));
+	ok = open_writing(m, true, &a);
+	d = ok ? array_drive_by_name(a, name) : NULL;
+	if (ok && !d)
+		ok = tiny_says(&m->t, "disable: %s is unknown", name);
+	else if (ok && member_may_be_disabled(a, d, &err) != ERR_NONE)
+		tell(m, "-refused");
+	else if (ok && member_set_state(a, d, DRIVE_DISABLED, false, &err) != ERR_NONE)
+		ok = tiny_says(&m->t, "disable: %s", err.message);
+	else
+		m->disabled |= one;
+	array_close(a);
+	return ok;
+}
+
+static bool enable(struct model *m, unsigned one)
+{
+	struct array_drive *d;
+	struct array *a;
+	struct error err;
+	char name[8];
+	bool ok;
+
+	tell(m, " enable(%u)", index_of(one));
+	snprintf(name, sizeof(name), "d%u", index_of(one));
+	ok = open_writing(m, true, &a);
+	d = ok ? array_drive_by_name(a, name) : NULL;
+	if (ok && (!d || member_look(a, d, &err) != ERR_NONE || member_enable(a, d, &err) != ERR_NONE))
+		ok = tiny_says(&m->t, "enable %s: %s", name, d ? err.message : "unknown");
+	ok = ok && pay(m, a);
+	array_close(a);
+	m->disabled &= ~one;
+	return ok;
+}
+
+static bool step_enable(struct model *m)
+{
+	unsigned here = m->disabled & ~m->t.absent;
+
+	return here == 0 || enable(m, pick(m, here));
+}
+
+/* Drained, and forgotten when it is empty; in use again when it cannot be emptied now. */
+static bool step_drain(struct model *m)
+{
+	struct rebuild_result r = { .waiting = 0 };
+	struct drain_plan plan;
+	struct array_drive *d;
+	struct array *a;
+	struct error err;
+	unsigned one;
+	char name[8];
+	bool ok;
+
+	if (m->spare < 0 || m->rotten != 0 || at_hand(m) == 0)
+		return true;
+	one = pick(m, at_hand(m));
+	tell(m, " drain(%u)", index_of(one));
+	snprintf(name, sizeof(name), "d%u", index_of(one));
+	ok = open_writing(m, true, &a);
+	d = ok ? array_drive_by_name(a, name) : NULL;
+	if (ok && !d)
+		ok = tiny_says(&m->t, "drain: %s is unknown", name);
+	else if (ok && drain_check(a, d, &plan, &err) != ERR_NONE)
+		tell(m, "-refused");
+	else if (ok && drain(a, d, NULL, &r, &err) != ERR_NONE)
+		ok = tiny_says(&m->t, "drain: %s", err.message);
+	else if (ok && r.waiting + r.beyond > 0)
+		tell(m, "-waiting");
+	else if (ok && !pay(m, a))
+		ok = false;
+	else if (ok && member_remove(a, d, &err) != ERR_NONE)
+		ok = tiny_says(&m->t, "remove: %s", err.message);
+	else
+		m->members &= ~one;
+	array_close(a);
+	return ok && r.waiting + r.beyond > 0 ? enable(m, one) : ok;
+}
+
+static bool step_parity(struct model *m)
+{
+	unsigned parity = (unsigned)noise_below(&m->noise, PARITY_MOST + 2);
+	struct settings *s = NULL;
+	struct array *a;
+	struct error err;
+	char text[16];
+	bool ok;
+
+	if (parity >= bits(m->members) || m->rotten != 0)
+		return true;
+	tell(m, " parity=%u", parity);
+	snprintf(text, sizeof(text), "parity=%u", parity);
+	ok = open_writing(m, true, &a);
+	if (ok && (settings_begin(a, &s, &err) != ERR_NONE ||
+		   settings_set(s, text, &err) != ERR_NONE ||
+		   settings_check(s, &err) != ERR_NONE || settings_apply(s, &err) != ERR_NONE))
+		ok = tiny_says(&m->t, "set %s: %s", text, err.message);
+	settings_end(s);
+	ok = ok && pay(m, a);
+	array_close(a);
+	m->t.parity = parity;
+	return ok;
+}
+
 static bool step_lose_table(struct model *m)
 {
 	char path[512];
@@ -430,7 +551,8 @@ static const struct step {
 	{ step_put, 8 },       { step_put_cut_off, 3 }, { step_take_away, 4 },
 	{ step_bring_back, 4 }, { step_rot, 2 },	 { step_scrub, 2 },
 	{ step_pay_debts, 2 }, { step_add, 2 },		 { step_rebuild, 4 },
-	{ step_lose_table, 2 }, { step_lose_state, 1 },
+	{ step_disable, 2 },   { step_enable, 2 },	 { step_drain, 2 },
+	{ step_parity, 3 },    { step_lose_table, 2 },	 { step_lose_state, 1 },
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
@@ -456,6 +578,10 @@ static bool ends_well(struct model *m)
 
 	tell(m, " end:");
 	m->t.absent &= ~m->members;
+	while (m->disabled != 0) {
+		if (!enable(m, pick(m, m->disabled)))
+			return false;
+	}
 	if (!step_scrub(m) || !step_pay_debts(m) || !restores(m, &h) || !bears_loss(m))
 		return false;
 	if (bits(m->members) > m->t.parity && !h.promise_kept)
