@@ -57,6 +57,18 @@ stored_bytes() {
 	sweep no_damage "$MRMR" scrub
 }
 
+@test "a drain, by SIGINT" {
+	array_of_four
+	head -c 700000 /dev/urandom >"$in/more"
+	put_first
+	keep
+	drained() {
+		[ -z "$(find d2 -name '*.blob')" ] || return 1
+		no_damage
+	}
+	sweep drained "$MRMR" drain d2
+}
+
 @test "a rebuild, by SIGINT" {
 	array_of_four
 	head -c 1500000 /dev/urandom >"$in/more"
