@@ -96,7 +96,7 @@ static void reopen_watched(struct fixture *f)
 	f->t.wrap = wrap;
 	f->t.wrap_ctx = f;
 	assert_int_equal(tiny_open(&f->t, true, &f->a, &f->err), ERR_NONE);
-	f->a->options.threads = 2; /* on any machine */
+	f->a->options.threads = 1; /* on any machine */
 	f->journal_puts = 0;
 }
 
