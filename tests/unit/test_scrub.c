@@ -14,6 +14,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +32,9 @@ struct fixture {
 	struct scrub_result r;
 	struct error err;
 	/* What the hook does. */
-	unsigned gets, stop_after, sleep_ms;
-	bool told_meanwhile; /* the journal was written between two reads */
-	unsigned journal_puts;
+	unsigned stop_after, sleep_ms;
+	atomic_uint gets, journal_puts;
+	atomic_bool told_meanwhile; /* the journal was written between two reads */
 };
 
 static void watch(void *ctx, enum fault_calls call, const char *name)
@@ -46,7 +47,8 @@ static void watch(void *ctx, enum fault_calls call, const char *name)
 		f->journal_puts++;
 	if (call != FAULT_GET || !object)
 		return;
-	f->told_meanwhile = f->told_meanwhile || f->journal_puts > 0;
+	if (f->journal_puts > 0)
+		f->told_meanwhile = true;
 	if (f->sleep_ms > 0)
 		nanosleep(&pause, NULL);
 	if (++f->gets == f->stop_after)
@@ -200,6 +202,7 @@ static void a_deep_scrub_of_what_is_well_finds_nothing(void **state)
 {
 	struct fixture *f = *state;
 
+	f->a->options.threads = 4;
 	scrub_deep(f, true);
 	assert_int_equal(f->r.damaged, 0);
 	assert_true(f->r.rows_compared > 2);
