@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_BYTES ((uint64_t)512 << 20)
+#define BATCH_BLOCKS 16 /* so many of the longest that there can be */
 #define MEMORY_BYTES ((uint64_t)128 << 20)
 
 /* ---- memory ---- */
@@ -192,8 +192,10 @@ struct level_task *level_task_new(struct leveling *l)
 
 int level_task_add(struct leveling *l, struct error *err)
 {
+	uint64_t most_bytes = BATCH_BLOCKS * (uint64_t)l->a->policy.geometry.block_bytes;
+
 	l->task_bytes += l->tasks[l->task_count++].memory_bytes;
-	if (l->task_count == LEVEL_TASKS || l->task_bytes >= BATCH_BYTES)
+	if (l->task_count == LEVEL_TASKS || l->task_bytes >= most_bytes)
 		return level_run(l, err);
 	return ERR_NONE;
 }

@@ -96,6 +96,14 @@ change() {
 	change 2 2 parity=2
 }
 
+@test "T-16: in many batches, from parity 1 to 3" {
+	head -c 1500000 /dev/urandom >"$in/many"
+	rm -r "$work/first"
+	put_first
+	MRMR_KILL_EVERY=$((MRMR_KILL_EVERY * 10))
+	change 1 3 parity=3
+}
+
 @test "T-16: by SIGINT, from parity 1 to 3" {
 	signal=2 ended=130
 	change 1 3 parity=3

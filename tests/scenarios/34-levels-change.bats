@@ -237,6 +237,10 @@ costs() { # m k what percent
 @test "rows that bring back what is away stay until it is back" {
 	make_array 5 --parity 2
 	mv d1 d2 away
+	run --separate-stderr "$MRMR" set parity=1
+	[ "$status" -eq 0 ]
+	[[ "$stderr" == *"parity objects stay until the drives that are away are back"* ]]
+	restores
 	run --separate-stderr "$MRMR" set parity=0
 	[ "$status" -eq 0 ]
 	[[ "$stderr" == *"parity objects stay until the drives that are away are back"* ]]
