@@ -111,12 +111,14 @@ static int add_regroup_task(struct leveling *l, unsigned lacking, struct error *
 	return level_task_add(l, err);
 }
 
+/* And none is to leave its drive. */
 static bool all_at_hand(struct array *a, const struct table_group *g)
 {
 	for (unsigned i = 0; i < g->member_count; i++) {
 		const struct array_drive *d = array_drive_by_id(a, &g->members[i].drive_id);
 
-		if (!d || !health_at_hand(a, (unsigned)(d - a->drives)))
+		if (!d || d->record.state == DRIVE_DRAINING ||
+		    !health_at_hand(a, (unsigned)(d - a->drives)))
 			return false;
 	}
 	return true;

@@ -3,7 +3,8 @@
  * whole before it is used and every result before and after it is stored; a damaged object that
  * is in the way goes to quarantine/.
  *
- * A group's objects are at most 64 MiB together (array/place.c), so they are worked on in
+ * The objects of a group are at most 64 MiB together (array/place.c), or 128 (care/gather.h), so
+ * they are worked on in
  * memory; several threads may mend different groups.
  */
 #ifndef MRMR_CARE_MEND_H

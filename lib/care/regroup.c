@@ -397,7 +397,8 @@ int regroup_loose(struct array *a, const struct table_group *g, struct buf *memb
 		return err_nomem(err);
 	r->result = result;
 	for (unsigned i = 0; i < g->member_count; i++) {
-		r->homes[i] = home_of(a, &g->members[i]);
+		/* It stays there, also where that drive is being drained. */
+		r->homes[i] = (uint16_t)(place_of(a, &g->members[i]) - a->drives);
 		r->members[i] = members[i];
 		members[i] = (struct buf){ 0 };
 	}

@@ -127,3 +127,25 @@ change() {
 	[ "$half" -gt 0 ]
 	no_damage
 }
+
+@test "a drain that was cut off, then from parity 0 to 1: blocks on that drive are protected where they lie" {
+	keep
+	local n
+	for ((n = 10; n < 200; n += 2)); do
+		put_back
+		killed_at "$n" "$MRMR" drain d5 2>/dev/null || [ $? -eq 137 ]
+		[ "$("$MRMR" --json drives | jq -r 'select(.name == "d5") | .state')" != draining ] || break
+	done
+	[ "$("$MRMR" --json drives | jq -r 'select(.name == "d5") | .state')" = draining ]
+	find d5/.mrmr/blocks -name '*.blob' | sort >"$work/there"
+	[ -s "$work/there" ]
+	"$MRMR" set parity=1
+	find d5/.mrmr/blocks -name '*.blob' | sort | diff "$work/there" -
+	for turn in 1 2 3 4 5; do
+		bears 1
+	done
+	"$MRMR" drain d5
+	[ -z "$(find d5/.mrmr/blocks d5/.mrmr/parity -name '*.blob')" ]
+	bears 1
+	no_damage
+}
