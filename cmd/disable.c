@@ -11,7 +11,7 @@ static int disable(struct invocation *inv, struct array *a, bool dry, struct err
 	if (code != ERR_NONE)
 		return code;
 	if (d->record.state == DRIVE_DISABLED) {
-		member_report(inv, d, "disable", "was disabled before", dry);
+		member_report(inv, d->name, "disable", "was disabled before", dry);
 		return ERR_NONE;
 	}
 	code = member_may_be_disabled(a, d, err);
@@ -21,7 +21,7 @@ static int disable(struct invocation *inv, struct array *a, bool dry, struct err
 	if (code == ERR_NONE && !dry)
 		code = member_set_state(a, d, DRIVE_DISABLED, false, err);
 	if (code == ERR_NONE)
-		member_report(inv, d, "disable", "disabled", dry);
+		member_report(inv, d->name, "disable", "disabled", dry);
 	return code;
 }
 

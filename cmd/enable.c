@@ -13,13 +13,13 @@ static int enable(struct invocation *inv, struct array *a, bool dry, struct erro
 	if (code != ERR_NONE)
 		return code;
 	if (d->record.state == DRIVE_MEMBER) {
-		member_report(inv, d, "enable", "is in use", dry);
+		member_report(inv, d->name, "enable", "is in use", dry);
 		return ERR_NONE;
 	}
 	if (!dry)
 		code = member_enable(a, d, err);
 	if (code == ERR_NONE)
-		member_report(inv, d, "enable", "enabled", dry);
+		member_report(inv, d->name, "enable", "enabled", dry);
 	return code;
 }
 

@@ -15,16 +15,16 @@ int member_named(struct invocation *inv, struct array *a, struct array_drive **o
 	return code;
 }
 
-void member_report(struct invocation *inv, const struct array_drive *d, const char *verb,
-		   const char *done, bool dry)
+void member_report(struct invocation *inv, const char *name, const char *verb, const char *done,
+		   bool dry)
 {
 	json_t *o = out_object("summary");
 
 	if (dry)
-		out_report(inv->out, "would %s drive %s", verb, d->name);
+		out_report(inv->out, "would %s drive %s", verb, name);
 	else
-		out_report(inv->out, "drive %s %s", d->name, done);
-	json_object_set_new(o, "name", json_string(d->name));
+		out_report(inv->out, "drive %s %s", name, done);
+	json_object_set_new(o, "name", json_string(name));
 	json_object_set_new(o, "action", json_string(verb));
 	json_object_set_new(o, "dry_run", json_boolean(dry));
 	out_json(inv->out, o);

@@ -13,7 +13,7 @@ int member_named(struct invocation *inv, struct array *a, struct array_drive **o
 		 struct error *err);
 
 /* "drive d2 disabled", or on a dry run "would disable drive d2", and the summary. */
-void member_report(struct invocation *inv, const struct array_drive *d, const char *verb,
-		   const char *done, bool dry);
+void member_report(struct invocation *inv, const char *name, const char *verb, const char *done,
+		   bool dry);
 
 #endif

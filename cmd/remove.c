@@ -6,6 +6,21 @@
 
 #include <inttypes.h>
 
+/* The drive that is named; NULL when a run before this one, cut off at its end, made it gone. */
+static int find(struct invocation *inv, struct array *a, enum drive_state gone,
+		struct array_drive **out, struct error *err)
+{
+	struct error why;
+	bool was = false;
+	int code = member_find(a, inv->args[0], out, err);
+
+	if (code == ERR_USAGE && member_was(a, inv->args[0], gone, &was, &why) == ERR_NONE && was) {
+		*out = NULL;
+		return ERR_NONE;
+	}
+	return code;
+}
+
 /* ---- one that holds nothing ---- */
 
 static int check(struct invocation *inv, struct array *a, struct array_drive *d, struct error *err)
@@ -52,8 +67,12 @@ static int forget(struct invocation *inv, struct array *a, struct array_drive *d
 static int remove_empty(struct invocation *inv, struct array *a, bool dry, struct error *err)
 {
 	struct array_drive *d;
-	int code = member_find(a, inv->args[0], &d, err);
+	int code = find(inv, a, DRIVE_REMOVED, &d, err);
 
+	if (code == ERR_NONE && !d) {
+		member_report(inv, inv->args[0], "remove", "was removed before", dry);
+		return ERR_NONE;
+	}
 	/* Of one that was cut off there is something left to do. */
 	if (code == ERR_NONE && d->record.state != DRIVE_REMOVED)
 		code = member_named(inv, a, &d, err);
@@ -62,7 +81,7 @@ static int remove_empty(struct invocation *inv, struct array *a, bool dry, struc
 	if (code == ERR_NONE && !dry)
 		code = forget(inv, a, d, err);
 	if (code == ERR_NONE)
-		member_report(inv, d, "remove", "removed", dry);
+		member_report(inv, d->name, "remove", "removed", dry);
 	return code;
 }
 
@@ -73,8 +92,12 @@ static int declare_lost(struct invocation *inv, struct array *a, bool dry, struc
 	struct member_hold hold;
 	char size[UNIT_TEXT_BYTES];
 	struct array_drive *d;
-	int code = member_find(a, inv->args[0], &d, err);
+	int code = find(inv, a, DRIVE_LOST, &d, err);
 
+	if (code == ERR_NONE && !d) {
+		member_report(inv, inv->args[0], "remove", "was declared lost before", dry);
+		return ERR_NONE;
+	}
 	if (code == ERR_NONE && d->presence == DRIVE_PRESENT) {
 		invocation_advise(inv, "`mrmr drain %s` moves what it holds, then `mrmr remove %s`.",
 				  d->name, d->name);
@@ -88,7 +111,7 @@ static int declare_lost(struct invocation *inv, struct array *a, bool dry, struc
 		code = member_lose(a, d, err);
 	if (code != ERR_NONE)
 		return code;
-	member_report(inv, d, "remove", "is declared lost", dry);
+	member_report(inv, d->name, "remove", "is declared lost", dry);
 	size_text(hold.bytes, size);
 	if (hold.objects > 0)
 		out_report(inv->out, "it held %" PRIu64 " objects, %s: `mrmr rebuild` re-creates what can "

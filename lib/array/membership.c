@@ -18,6 +18,21 @@ int member_find(struct array *a, const char *name, struct array_drive **out, str
 	return err_set(err, ERR_USAGE, "there is no drive named %s", name);
 }
 
+int member_was(struct array *a, const char *name, enum drive_state state, bool *yes,
+	       struct error *err)
+{
+	struct table_drive *drives = NULL;
+	size_t count = 0;
+	int code = table_drives(a->table, &drives, &count, err);
+
+	*yes = false;
+	for (size_t i = 0; i < count; i++)
+		*yes = *yes || (drives[i].record.state == state &&
+				strcmp(drives[i].record.name, name) == 0);
+	table_drives_free(drives, count);
+	return code;
+}
+
 void member_records(struct buf *out, const struct drive_record *r, bool returning)
 {
 	struct since_record since = { .drive_id = r->id,

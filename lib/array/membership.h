@@ -10,6 +10,9 @@
 /* Of the array, wherever it is; also one that was removed and that this host still has a way to.
  * ERR_USAGE: there is none of that name. */
 int member_find(struct array *a, const char *name, struct array_drive **out, struct error *err);
+/* Whether a drive of that name is in this state by the journals, whatever this host knows of it. */
+int member_was(struct array *a, const char *name, enum drive_state state, bool *yes,
+	       struct error *err);
 
 /* DRIVE and SINCE: r as it is from now on. returning: it was disabled until now. */
 void member_records(struct buf *out, const struct drive_record *r, bool returning);

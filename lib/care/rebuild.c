@@ -85,8 +85,6 @@ static int rebuild_drive(struct rebuilding *b, struct error *err)
 static int find_lost(struct rebuilding *b, struct error *err)
 {
 	struct array_drive *d = array_drive_by_name(b->a, b->o->name);
-	struct table_drive *drives = NULL;
-	size_t count = 0;
 	int code;
 
 	if (d && d->record.state == DRIVE_REMOVED)
@@ -98,13 +96,7 @@ static int find_lost(struct rebuilding *b, struct error *err)
 			       d->name);
 	if (d)
 		return ERR_NONE;
-	code = table_drives(b->a->table, &drives, &count, err);
-	for (size_t i = 0; i < count; i++) {
-		if (drives[i].record.state == DRIVE_LOST &&
-		    strcmp(drives[i].record.name, b->o->name) == 0)
-			b->r->done_before = true;
-	}
-	table_drives_free(drives, count);
+	code = member_was(b->a, b->o->name, DRIVE_LOST, &b->r->done_before, err);
 	if (code == ERR_NONE && !b->r->done_before)
 		code = err_set(err, ERR_USAGE, "there is no drive named %s", b->o->name);
 	return code;

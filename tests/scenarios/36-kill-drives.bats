@@ -70,9 +70,6 @@ state_is() { # drive state
 @test "a remove" {
 	"$MRMR" drain d2 >"$work/said" 2>&1
 	keep
-	again() {
-		"$@" || ! grep -q '"d2"' config/default.json
-	}
 	removed() {
 		[ -z "$(find d2 -type f)" ] || { find d2 -type f; return 1; }
 		no_damage || return 1
@@ -86,9 +83,6 @@ state_is() { # drive state
 	may_go=(d2)
 	mv d2 "$work"
 	keep
-	again() {
-		"$@" || state_is d2 failed
-	}
 	rebuilt() {
 		"$MRMR" rebuild >"$work/said" 2>&1 || { cat "$work/said"; return 1; }
 		no_damage
