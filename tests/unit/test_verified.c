@@ -174,6 +174,7 @@ static void a_record_comes_back_whole(void **state)
 	assert_true(again.len_bytes == out.len_bytes &&
 		    memcmp(again.data, out.data, out.len_bytes) == 0);
 	assert_int_equal(records_check(out.data, out.len_bytes, &err), ERR_NONE);
+	verified_release(&v);
 	/* Cut anywhere, or with something behind it, it is none. */
 	for (size_t cut = 0; cut < body_of(&out).left_bytes; cut++)
 		assert_int_equal(parse_verified(reader_of(body_of(&out).at, cut), &v, &err),
