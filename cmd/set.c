@@ -119,7 +119,7 @@ static int check_room(struct array *a, const struct policy *p, const struct debt
 	code = free_bytes(a, &sum, err);
 	if (code != ERR_NONE)
 		return code;
-	size_text(r->written_bytes + r->full_bytes, needed);
+	size_text(r->written_bytes + r->owed_bytes, needed);
 	size_text(sum, room);
 	return err_set(err, ERR_FULL,
 		       "%s %u does not fit: %s more are needed, %s are free on all drives, and %" PRIu64

@@ -126,10 +126,12 @@ int level_commit(struct leveling *l, struct error *err)
 
 	if (code != ERR_NONE)
 		return code;
-	if (l->dry)
+	if (l->dry) {
 		give_back(l);
-	else
-		code = sweep(l, true, err);
+		return ERR_NONE;
+	}
+	code = sweep(l, true, err);
+	place_view(l->a, l->view);
 	return code == ERR_NONE ? commit(l, err) : code;
 }
 
@@ -160,7 +162,7 @@ static int one_round(struct leveling *l, struct error *err)
 {
 	int code = level_drop_surplus(l, err);
 
-	l->r->rows_owed = l->r->rows_full = l->r->full_bytes = 0;
+	l->r->rows_owed = l->r->rows_full = l->r->owed_bytes = 0;
 	if (code == ERR_NONE && l->a->policy.parity > 0 && l->o->scope == DEBTS_THOROUGH)
 		code = level_drop_doubled(l, err);
 	if (code == ERR_NONE && l->a->policy.parity > 0)

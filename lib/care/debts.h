@@ -24,7 +24,7 @@ struct debts_result {
 	uint64_t rows_made;	/* rows and copies that were missing */
 	uint64_t rows_owed;	/* that no drive at hand can take now */
 	uint64_t rows_full;	/* of these, for want of room */
-	uint64_t full_bytes;	/* of these */
+	uint64_t owed_bytes;	/* of all that are owed, about */
 	uint64_t rows_dropped;	/* beyond the policy, or of groups that were split */
 	uint64_t rows_waiting;	/* beyond the policy, kept while drives are away */
 	uint64_t groups_split;	/* or, with copies, taken apart */

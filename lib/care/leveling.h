@@ -83,7 +83,8 @@ struct leveling {
 bool level_is_fatal(int code);
 
 /* ---- debts.c ---- */
-/* What was recorded, and then the deletions that this allows. */
+/* What was recorded, and then the deletions that this allows; the view has the room that they
+ * make. No task is planned. */
 int level_commit(struct leveling *l, struct error *err);
 int level_commit_if_due(struct leveling *l, struct error *err);
 /* A row object becomes garbage, if it lies on a drive that counts; all of those of g. */

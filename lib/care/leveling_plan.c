@@ -71,10 +71,8 @@ static void plan_rows(struct leveling *l, struct row_plan *plan)
 static void owe(struct leveling *l, unsigned rows, int why)
 {
 	l->r->rows_owed += rows;
-	if (why != ERR_FULL)
-		return;
-	l->r->rows_full += rows;
-	l->r->full_bytes += rows * row_bytes(l->group);
+	l->r->owed_bytes += rows * row_bytes(l->group);
+	l->r->rows_full += why == ERR_FULL ? rows : 0;
 }
 
 static int add_rows_task(struct leveling *l, const struct row_plan *plan, struct error *err)

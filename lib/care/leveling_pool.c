@@ -67,10 +67,8 @@ static void owe(struct leveling *l, const struct gather_group *g)
 	if (g->row_count == 0 && kind_of(first) == GATHER_MIRROR)
 		return;
 	l->r->rows_owed += lacking;
-	if (g->lacking != ERR_FULL)
-		return;
-	l->r->rows_full += lacking;
-	l->r->full_bytes += lacking * first->block.len_bytes;
+	l->r->owed_bytes += lacking * first->block.len_bytes;
+	l->r->rows_full += g->lacking == ERR_FULL ? lacking : 0;
 }
 
 static int add_gather_task(struct leveling *l, const struct gather_group *g, struct error *err)

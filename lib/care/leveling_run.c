@@ -279,7 +279,5 @@ int level_run(struct leveling *l, struct error *err)
 		}
 	}
 	clear_tasks(l);
-	if (!l->dry)
-		place_view(l->a, l->view);
 	return code != ERR_NONE ? code : failed;
 }

@@ -4,8 +4,7 @@
  * is in the way goes to quarantine/.
  *
  * The objects of a group are at most 64 MiB together (array/place.c), or 128 (care/gather.h), so
- * they are worked on in
- * memory; several threads may mend different groups.
+ * they are worked on in memory; several threads may mend different groups.
  */
 #ifndef MRMR_CARE_MEND_H
 #define MRMR_CARE_MEND_H

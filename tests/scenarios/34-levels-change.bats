@@ -220,6 +220,22 @@ costs() { # m k what percent
 	bears 1
 }
 
+# Nothing is left over of one level when it is taken for the next.
+@test "what just fits is made, level by level, of the room that the one before left" {
+	make_array 4 --parity 0
+	for d in d1 d2 d3 d4; do
+		"$MRMR" -q set "$d.max=1420K" "$d.reserve=1K"
+	done
+	for level in parity=1 parity=2 copies=2 parity=1 copies=2; do
+		change "$level"
+		[ "$(field rows_owed)" -eq 0 ]
+		restores
+	done
+	run "$MRMR" set parity=3
+	[ "$status" -eq 25 ]
+	[[ "$output" != *" 0 B more"* ]]
+}
+
 @test "with a drive away the new rows are owed, and the next put pays them" {
 	make_array 5 --parity 1
 	mv d3 away
