@@ -6,7 +6,7 @@ load kill
 
 setup() {
 	prepare
-	MRMR_KILL_EVERY=$((MRMR_KILL_EVERY * 2))
+	kill_every=$((kill_every * 2))
 	case $BATS_TEST_DESCRIPTION in
 	*SIGTERM*) signal=15 ended=143 ;;
 	*) signal=2 ended=130 ;;
@@ -73,7 +73,7 @@ stored_bytes() {
 	array_of_four
 	head -c 1500000 /dev/urandom >"$in/more"
 	put_first
-	MRMR_KILL_EVERY=$((MRMR_KILL_EVERY * 4))
+	kill_every=$((kill_every * 4))
 	rm -r d2
 	mkdir n2
 	keep

@@ -58,6 +58,6 @@ latest_is_in() {
 	"$MRMR" -q put "$in"
 	[ -z "$(find d1/.mrmr/journal -name '1-1-*')" ]
 	# Most of its calls are those of the tables that prove it.
-	MRMR_KILL_EVERY=$((MRMR_KILL_EVERY * 3))
+	kill_every=$((kill_every * 3))
 	sweep latest_is_in "$MRMR" put "$in"
 }

@@ -85,7 +85,7 @@ without_key_file() {
 	MRMR_NEW_PASSPHRASE=before "$MRMR" key add
 	put_first
 	keep
-	MRMR_KILL_EVERY=$((MRMR_KILL_EVERY * 6))
+	kill_every=$((kill_every * 6))
 	by() { # passphrase command...
 		MRMR_KEY_FILE= MRMR_PASSPHRASE=$1 MRMR_NEW_PASSPHRASE=after "${@:2}"
 	}

@@ -13,7 +13,7 @@ setup() {
 	"$MRMR" -q init --key-file key --parity "$(level_before)" --block-size 64K d1 d2 d3 d4 d5
 	put_first
 	# Every other call is more than it takes here: some 50 points of each, 300 in all.
-	MRMR_KILL_EVERY=$((${MRMR_KILL_EVERY:-2} * 5 / 2))
+	kill_every=$((kill_every * 5 / 2))
 }
 
 teardown() {
@@ -100,7 +100,7 @@ change() {
 	head -c 1500000 /dev/urandom >"$in/many"
 	rm -r "$work/first"
 	put_first
-	MRMR_KILL_EVERY=$((MRMR_KILL_EVERY * 10))
+	kill_every=$((kill_every * 10))
 	change 1 3 parity=3
 }
 
