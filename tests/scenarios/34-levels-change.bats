@@ -84,7 +84,8 @@ field() { # of what the last change said
 	jq -r "select(.message_type == \"summary\") | .$1" done
 }
 
-# Rows take m/k of the data; blocks of unequal length and the tails of rows may cost $4 percent of it more.
+# Rows take m/k of the data; blocks of unequal length, which a few groups cannot even out, and the
+# tails of rows may cost $4 percent of it more.
 costs() { # m k what percent
 	local data rows
 	data=$(sum_of blocks)
@@ -101,12 +102,12 @@ costs() { # m k what percent
 	[ "$(field bytes_written)" -eq "$(sum_of parity)" ]
 	[ "$(field bytes_read)" -eq "$(sum_of blocks)" ]
 	[ "$(field groups_split)" -eq 0 ]
-	costs 1 4 "parity 0 to 1 on 5 drives" 15
+	costs 1 4 "parity 0 to 1 on 5 drives" 25
 	bears 1
 	change parity=3
 	[ "$(field groups_split)" -gt 0 ]
 	[ "$(field bytes_read)" -eq "$(sum_of blocks)" ]
-	costs 3 2 "parity 1 to 3 on 5 drives" 15
+	costs 3 2 "parity 1 to 3 on 5 drives" 25
 	bears 3
 	before=$(sum_of parity)
 	change parity=2
@@ -119,7 +120,7 @@ costs() { # m k what percent
 	bears 0
 	change parity=2
 	[ "$(field bytes_written)" -eq "$(sum_of parity)" ]
-	costs 2 3 "parity 0 to 2 on 5 drives" 15
+	costs 2 3 "parity 0 to 2 on 5 drives" 25
 	bears 2
 	"$MRMR" scrub
 	# Nothing is left to do.
@@ -134,7 +135,7 @@ costs() { # m k what percent
 		change "parity=$m"
 		[ "$(policy parity)" = "$m" ]
 		[ "$m" -eq 0 ] || [ "$m" -lt "$(cat was 2>/dev/null || echo 0)" ] ||
-			costs "$m" $((6 - m)) "parity $(cat was 2>/dev/null || echo 0) to $m on 6 drives" 15
+			costs "$m" $((6 - m)) "parity $(cat was 2>/dev/null || echo 0) to $m on 6 drives" 25
 		echo "$m" >was
 		restores
 	done
@@ -145,7 +146,7 @@ costs() { # m k what percent
 		[ "$(policy copies)" = true ]
 	done
 	change parity=2
-	costs 2 4 "copies 3 to parity 2 on 6 drives" 15
+	costs 2 4 "copies 3 to parity 2 on 6 drives" 25
 	mv d1 d4 away
 	restores
 }
@@ -160,7 +161,7 @@ costs() { # m k what percent
 	done
 	bears 2
 	change parity=1
-	costs 1 4 "copies 3 to parity 1 on 5 drives" 15
+	costs 1 4 "copies 3 to parity 1 on 5 drives" 25
 	bears 1
 	"$MRMR" scrub
 }
@@ -171,7 +172,7 @@ costs() { # m k what percent
 	change parity=0
 	[ "$(sum_of parity)" -eq 0 ]
 	change parity=1
-	costs 1 4 "raid4 given back on 5 drives" 15
+	costs 1 4 "raid4 given back on 5 drives" 25
 	[ -z "$(find d[1-4]/.mrmr/parity -name '*.blob')" ]
 	bears 1
 }
@@ -316,6 +317,6 @@ costs() { # m k what percent
 	bears 3
 	second set parity=3
 	bears 3
-	costs 3 2 "parity 1 to 3 by two hosts" 15
+	costs 3 2 "parity 1 to 3 by two hosts" 25
 	"$MRMR" scrub
 }
