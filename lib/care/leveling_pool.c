@@ -226,11 +226,11 @@ int level_loosen(struct leveling *l, bool split, struct error *err)
 {
 	const struct table_group *g = l->group;
 	struct old_group *old = calloc(1, sizeof(*old));
-	int code = old ? ERR_NONE : err_nomem(err);
+	int code = ERR_NONE;
 	bool done;
 
-	if (code != ERR_NONE)
-		return code;
+	if (!old)
+		return err_nomem(err);
 	*old = (struct old_group){ .id = g->id, .split = split, .next = l->old };
 	l->old = old;
 	for (unsigned i = 0; i < g->member_count && code == ERR_NONE; i++) {

@@ -211,7 +211,7 @@ static int load_access(struct table *t, struct table_drive *d, struct error *err
 static int load_since(struct table *t, struct table_drive *d, struct error *err)
 {
 	struct buf body = { 0 };
-	struct since_record s;
+	struct since_record s = { .time_s = 0 };
 	int code = fact_best(t, RECORD_SINCE, d->record.id.b, ID_BYTES, NULL, &body, err);
 
 	if (code == ERR_NONE)
