@@ -366,7 +366,7 @@ static void print_shared(struct status *s)
 {
 	for (size_t i = 0; i < json_array_size(s->shared); i++) {
 		const json_t *o = json_array_get(s->shared, i), *names = json_object_get(o, "drives");
-		char list[256] = "", size[UNIT_TEXT_BYTES];
+		char list[DRIVES_MAX * (DRIVE_NAME_MAX + 2) + 1] = "", size[UNIT_TEXT_BYTES];
 
 		for (size_t n = 0; n < json_array_size(names); n++)
 			snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",

@@ -402,29 +402,36 @@ static bool step_rebuild(struct model *m)
 	return ok;
 }
 
+/* The drive of that bit, in the array open to write: the caller closes *a, also when it is not there. */
+static bool open_for(struct model *m, unsigned one, struct array **a, struct array_drive **d)
+{
+	char name[8];
+
+	snprintf(name, sizeof(name), "d%u", index_of(one));
+	if (!open_writing(m, true, a))
+		return false;
+	*d = array_drive_by_name(*a, name);
+	return *d || tiny_says(&m->t, "drive %s is unknown", name);
+}
+
 static bool step_disable(struct model *m)
 {
 	struct array_drive *d;
 	struct array *a;
 	struct error err;
 	unsigned one;
-	char name[8];
 	bool ok;
 
 	if (m->spare < 1 || m->rotten != 0)
 		return true;
 	one = pick(m, at_hand(m));
 	tell(m, " disable(%u)", index_of(one));
-	snprintf(name, sizeof(name), "d%u", index_of(one));
-	ok = open_writing(m, true, &a);
-	d = ok ? array_drive_by_name(a, name) : NULL;
-	if (ok && !d)
-		ok = tiny_says(&m->t, "disable: %s is unknown", name);
-	else if (ok && member_may_be_disabled(a, d, &err) != ERR_NONE)
+	ok = open_for(m, one, &a, &d);
+	if (ok && member_may_be_disabled(a, d, &err) != ERR_NONE)
 		tell(m, "-refused");
 	else if (ok && member_set_state(a, d, DRIVE_DISABLED, false, &err) != ERR_NONE)
 		ok = tiny_says(&m->t, "disable: %s", err.message);
-	else
+	else if (ok)
 		m->disabled |= one;
 	array_close(a);
 	return ok;
@@ -435,15 +442,12 @@ static bool enable(struct model *m, unsigned one)
 	struct array_drive *d;
 	struct array *a;
 	struct error err;
-	char name[8];
 	bool ok;
 
 	tell(m, " enable(%u)", index_of(one));
-	snprintf(name, sizeof(name), "d%u", index_of(one));
-	ok = open_writing(m, true, &a);
-	d = ok ? array_drive_by_name(a, name) : NULL;
-	if (ok && (!d || member_look(a, d, &err) != ERR_NONE || member_enable(a, d, &err) != ERR_NONE))
-		ok = tiny_says(&m->t, "enable %s: %s", name, d ? err.message : "unknown");
+	ok = open_for(m, one, &a, &d);
+	if (ok && (member_look(a, d, &err) != ERR_NONE || member_enable(a, d, &err) != ERR_NONE))
+		ok = tiny_says(&m->t, "enable: %s", err.message);
 	ok = ok && pay(m, a);
 	array_close(a);
 	m->disabled &= ~one;
@@ -466,19 +470,14 @@ static bool step_drain(struct model *m)
 	struct array *a;
 	struct error err;
 	unsigned one;
-	char name[8];
 	bool ok;
 
 	if (m->spare < 0 || m->rotten != 0 || at_hand(m) == 0)
 		return true;
 	one = pick(m, at_hand(m));
 	tell(m, " drain(%u)", index_of(one));
-	snprintf(name, sizeof(name), "d%u", index_of(one));
-	ok = open_writing(m, true, &a);
-	d = ok ? array_drive_by_name(a, name) : NULL;
-	if (ok && !d)
-		ok = tiny_says(&m->t, "drain: %s is unknown", name);
-	else if (ok && drain_check(a, d, &plan, &err) != ERR_NONE)
+	ok = open_for(m, one, &a, &d);
+	if (ok && drain_check(a, d, &plan, &err) != ERR_NONE)
 		tell(m, "-refused");
 	else if (ok && drain(a, d, NULL, &r, &err) != ERR_NONE)
 		ok = tiny_says(&m->t, "drain: %s", err.message);
@@ -488,7 +487,7 @@ static bool step_drain(struct model *m)
 		ok = false;
 	else if (ok && member_remove(a, d, &err) != ERR_NONE)
 		ok = tiny_says(&m->t, "remove: %s", err.message);
-	else
+	else if (ok)
 		m->members &= ~one;
 	array_close(a);
 	return ok && r.waiting + r.beyond > 0 ? enable(m, one) : ok;
