@@ -362,6 +362,14 @@ unsigned alloc_rows(const struct alloc_drive *drives, unsigned count, unsigned p
 	return rows_of(&v, parity);
 }
 
+unsigned alloc_domain_limit(const struct alloc_drive *drives, unsigned count, unsigned parity)
+{
+	struct alloc_view v;
+
+	alloc_view_make(&v, drives, count, ALLOC_FREE, 1);
+	return alloc_domain_max(&v, parity);
+}
+
 static bool takes_data(const struct alloc_view *v)
 {
 	for (unsigned i = 0; i < v->count; i++)

@@ -12,6 +12,8 @@
 #define BLOCK_STEP_BYTES ((uint32_t)1 << 20)
 #define RESERVE_BLOCKS 2
 #define RESERVE_PERCENT 1
+/* What upkeep leaves of it for the journal: a fourth. */
+#define UPKEEP_RESERVE_PART 4
 
 static uint64_t reserve_of(const struct array *a, const struct array_drive *d, uint64_t size_bytes)
 {
@@ -46,7 +48,7 @@ static uint64_t free_share(const struct array *a, const struct array_drive *d)
 	return d->about.free_bytes / sharers;
 }
 
-static void view_one(const struct array *a, unsigned i, struct alloc_drive *out)
+static void view_one(const struct array *a, unsigned i, bool upkeep, struct alloc_drive *out)
 {
 	const struct array_drive *d = &a->drives[i];
 	bool knows = d->about.total_bytes > 0;
@@ -70,17 +72,27 @@ static void view_one(const struct array *a, unsigned i, struct alloc_drive *out)
 	size = knows ? d->used_bytes + free_share(a, d) : UINT64_MAX / 1024;
 	if (d->record.max_bytes && d->record.max_bytes < size)
 		size = d->record.max_bytes;
-	reserve = reserve_of(a, d, size);
+	reserve = reserve_of(a, d, size) / (upkeep ? UPKEEP_RESERVE_PART : 1);
 	out->size_bytes = size > reserve ? size - reserve : 0;
 	out->free_bytes = out->size_bytes > d->used_bytes ? out->size_bytes - d->used_bytes : 0;
 }
 
-void place_view(struct array *a, struct alloc_drive *out)
+static void view_all(struct array *a, bool upkeep, struct alloc_drive *out)
 {
 	pthread_mutex_lock(&a->place_lock);
 	for (unsigned i = 0; i < a->count; i++)
-		view_one(a, i, &out[i]);
+		view_one(a, i, upkeep, &out[i]);
 	pthread_mutex_unlock(&a->place_lock);
+}
+
+void place_view(struct array *a, struct alloc_drive *out)
+{
+	view_all(a, false, out);
+}
+
+void place_view_upkeep(struct array *a, struct alloc_drive *out)
+{
+	view_all(a, true, out);
 }
 
 uint64_t place_free_bytes(struct array *a, const struct array_drive *d)
@@ -88,7 +100,7 @@ uint64_t place_free_bytes(struct array *a, const struct array_drive *d)
 	struct alloc_drive view;
 
 	pthread_mutex_lock(&a->place_lock);
-	view_one(a, (unsigned)(d - a->drives), &view);
+	view_one(a, (unsigned)(d - a->drives), false, &view);
 	pthread_mutex_unlock(&a->place_lock);
 	return view.free_bytes;
 }
@@ -117,6 +129,25 @@ void place_unbook(struct array *a, struct array_drive *d, uint64_t len_bytes)
 	pthread_mutex_unlock(&a->place_lock);
 }
 
+int place_store(struct array_drive *d, const char *name, const void *bytes, size_t len_bytes,
+		struct error *err)
+{
+	struct drive *h = d->handle;
+	int code = object_put(h, name, bytes, len_bytes, err);
+
+	if (code == ERR_NONE)
+		code = h->driver->sync(h, err);
+	if (code == ERR_NONE)
+		code = object_verify(h, name, len_bytes, err);
+	return code == ERR_NONE ? code : err_wrap(err, "drive %s", d->name);
+}
+
+void place_poison(struct array *a, struct array_drive *d, const struct error *why)
+{
+	if (!atomic_exchange(&d->poisoned, true))
+		array_tell(a, TELL_WARNING, "%s: not written to any more in this run", why->message);
+}
+
 struct alloc_policy place_policy(const struct array *a)
 {
 	return (struct alloc_policy){ .parity = a->policy.parity,
@@ -124,6 +155,8 @@ struct alloc_policy place_policy(const struct array *a)
 				      .copies = a->policy.copies };
 }
 
+/* want_k: 0 where it is only asked what a group would be like, and none is made: the next one has its
+ * turn then. */
 static int plan_group(struct array *a, uint64_t block_bytes, unsigned want_k,
 		      struct alloc_plan *plan, struct error *err)
 {
@@ -136,7 +169,8 @@ static int plan_group(struct array *a, uint64_t block_bytes, unsigned want_k,
 		return err_nomem(err);
 	place_view(a, view);
 	pthread_mutex_lock(&a->place_lock);
-	rotation = a->rotation++;
+	rotation = a->rotation;
+	a->rotation += want_k > 0;
 	pthread_mutex_unlock(&a->place_lock);
 	code = alloc_group(view, a->count, &policy, block_bytes, want_k, rotation, plan, err);
 	free(view);

@@ -28,6 +28,8 @@ struct alloc_policy place_policy(const struct array *a);
 /* The allocator's view of the drives. out holds a->count entries. Drives on one file system have
  * equal parts of what is free there. */
 void place_view(struct array *a, struct alloc_drive *out);
+/* The same, most of the reserve counted as room: for rows that replace others. */
+void place_view_upkeep(struct array *a, struct alloc_drive *out);
 
 /* Whether anything bounds what the allocator takes for the size of d. */
 bool place_knows_size(const struct array_drive *d);
@@ -37,8 +39,14 @@ uint64_t place_free_bytes(struct array *a, const struct array_drive *d);
 
 /* Something of that length was stored on d: counts it, for the allocator. */
 void place_book(struct array *a, struct array_drive *d, uint64_t len_bytes);
-/* So much was deleted there. */
+/* The same of what was deleted there, and is in no journal any more. */
 void place_unbook(struct array *a, struct array_drive *d, uint64_t len_bytes);
+
+/* Stores an object on d, durable, and reads it back. It is not booked yet. */
+int place_store(struct array_drive *d, const char *name, const void *bytes, size_t len_bytes,
+		struct error *err);
+/* d failed to take an object: nothing more is written to it in this process. The user is told. */
+void place_poison(struct array *a, struct array_drive *d, const struct error *why);
 
 /* How many members and rows the next group would have, and how long its blocks may be. */
 int place_shape(struct array *a, unsigned *k, unsigned *m, uint32_t *block_bytes,

@@ -1,5 +1,6 @@
 #include "care/debts.h"
 
+#include "array/garbage.h"
 #include "array/object.h"
 #include "array/place.h"
 #include "base/stop.h"
@@ -18,52 +19,15 @@ bool level_is_fatal(int code)
 
 /* ---- deletions ---- */
 
-/* The table offers only what no journal places on this drive (any more). */
-struct sweeping {
-	struct array_drive *drive;
-	struct buf records;
-	unsigned removed;
-};
-
-static int sweep_one(void *ctx, const char *name, struct error *err)
-{
-	struct sweeping *s = ctx;
-	struct drive *h = s->drive->handle;
-	struct error why;
-
-	if (h->driver->remove(h, name, &why) != ERR_NONE)
-		return ERR_NONE;
-	record_garbage(&s->records, &s->drive->id, name, true);
-	s->removed++;
-	(void)err;
-	return ERR_NONE;
-}
-
 static int sweep_drive(struct leveling *l, struct array_drive *d, struct error *err)
 {
 	uint64_t *freed = &l->freed_bytes[d - l->a->drives];
-	struct sweeping s = { .drive = d };
-	struct error why;
-	int code;
+	int code = garbage_sweep(l->a, d, &l->records, &l->r->objects_swept, err);
 
-	/* Also of one that is being drained, which takes nothing more. */
-	if (!drive_counts(d) || d->presence != DRIVE_PRESENT || atomic_load(&d->poisoned))
-		return ERR_NONE;
-	code = table_garbage(l->a->table, &d->id, sweep_one, &s, err);
-	/* Unless that is durable, the deletions stay owed. */
-	if (code == ERR_NONE && s.removed > 0 &&
-	    d->handle->driver->sync(d->handle, &why) != ERR_NONE) {
-		err_wrap(&why, "drive %s", d->name);
-		mend_poison(l->a, d, &why);
-	} else if (code == ERR_NONE) {
-		buf_add(&l->records, s.records.data, s.records.len_bytes);
-		l->r->objects_swept += s.removed;
+	if (code == ERR_NONE && !atomic_load(&d->poisoned)) {
 		place_unbook(l->a, d, *freed);
 		*freed = 0;
 	}
-	if (s.records.failed && code == ERR_NONE)
-		code = err_nomem(err);
-	buf_release(&s.records);
 	return code;
 }
 

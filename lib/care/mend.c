@@ -219,20 +219,12 @@ static bool place_known(const struct table_group *g, const struct mend_want *w)
 
 int mend_store(struct array_drive *d, const char *name, const struct buf *bytes, struct error *err)
 {
-	struct drive *h = d->handle;
-	int code = object_put(h, name, bytes->data, bytes->len_bytes, err);
-
-	if (code == ERR_NONE)
-		code = h->driver->sync(h, err);
-	if (code == ERR_NONE)
-		code = object_verify(h, name, bytes->len_bytes, err);
-	return code == ERR_NONE ? code : err_wrap(err, "drive %s", d->name);
+	return place_store(d, name, bytes->data, bytes->len_bytes, err);
 }
 
 void mend_poison(struct array *a, struct array_drive *d, const struct error *why)
 {
-	if (!atomic_exchange(&d->poisoned, true))
-		array_tell(a, TELL_WARNING, "%s: not written to any more in this run", why->message);
+	place_poison(a, d, why);
 }
 
 static int store(struct mending *m, const struct mend_want *w, const struct buf *bytes,
