@@ -14,6 +14,7 @@ int cmd_enable(struct invocation *inv, struct error *err);
 int cmd_drain(struct invocation *inv, struct error *err);
 int cmd_remove(struct invocation *inv, struct error *err);
 int cmd_rebuild(struct invocation *inv, struct error *err);
+int cmd_rebalance(struct invocation *inv, struct error *err);
 int cmd_recover(struct invocation *inv, struct error *err);
 int cmd_scrub(struct invocation *inv, struct error *err);
 int cmd_put(struct invocation *inv, struct error *err);

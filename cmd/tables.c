@@ -154,6 +154,20 @@ static const struct command rebuild = {
 	.run = cmd_rebuild,
 };
 
+static const struct option_row rebalance_options[] = {
+	{ 0, "max-time", OPTION_DURATION, "D", "stop after this time" },
+	{ 0, "max-bytes", OPTION_SIZE, "SIZE", "read and write at most that much" },
+	{ .name = NULL },
+};
+
+static const struct command rebalance = {
+	.name = "rebalance",
+	.args = "",
+	.summary = "pay debts, widen groups, spread what is stored",
+	.options = { rebalance_options, dry_run },
+	.run = cmd_rebalance,
+};
+
 static const struct option_row scrub_options[] = {
 	{ 0, "drive", OPTION_TEXT, "NAME", "verify this drive only", .flags = OPTION_MANY },
 	{ 0, "repair", OPTION_FLAG, NULL, "put back what is damaged (the default)", .one_of = 1 },
@@ -363,7 +377,7 @@ static const struct command version = {
 
 const struct command *const commands[] = {
 	&init,	   &add,      &set,	   &status,	 &drives, &disable, &enable,
-	&drain,	   &remove_drive, &rebuild, &recover,
+	&drain,	   &remove_drive, &rebuild, &rebalance, &recover,
 	&scrub,	   &put,      &get,	   &cat,	 &ls,	  &snapshots, &whereis,
 	&key_list, &key_add, &key_remove, &key_passwd, &key_recovery,
 	&help, &version, NULL,
@@ -401,7 +415,6 @@ const struct absence absences[] = {
 	{ "put", "stdin-filename" },
 	{ "put", "stdin-from-command" },
 	{ "key rotate" },
-	{ "rebalance" },
 	{ "writer" },
 	{ "find" },
 	{ "diff" },

@@ -178,6 +178,11 @@ int table_surplus_groups(struct table *t, unsigned rows, table_id_fn *each, void
 			 struct error *err);
 /* Live groups each block of which is in another one, too. */
 int table_doubled_groups(struct table *t, table_id_fn *each, void *ctx, struct error *err);
+/* Live groups of at most so many members. */
+int table_narrow_groups(struct table *t, unsigned members, table_id_fn *each, void *ctx,
+			struct error *err);
+/* Live groups with a block that another one has, too. */
+int table_shared_groups(struct table *t, table_id_fn *each, void *ctx, struct error *err);
 /* Blocks that were declared beyond repair; each gets the uid. */
 int table_lost_blocks(struct table *t, table_id_fn *each, void *ctx, struct error *err);
 

@@ -390,6 +390,27 @@ int table_doubled_groups(struct table *t, table_id_fn *each, void *ctx, struct e
 	return query_each_id(&q, each, ctx, err);
 }
 
+int table_narrow_groups(struct table *t, unsigned members, table_id_fn *each, void *ctx,
+			struct error *err)
+{
+	struct query q = query_of(t, "SELECT uid FROM grp WHERE"
+				     " (SELECT count(*) FROM member WHERE member.grp = grp.id) <= ?"
+				     " ORDER BY uid");
+
+	query_int(&q, members);
+	return query_each_id(&q, each, ctx, err);
+}
+
+int table_shared_groups(struct table *t, table_id_fn *each, void *ctx, struct error *err)
+{
+	struct query q = query_of(t, "SELECT uid FROM grp WHERE id IN"
+				     " (SELECT grp FROM member WHERE block IN"
+				     " (SELECT block FROM member GROUP BY block HAVING count(*) > 1))"
+				     " ORDER BY uid");
+
+	return query_each_id(&q, each, ctx, err);
+}
+
 int table_lost_blocks(struct table *t, table_id_fn *each, void *ctx, struct error *err)
 {
 	struct query q = query_of(t, "SELECT uid FROM block WHERE lost = 1 ORDER BY uid");

@@ -28,7 +28,7 @@ See \`mrmr help version\`." ]
 
 @test "a command of later versions: exit 2 and a line that says so" {
 	for command in find diff tag forget prune export import stats mount serve sync \
-		rebalance writer; do
+		writer; do
 		run --separate-stderr "$MRMR" $command anything --option
 		[ "$status" -eq 2 ]
 		[ "${stderr_lines[0]}" = "mrmr: this build has no command \`$command\` yet" ]

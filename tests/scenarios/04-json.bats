@@ -69,6 +69,8 @@ speaks() {
 	speaks summary rebuild -n d2 --onto d5
 	speaks summary rebuild d2 --onto d5
 	speaks summary rebuild
+	speaks summary rebalance -n
+	speaks summary rebalance
 	rm -r config state
 	speaks summary recover -n d1 d3 d5
 	speaks summary recover d1 d3 d5

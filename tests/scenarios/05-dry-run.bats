@@ -55,6 +55,7 @@ rehearse() {
 	slot=$("$MRMR" --json key list | jq -r 'select(.kind == "recovery") | .id')
 	rehearse "would remove" key remove "$slot"
 	rehearse "would re-create 0 objects" rebuild
+	rehearse "would change nothing" rebalance
 }
 
 @test "passwd -n changes nothing" {

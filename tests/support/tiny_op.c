@@ -4,6 +4,7 @@
 #include "array/settings.h"
 #include "care/debts.h"
 #include "care/drain.h"
+#include "care/rebalance.h"
 #include "care/rebuild.h"
 #include "care/scrub.h"
 
@@ -133,6 +134,15 @@ static void put_with_parity_3(struct tiny *t)
 static void put_copies(struct tiny *t)
 {
 	put_then_set(t, "copies=3");
+}
+
+/* Each leaves a block with copies. */
+static void put_small(struct tiny *t)
+{
+	for (unsigned i = 0; i < TINY_FILES; i++) {
+		tiny_file(t, i, 300 + 20 * i, 10 + i, false);
+		put_now(t);
+	}
 }
 
 /* ---- what they do ---- */
@@ -274,6 +284,16 @@ static int run_level(struct tiny *t, struct array *a, const char *level, bool *p
 	return code == ERR_NONE ? judge(t, a, promise, err) : code;
 }
 
+static int run_rebalance(struct tiny *t, struct array *a, bool *promise, struct error *err)
+{
+	struct rebalance_options o = { .max_time_s = REBALANCE_UNLIMITED,
+				       .max_bytes = REBALANCE_UNLIMITED };
+	struct rebalance_result r;
+	int code = rebalance(a, &o, &r, err);
+
+	return code == ERR_NONE ? judge(t, a, promise, err) : code;
+}
+
 static int run_parity_2(struct tiny *t, struct array *a, bool *promise, struct error *err)
 {
 	return run_level(t, a, "parity=2", promise, err);
@@ -309,6 +329,7 @@ const struct tiny_op tiny_ops[] = {
 	  .whole = true },
 	{ .name = "copies of parity", .prepare = put_twice, .run = run_copies, .whole = true },
 	{ .name = "parity of copies", .prepare = put_copies, .run = run_parity_2, .whole = true },
+	{ .name = "rebalance", .prepare = put_small, .run = run_rebalance, .whole = true },
 	{ .name = "debts", .prepare = put_without_a_drive, .run = run_debts },
 };
 const unsigned tiny_ops_count = sizeof(tiny_ops) / sizeof(tiny_ops[0]);

@@ -1,0 +1,119 @@
+#include "care/rebalance.h"
+
+#include "array/health.h"
+#include "base/units.h"
+#include "cmd/commands.h"
+#include "cmd/open.h"
+#include "cmd/out.h"
+#include "cmd/progress.h"
+
+#include <inttypes.h>
+
+static void report_numbers(struct invocation *inv, const struct rebalance_result *r, bool dry)
+{
+	out_json(inv->out,
+		 json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}",
+			   "message_type", "summary", "groups_joined", (json_int_t)r->joined,
+			   "groups_made", (json_int_t)r->made, "rows_dropped",
+			   (json_int_t)r->rows_dropped, "objects_moved", (json_int_t)r->moved,
+			   "bytes_moved", (json_int_t)r->moved_bytes, "rows_made",
+			   (json_int_t)r->debts.rows_made, "rows_owed",
+			   (json_int_t)r->debts.rows_owed, "objects_deleted",
+			   (json_int_t)r->debts.objects_swept, "bytes_read",
+			   (json_int_t)r->read_bytes, "bytes_written",
+			   (json_int_t)r->written_bytes, "groups_failed", (json_int_t)r->failed,
+			   "work_remains", r->work_remains, "dry_run", dry));
+}
+
+static void report(struct invocation *inv, const struct rebalance_result *r, bool dry)
+{
+	char read[UNIT_TEXT_BYTES], written[UNIT_TEXT_BYTES], moved[UNIT_TEXT_BYTES];
+
+	size_text(r->read_bytes, read);
+	size_text(r->written_bytes, written);
+	size_text(r->moved_bytes, moved);
+	if (r->debts.rows_made > 0)
+		out_report(inv->out, "%" PRIu64 " parity objects that were owed are made",
+			   r->debts.rows_made);
+	if (r->made > 0)
+		out_report(inv->out,
+			   "%s%" PRIu64 " groups into %" PRIu64 ": %" PRIu64 " parity objects fewer",
+			   dry ? "would join " : "joined ", r->joined, r->made, r->rows_dropped);
+	if (r->moved > 0)
+		out_report(inv->out, "%s%" PRIu64 " objects to other drives, %s",
+			   dry ? "would move " : "moved ", r->moved, moved);
+	if (r->made == 0 && r->moved == 0 && r->debts.rows_made == 0 && !r->work_remains)
+		out_report(inv->out, dry ? "would change nothing" : "nothing to rebalance");
+	else
+		out_report(inv->out, dry ? "would read %s and write %s" : "read %s, wrote %s", read,
+			   written);
+	if (r->debts.rows_owed > 0)
+		out_warn(inv->out, "%" PRIu64 " parity objects are owed: no drive can take them now "
+				   "(`mrmr status` tells what helps)", r->debts.rows_owed);
+	if (r->failed > 0)
+		out_warn(inv->out, "%" PRIu64 " groups stay as they are (`mrmr scrub` repairs what is "
+				   "damaged)", r->failed);
+	if (r->work_remains)
+		out_report(inv->out, "stopped at the limit: the same command goes on from here");
+	report_numbers(inv, r, dry);
+}
+
+/* Debts are none of the limits' business, and are not tried out. */
+static int report_debts(struct invocation *inv, struct array *a, struct error *err)
+{
+	struct health h;
+	int code = health_check(a, &h, err);
+
+	if (code == ERR_NONE && h.owed_rows > 0)
+		out_line(inv->out, "would make %" PRIu64 " parity objects that are owed, where drives "
+				   "have room", h.owed_rows);
+	return code;
+}
+
+static int rebalance_now(struct invocation *inv, struct array *a, struct error *err)
+{
+	struct rebalance_options o = {
+		.max_time_s = option_number(inv, "max-time", REBALANCE_UNLIMITED),
+		.max_bytes = option_number(inv, "max-bytes", REBALANCE_UNLIMITED),
+		.dry_run = option_given(inv, "dry-run"),
+	};
+	struct rebalance_result r;
+	struct progress *progress;
+	int code;
+
+	progress = progress_start(inv->out, "rebalance", err);
+	if (progress) {
+		o.counters = progress_counters(progress);
+		array_watch(a, o.counters);
+		code = rebalance(a, &o, &r, err);
+		array_watch(a, NULL);
+	} else {
+		code = (int)err->code;
+	}
+	progress_stop(progress);
+	if (code == ERR_NONE && o.dry_run)
+		code = report_debts(inv, a, err);
+	if (code != ERR_NONE)
+		return code;
+	report(inv, &r, o.dry_run);
+	if (r.work_remains)
+		invocation_note(inv, EXIT_WORK_REMAINS);
+	return ERR_NONE;
+}
+
+int cmd_rebalance(struct invocation *inv, struct error *err)
+{
+	bool dry = option_given(inv, "dry-run");
+	struct opened opened;
+	struct array *a;
+	int code = open_array(inv, dry ? OPEN_READ : OPEN_WRITE, &opened, &a, err);
+
+	if (code == ERR_NONE)
+		code = rebalance_now(inv, a, err);
+	/* The rows of drives that failed meanwhile. */
+	if (code == ERR_NONE && !dry)
+		code = open_pay_debts(inv, a, DEBTS_ALL, err);
+	array_close(a);
+	opened_release(&opened);
+	return code;
+}

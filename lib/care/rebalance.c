@@ -1,0 +1,139 @@
+#include "care/rebalance_inner.h"
+
+#include "base/stop.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int rebalance_may(struct rebalancing *b, uint64_t cost_bytes, bool *may, struct error *err)
+{
+	uint64_t most = b->o->max_bytes;
+
+	if (b->spent_bytes > most || cost_bytes > most - b->spent_bytes ||
+	    (b->deadline_ms != REBALANCE_UNLIMITED && now_ms() >= b->deadline_ms))
+		b->r->work_remains = true;
+	*may = !b->r->work_remains;
+	return stop_check(err);
+}
+
+int rebalance_done(struct rebalancing *b, uint64_t read_bytes, uint64_t written_bytes,
+		   struct error *err)
+{
+	b->r->read_bytes += read_bytes;
+	b->r->written_bytes += written_bytes;
+	b->spent_bytes += read_bytes + written_bytes;
+	b->changed = true;
+	counters_add(b->o->counters, 1, read_bytes + written_bytes);
+	return upkeep_is_due(&b->u) ? upkeep_settle(&b->u, err) : ERR_NONE;
+}
+
+int rebalance_failed(struct rebalancing *b, int code, struct error *err)
+{
+	if (code == ERR_NOMEM || code == ERR_INTERRUPTED)
+		return code;
+	array_tell(b->a, TELL_WARNING, "a group stays as it is: %s", err->message);
+	b->r->failed++;
+	return ERR_NONE;
+}
+
+static bool goes_on(const struct rebalancing *b, int code)
+{
+	return code == ERR_NONE && !b->r->work_remains;
+}
+
+/* One round; what moved may be what kept other groups from being joined. */
+static int round_of(struct rebalancing *b, struct error *err)
+{
+	int code = rebalance_domains(b, err);
+
+	if (goes_on(b, code))
+		code = rebalance_join(b, REBALANCE_ALL, err);
+	if (goes_on(b, code))
+		code = rebalance_shares(b, err);
+	return code;
+}
+
+static void begin(struct rebalancing *b, struct array *a, const struct rebalance_options *o,
+		  struct rebalance_result *r)
+{
+	memset(b, 0, sizeof(*b));
+	memset(r, 0, sizeof(*r));
+	b->a = a;
+	b->o = o;
+	b->r = r;
+	b->deadline_ms = o->max_time_s < REBALANCE_UNLIMITED / 2000
+				 ? now_ms() + o->max_time_s * 1000
+				 : REBALANCE_UNLIMITED;
+	upkeep_init(&b->u, a);
+}
+
+/* What was done is committed, also when it ends before its time. */
+static int end(struct rebalancing *b, int code, struct error *err)
+{
+	struct error why;
+
+	/* Twice: the second time what was deleted by the first. */
+	for (unsigned i = 0; i < 2; i++) {
+		int settled = upkeep_settle(&b->u, &why);
+
+		if (settled != ERR_NONE && code == ERR_NONE) {
+			code = settled;
+			*err = why;
+		}
+	}
+	upkeep_release(&b->u);
+	return code;
+}
+
+int rebalance(struct array *a, const struct rebalance_options *o, struct rebalance_result *r,
+	      struct error *err)
+{
+	struct rebalancing b;
+	int code = ERR_NONE;
+
+	begin(&b, a, o, r);
+	if (!o->dry_run)
+		code = debts_pay(a, DEBTS_THOROUGH, &r->debts, err);
+	r->read_bytes += r->debts.read_bytes;
+	r->written_bytes += r->debts.written_bytes;
+	if (code == ERR_NONE)
+		code = rebalance_surplus(&b, err);
+	b.changed = true;
+	while (goes_on(&b, code) && b.changed) {
+		b.changed = false;
+		code = round_of(&b, err);
+		if (o->dry_run)
+			break;
+	}
+	return end(&b, code, err);
+}
+
+static int join_only(struct array *a, enum rebalance_width which, struct rebalance_result *r,
+		     struct error *err)
+{
+	static const struct rebalance_options no_limits = { .max_time_s = REBALANCE_UNLIMITED,
+							    .max_bytes = REBALANCE_UNLIMITED };
+	struct rebalancing b;
+
+	begin(&b, a, &no_limits, r);
+	return end(&b, rebalance_join(&b, which, err), err);
+}
+
+int rebalance_thin(struct array *a, struct rebalance_result *r, struct error *err)
+{
+	return join_only(a, REBALANCE_THIN, r, err);
+}
+
+int rebalance_for_room(struct array *a, struct rebalance_result *r, struct error *err)
+{
+	return join_only(a, REBALANCE_ROOM, r, err);
+}
