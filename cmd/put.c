@@ -2,7 +2,7 @@
 
 #include "array/health.h"
 #include "base/units.h"
-#include "care/debts.h"
+#include "care/rebalance.h"
 #include "cmd/commands.h"
 #include "cmd/notes.h"
 #include "cmd/open.h"
@@ -117,6 +117,17 @@ static int fill_options(struct invocation *inv, struct put_options *o, char host
 	return ERR_NONE;
 }
 
+/* What small puts leave is made cheaper. The snapshot is saved, whatever becomes of that. */
+static void tidy(struct array *a)
+{
+	struct rebalance_result r;
+	struct error why;
+	int code = rebalance_thin(a, &r, &why);
+
+	if (code != ERR_NONE && code != ERR_INTERRUPTED)
+		array_tell(a, TELL_WARNING, "join what small puts stored: %s", why.message);
+}
+
 static int put_now(struct invocation *inv, struct array *a, struct put_options *o,
 		   struct error *err)
 {
@@ -149,6 +160,8 @@ static int put_now(struct invocation *inv, struct array *a, struct put_options *
 	if (code == ERR_NONE && !health.promise_kept &&
 	    (code = debts_pay(a, DEBTS_THOROUGH, NULL, err)) == ERR_NONE)
 		code = health_check(a, &health, err);
+	if (code == ERR_NONE && health.promise_kept)
+		tidy(a);
 	if (code == ERR_NONE && !health.promise_kept) {
 		out_warn(inv->out, "all is stored, but it would not survive the loss of any %u drives "
 				   "(`mrmr status` tells why)",

@@ -160,6 +160,13 @@ void pack_close_group(struct packer *p)
 
 /* ---- placing ---- */
 
+/* In the first round turns are twice as long: what is less than two stretches becomes one block, and no
+ * long one with a short one, whose rows would be as long as the long one. */
+static uint32_t turn_of(const struct filling *f, uint32_t stretch_bytes)
+{
+	return f->turns < f->k ? 2 * stretch_bytes : stretch_bytes;
+}
+
 static int reserve_in_turn(struct filling *f, const struct frame_plan *plan, uint32_t stretch_bytes,
 			   unsigned *which, struct frame_place *place, struct error *err)
 {
@@ -170,8 +177,9 @@ static int reserve_in_turn(struct filling *f, const struct frame_plan *plan, uin
 		*which = f->at;
 		if (code == ERR_NONE)
 			f->turn_bytes += plan->packed_bytes;
-		if (code == ERR_FULL || f->turn_bytes >= stretch_bytes) {
+		if (code == ERR_FULL || f->turn_bytes >= turn_of(f, stretch_bytes)) {
 			f->at = (f->at + 1) % f->k;
+			f->turns++;
 			f->turn_bytes = 0;
 		}
 	}

@@ -28,7 +28,7 @@ struct filling {
 	struct packer *p;
 	struct block_writer **writers; /* k of them */
 	uint32_t block_bytes;
-	unsigned k, at;		       /* at: whose turn it is */
+	unsigned k, at, turns;	       /* at: whose turn it is; turns that are over */
 	uint32_t turn_bytes;	       /* placed in this turn */
 	unsigned unsealed;	       /* frames placed and not sealed yet */
 };
