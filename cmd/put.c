@@ -117,6 +117,15 @@ static int fill_options(struct invocation *inv, struct put_options *o, char host
 	return ERR_NONE;
 }
 
+/* Groups that are joined need fewer rows; what was stored already is found again. */
+static bool made_room(struct array *a)
+{
+	struct rebalance_result r;
+	struct error why;
+
+	return rebalance_for_room(a, &r, &why) == ERR_NONE && r.rows_dropped > 0;
+}
+
 /* What small puts leave is made cheaper. The snapshot is saved, whatever becomes of that. */
 static void tidy(struct array *a)
 {
@@ -145,7 +154,9 @@ static int put_now(struct invocation *inv, struct array *a, struct put_options *
 	o->counters = progress_counters(progress);
 	o->sizing = progress_is_watched(progress);
 	array_watch(a, o->counters);
-	code = put(a, o, &r, err);
+	do {
+		code = put(a, o, &r, err);
+	} while (code == ERR_FULL && made_room(a));
 	array_watch(a, NULL);
 	progress_stop(progress);
 	if (code != ERR_NONE)

@@ -1,6 +1,8 @@
 /* The groups of a packer: one fills while another is coded and stored. */
 #include "archive/pack_internal.h"
 
+#include "array/widen.h"
+
 #include <stdlib.h>
 
 #define GROUPS_MAX 2 /* alive at a time: this bounds the memory */
@@ -52,6 +54,9 @@ int pack_shape(struct packer *p, unsigned *k, uint32_t *block_bytes, struct erro
 	unsigned m;
 	int code = place_shape(p->a, k, &m, block_bytes, err);
 
+	/* No room for a group: blocks that old groups take in, one by one. */
+	if (code == ERR_FULL)
+		code = widen_shape(p->a, k, block_bytes, err);
 	if (code != ERR_FULL)
 		return code;
 	*k = 1;

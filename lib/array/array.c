@@ -3,6 +3,7 @@
 #include "array/keyslots.h"
 #include "array/object.h"
 #include "array/seen.h"
+#include "array/widen.h"
 #include "base/file.h"
 #include "base/pool.h"
 
@@ -573,6 +574,7 @@ struct array *array_new(const struct array_options *o, struct error *err)
 		a->options.threads = cpu_count();
 	pthread_mutex_init(&a->table_lock, NULL);
 	pthread_mutex_init(&a->place_lock, NULL);
+	pthread_mutex_init(&a->widen_lock, NULL);
 	a->rotation = load_u64(id_random().b);
 	make_temp_tag(a);
 	return a;
@@ -704,6 +706,7 @@ void array_close(struct array *a)
 	}
 	free(a->drives);
 	free(a->forked);
+	widening_free(a->widening);
 	if (a->mirror)
 		a->mirror->driver->close(a->mirror);
 	table_close(a->table);
@@ -712,5 +715,6 @@ void array_close(struct array *a)
 	free(a->state_path);
 	pthread_mutex_destroy(&a->table_lock);
 	pthread_mutex_destroy(&a->place_lock);
+	pthread_mutex_destroy(&a->widen_lock);
 	free(a);
 }

@@ -131,6 +131,8 @@ struct array {
 	bool short_commit; /* a commit of this process reached fewer drives than the policy asks */
 	pthread_mutex_t place_lock; /* used and free bytes of the drives, rotation */
 	uint64_t rotation;	    /* of the allocator */
+	pthread_mutex_t widen_lock; /* widen.c: the next */
+	struct widening *widening;  /* NULL until it is needed */
 };
 
 int array_open(const struct array_options *o, struct array **out, struct error *err);

@@ -1,6 +1,7 @@
 #include "array/place.h"
 
 #include "array/object.h"
+#include "array/widen.h"
 #include "group/group.h"
 
 #include <stdio.h>
@@ -435,6 +436,18 @@ out:
 	return code;
 }
 
+/* ERR_FULL leaves err as it was: that there is no room for a group is the plainer reason. */
+static int widen(struct array *a, const struct new_block *blocks, unsigned count, unsigned *taken,
+		 struct buf *records, struct place_result *result, struct error *err)
+{
+	struct error why;
+	int code = widen_with(a, blocks, count, taken, records, result, &why);
+
+	if (code != ERR_NONE && code != ERR_FULL)
+		*err = why;
+	return code;
+}
+
 int place_group(struct array *a, struct lanes *l, const struct new_block *blocks, unsigned count,
 		struct buf *records, struct place_result *result, struct error *err)
 {
@@ -445,6 +458,9 @@ int place_group(struct array *a, struct lanes *l, const struct new_block *blocks
 		int code = place_some(a, l, blocks + done, count - done, &taken, records, result,
 				      err);
 
+		/* Not for a group, but maybe for single blocks. */
+		if (code == ERR_FULL)
+			code = widen(a, blocks + done, count - done, &taken, records, result, err);
 		if (code != ERR_NONE)
 			return err_wrap(err, "store a group");
 		done += taken;
