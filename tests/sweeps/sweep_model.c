@@ -17,6 +17,7 @@
 #include "array/settings.h"
 #include "care/debts.h"
 #include "care/drain.h"
+#include "care/rebalance.h"
 #include "care/rebuild.h"
 #include "care/scrub.h"
 
@@ -340,6 +341,25 @@ static bool step_pay_debts(struct model *m)
 	return ok;
 }
 
+static bool step_rebalance(struct model *m)
+{
+	struct rebalance_options o = { .max_time_s = REBALANCE_UNLIMITED,
+				       .max_bytes = REBALANCE_UNLIMITED };
+	struct rebalance_result r;
+	struct array *a;
+	struct error err;
+	bool ok;
+
+	tell(m, " rebalance");
+	if (noise_below(&m->noise, 2))
+		o.max_bytes = noise_below(&m->noise, 40000);
+	ok = open_writing(m, false, &a);
+	if (ok && rebalance(a, &o, &r, &err) != ERR_NONE)
+		ok = tiny_says(&m->t, "rebalance: %s", err.message);
+	array_close(a);
+	return ok;
+}
+
 static bool step_add(struct model *m)
 {
 	struct new_drive n = { .make_root = true };
@@ -551,7 +571,8 @@ static const struct step {
 	{ step_bring_back, 4 }, { step_rot, 2 },	 { step_scrub, 2 },
 	{ step_pay_debts, 2 }, { step_add, 2 },		 { step_rebuild, 4 },
 	{ step_disable, 2 },   { step_enable, 2 },	 { step_drain, 2 },
-	{ step_parity, 3 },    { step_lose_table, 2 },	 { step_lose_state, 1 },
+	{ step_parity, 3 },    { step_rebalance, 3 },
+	{ step_lose_table, 2 },	 { step_lose_state, 1 },
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
