@@ -42,16 +42,23 @@ static bool slot_taken(const struct join *j, uint8_t slot)
 	return false;
 }
 
-static uint8_t free_slot(const struct join *j, uint16_t drive)
+/* Who has none yet gets one: the others have theirs by now. */
+static void give_slots(struct join *j)
 {
 	uint8_t taken[GROUP_SLOTS_MAX];
 
-	for (unsigned i = 0; i < j->member_count; i++)
-		taken[i] = j->members[i].slot;
-	return place_slot(drive, taken, j->member_count);
+	for (unsigned n = 0; n < j->member_count; n++) {
+		if (j->members[n].slot < GROUP_SLOTS_MAX)
+			continue;
+		for (unsigned i = 0; i < j->member_count; i++)
+			taken[i] = j->members[i].slot;
+		j->members[n].slot = place_slot(j->members[n].drive, taken, j->member_count);
+	}
+	if (j->member_count == 1)
+		j->members[0].slot = 0; /* a mirror */
 }
 
-/* slot: the one it had, or GROUP_SLOTS_MAX where that is no matter. */
+/* slot: the one it had, or GROUP_SLOTS_MAX where that is no matter. It keeps it if it is free. */
 static int add_member(struct join *j, const struct table_block *b, const uint8_t *bytes,
 		      uint8_t slot, struct error *err)
 {
@@ -68,7 +75,7 @@ static int add_member(struct join *j, const struct table_block *b, const uint8_t
 		if (j->members[i].drive == m->drive)
 			return refuse(err, "two of their blocks are on one drive");
 	}
-	m->slot = slot < GROUP_SLOTS_MAX && !slot_taken(j, slot) ? slot : free_slot(j, m->drive);
+	m->slot = slot < GROUP_SLOTS_MAX && !slot_taken(j, slot) ? slot : GROUP_SLOTS_MAX;
 	j->member_count++;
 	if (b->len_bytes > j->longest_bytes)
 		j->longest_bytes = b->len_bytes;
@@ -100,8 +107,7 @@ static int collect_members(struct join *j, struct error *err)
 		code = add_member(j, &j->blocks[i].block, j->blocks[i].bytes, GROUP_SLOTS_MAX, err);
 	if (code == ERR_NONE && j->member_count == 0)
 		code = refuse(err, "no block would be left");
-	if (j->member_count == 1)
-		j->members[0].slot = 0; /* a mirror */
+	give_slots(j);
 	return code;
 }
 

@@ -11,8 +11,10 @@
 #include <string.h>
 
 #define OBJECT_BYTES_MAX ((size_t)256 << 20)
-/* Used shares of their own sizes that differ by more are evened out. */
+/* Used shares of their own sizes that differ by more are evened out, until they differ by no more than
+ * that: what is told of it on the drives changes their shares a little, too. */
 #define SHARES_APART 0.10
+#define SHARES_EVEN 0.08
 
 struct moving {
 	struct rebalancing *b;
@@ -366,7 +368,7 @@ static bool evens_out(const struct moving *m, const struct table_object *o, unsi
 	struct error why;
 
 	/* What belongs to drives for rows alone stays there. */
-	return share_of(m, to) >= 0 && share_of(m, from) - share_of(m, to) > SHARES_APART &&
+	return share_of(m, to) >= 0 && share_of(m, from) - share_of(m, to) > SHARES_EVEN &&
 	       share_after(m, from, -bytes) >= share_after(m, to, bytes) &&
 	       !(o->is_row && m->view[from].role == ROLE_PARITY &&
 		 m->view[to].role != ROLE_PARITY) &&
@@ -380,13 +382,12 @@ struct evening {
 	struct id_list touched; /* groups of which something moved, and the table does not know it yet */
 };
 
-static bool is_apart(const struct evening *e)
+static bool is_apart(const struct moving *m, unsigned from, double by)
 {
 	bool apart = false;
 
-	for (unsigned i = 0; i < e->m.b->a->count; i++)
-		apart = apart || (share_of(&e->m, i) >= 0 &&
-				  share_of(&e->m, e->from) - share_of(&e->m, i) > SHARES_APART);
+	for (unsigned i = 0; i < m->b->a->count; i++)
+		apart = apart || (share_of(m, i) >= 0 && share_of(m, from) - share_of(m, i) > by);
 	return apart;
 }
 
@@ -436,7 +437,7 @@ static int even_one(void *ctx, const struct table_object *o, struct error *err)
 	bool done = false;
 	int code;
 
-	if (!is_apart(e) || e->m.b->r->work_remains)
+	if (!is_apart(&e->m, e->from, SHARES_EVEN) || e->m.b->r->work_remains)
 		return 1;
 	code = groups_around(&e->m, o, &groups, err);
 	if (code == ERR_NONE)
@@ -468,9 +469,12 @@ int rebalance_shares(struct rebalancing *b, struct error *err)
 {
 	bool seen[DRIVES_MAX] = { false };
 	struct evening e = { .from = 0 };
+	bool apart;
 	int code = moving_init(&e.m, b, err);
 
-	while (code == ERR_NONE && !b->r->work_remains &&
+	e.from = code == ERR_NONE ? next_fullest(&e.m, seen) : DRIVES_MAX;
+	apart = e.from != DRIVES_MAX && is_apart(&e.m, e.from, SHARES_APART);
+	while (code == ERR_NONE && apart && !b->r->work_remains &&
 	       (e.from = next_fullest(&e.m, seen)) != DRIVES_MAX) {
 		seen[e.from] = true;
 		code = table_objects(b->a->table, &b->a->drives[e.from].id, even_one, &e, err);

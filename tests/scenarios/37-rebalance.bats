@@ -192,14 +192,16 @@ earlier() {
 	done
 }
 
+# bats test_tags=plain
 @test "killed at any moment, and then a drive lost: nothing is lost" {
 	array_of_four
 	small_puts 3
 	put_first
 	keep
-	sweep no_damage "$MRMR" rebalance
+	MRMR_KILL_EVERY=${MRMR_KILL_EVERY:-5} sweep no_damage "$MRMR" rebalance
 }
 
+# bats test_tags=plain
 @test "killed while a full array is widened, and then a drive lost: nothing is lost" {
 	make_array 1 d1 d2 d3
 	"$MRMR" -q set d1.max=700K d2.max=700K d3.max=700K
@@ -213,5 +215,5 @@ earlier() {
 		same latest "$work/in.new" || return 1
 		no_damage
 	}
-	MRMR_KILL_EVERY=7 sweep both_are_there "$MRMR" put "$in"
+	MRMR_KILL_EVERY=${MRMR_KILL_EVERY:-19} sweep both_are_there "$MRMR" put "$in"
 }

@@ -109,6 +109,16 @@ static int one_row(void **state)
 	return 0;
 }
 
+static int wide_groups(void **state)
+{
+	struct fixture *f = fixture_new(1, 3);
+
+	put(f, 120000);
+	load(f);
+	*state = f;
+	return 0;
+}
+
 static int free_all(void **state)
 {
 	fixture_free(*state);
@@ -143,17 +153,17 @@ static bool is_live(struct fixture *f, const struct id *id)
 	return live;
 }
 
-/* Two groups of k members that share no drive. */
-static void take_disjoint(struct fixture *f, unsigned k)
+/* Two groups of so many members that share no drive. */
+static void take_disjoint(struct fixture *f, unsigned k, unsigned other_k)
 {
 	for (unsigned i = 0; i < f->l->count; i++) {
-		for (unsigned n = 0; n < i; n++) {
-			if (f->l->groups[i]->member_count != k ||
-			    f->l->groups[n]->member_count != k ||
+		for (unsigned n = 0; n < f->l->count; n++) {
+			if (i == n || f->l->groups[i]->member_count != k ||
+			    f->l->groups[n]->member_count != other_k ||
 			    !groups_are_disjoint(f->l->groups[i], f->l->groups[n]))
 				continue;
-			f->j->groups[0] = f->l->groups[n];
-			f->j->groups[1] = f->l->groups[i];
+			f->j->groups[0] = f->l->groups[i];
+			f->j->groups[1] = f->l->groups[n];
 			f->j->group_count = 2;
 			return;
 		}
@@ -202,7 +212,7 @@ static void old_rows_are_replaced_without_reading_a_block(void **state)
 	unsigned blocks_read = 0;
 	uint64_t before;
 
-	take_disjoint(f, f->k);
+	take_disjoint(f, f->k, f->k);
 	assert_int_equal(join_plan(f->j, &f->err), ERR_NONE);
 	assert_int_equal(f->j->member_count, 2 * f->k);
 	assert_int_equal(f->j->row_count, f->t.parity);
@@ -226,7 +236,7 @@ static void old_rows_are_gone_after_settling_and_their_room_is_free_again(void *
 	struct fixture *f = *state;
 	uint64_t used[DRIVES], total = 0, after = 0, old;
 
-	take_disjoint(f, f->k);
+	take_disjoint(f, f->k, f->k);
 	for (unsigned i = 0; i < DRIVES; i++)
 		total += f->a->drives[i].used_bytes;
 	assert_int_equal(join_plan(f->j, &f->err), ERR_NONE);
@@ -305,8 +315,7 @@ static void a_mirror_joins_a_wide_group(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		put(f, 300 + i);
 	load(f);
-	add_disjoint(f, 2);
-	add_disjoint(f, 1);
+	take_disjoint(f, 2, 1);
 	assert_int_equal(join_plan(f->j, &f->err), ERR_NONE);
 	assert_true(f->j->by_rows[0]);
 	assert_int_equal(f->j->read_bytes, group_row_bytes(f->j->groups[0]) +
@@ -346,18 +355,30 @@ static bool has_drive(const struct table_group *g, const struct array_drive *d)
 	return has;
 }
 
-/* Two groups whose first members, and only these, share a drive, where some drive has nothing of either. */
+/* Two groups that share one drive, by members with the same slot, where some drive has nothing of either.
+ * *shared: which member of y. */
 static bool find_sharing(struct fixture *f, struct table_group **x, struct table_group **y,
-			 struct array_drive **to)
+			 unsigned *shared, struct array_drive **to)
 {
 	for (unsigned i = 0; i < f->l->count; i++) {
 		for (unsigned n = 0; n < i; n++) {
+			unsigned common = 0;
+
 			*x = f->l->groups[i];
 			*y = f->l->groups[n];
-			if ((*x)->member_count != 2 || (*y)->member_count != 2 ||
-			    (*x)->slots[0] != (*y)->slots[0] || (*x)->slots[1] == (*y)->slots[1])
+			if ((*x)->member_count != f->k || (*y)->member_count != f->k ||
+			    group_data_bytes(*x) < 2 * group_row_bytes(*x) ||
+			    group_data_bytes(*y) < 2 * group_row_bytes(*y))
 				continue;
-			for (unsigned d = 0; d < DRIVES; d++) {
+			for (unsigned p = 0; p < f->k; p++) {
+				for (unsigned q = 0; q < f->k; q++) {
+					if ((*x)->slots[p] != (*y)->slots[q])
+						continue;
+					common++;
+					*shared = q;
+				}
+			}
+			for (unsigned d = 0; d < DRIVES && common == 1; d++) {
 				*to = &f->a->drives[d];
 				if (!has_drive(*x, *to) && !has_drive(*y, *to))
 					return true;
@@ -374,19 +395,23 @@ static void a_member_whose_slot_is_taken_gets_another(void **state)
 	struct table_group *x = NULL, *y = NULL;
 	struct array_drive *to = NULL;
 	struct id x_id, y_id;
+	unsigned shared = 0;
 
-	assert_true(find_sharing(f, &x, &y, &to));
+	assert_true(find_sharing(f, &x, &y, &shared, &to));
 	x_id = x->id;
 	y_id = y->id;
-	move_block(f, &y->members[0], to);
+	move_block(f, &y->members[shared], to);
 	for (unsigned i = 0; i < f->l->count; i++) {
 		if (id_equal(&f->l->groups[i]->id, &x_id) || id_equal(&f->l->groups[i]->id, &y_id))
 			f->j->groups[f->j->group_count++] = f->l->groups[i];
 	}
 	assert_int_equal(f->j->group_count, 2);
 	assert_int_equal(join_plan(f->j, &f->err), ERR_NONE);
-	assert_int_equal(f->j->member_count, 4);
-	assert_true(f->j->fix_count > 0);
+	assert_int_equal(f->j->member_count, 2 * f->k);
+	/* That block is read, beside the rows. */
+	assert_int_equal(f->j->fix_count, 1);
+	assert_true(f->j->fixes[0].takes_off && f->j->fixes[0].adds);
+	assert_true(f->j->by_rows[0] && f->j->by_rows[1]);
 	assert_int_equal(join_make(f->j, &f->u, &f->err), ERR_NONE);
 	assert_int_equal(upkeep_settle(&f->u, &f->err), ERR_NONE);
 	assert_joined(f);
@@ -470,12 +495,43 @@ static void a_block_that_another_group_has_can_be_left_out(void **state)
 	group_with(f, &shared, 0);
 }
 
+/* As it would be if another group had it; what is left needs shorter rows if it was the longest. */
+static void a_block_that_is_left_out_is_taken_off_the_row(void **state)
+{
+	struct fixture *f = fixture_new(1, 5);
+	struct id out;
+
+	put(f, 120000);
+	load(f);
+	for (unsigned i = 0; i < f->l->count && f->j->group_count == 0; i++) {
+		if (f->l->groups[i]->member_count == 5)
+			f->j->groups[f->j->group_count++] = f->l->groups[i];
+	}
+	assert_int_equal(f->j->group_count, 1);
+	out = f->j->groups[0]->members[2].uid;
+	f->j->without = &out;
+	f->j->without_count = 1;
+	assert_int_equal(join_plan(f->j, &f->err), ERR_NONE);
+	assert_int_equal(f->j->member_count, 4);
+	assert_true(f->j->by_rows[0]);
+	assert_int_equal(f->j->fix_count, 1);
+	assert_int_equal(join_make(f->j, &f->u, &f->err), ERR_NONE);
+	assert_int_equal(upkeep_settle(&f->u, &f->err), ERR_NONE);
+	load(f);
+	for (unsigned i = 0; i < f->l->count; i++) {
+		if (!group_is_as_encoded(f->a, f->l->groups[i], &f->err))
+			fail_msg("%s", f->err.message);
+	}
+	fixture_free(f);
+	(void)state;
+}
+
 static void what_is_not_at_hand_is_not_joined(void **state)
 {
 	struct fixture *f = *state;
 	struct array_drive *d;
 
-	take_disjoint(f, f->k);
+	take_disjoint(f, f->k, f->k);
 	d = array_drive_by_id(f->a, &f->j->groups[1]->members[0].drive_id);
 	d->presence = DRIVE_ABSENT;
 	assert_int_equal(join_plan(f->j, &f->err), ERR_UNSUPPORTED);
@@ -503,7 +559,7 @@ static void no_more_than_m_objects_come_into_one_domain(void **state)
 {
 	struct fixture *f = *state;
 
-	take_disjoint(f, f->k);
+	take_disjoint(f, f->k, f->k);
 	for (unsigned i = 0; i < DRIVES; i++)
 		snprintf(f->a->drives[i].record.domain, sizeof(f->a->drives[i].record.domain),
 			 i == 0 ? "shed" : "house");
@@ -515,7 +571,7 @@ static void a_drive_that_fails_leaves_the_groups_as_they_are(void **state)
 	struct fixture *f = *state;
 	unsigned failing;
 
-	take_disjoint(f, f->k);
+	take_disjoint(f, f->k, f->k);
 	assert_int_equal(join_plan(f->j, &f->err), ERR_NONE);
 	failing = f->j->row_drives[1];
 	fault_add(f->wrapped[failing], &(struct fault_rule){ .calls = FAULT_PUT, .for_ever = true,
@@ -539,7 +595,7 @@ static void a_damaged_row_is_found_before_it_is_used(void **state)
 	struct buf bytes = { 0 };
 	struct drive *h;
 
-	take_disjoint(f, f->k);
+	take_disjoint(f, f->k, f->k);
 	r = &f->j->groups[1]->rows[0];
 	object_name_row(&r->name, name);
 	h = fault_inner(array_drive_by_id(f->a, &r->drive_id)->handle);
@@ -613,9 +669,10 @@ int main(void)
 		ON(mirrors, mirrors_are_joined_by_encoding_and_read_no_more_than_their_rows),
 		ON(mirrors, of_a_mirror_whose_block_is_damaged_the_copy_is_taken),
 		ON(one_row, a_mirror_joins_a_wide_group),
-		ON(one_row, a_member_whose_slot_is_taken_gets_another),
+		ON(wide_groups, a_member_whose_slot_is_taken_gets_another),
 		ON(mirrors, a_block_that_two_of_them_have_counts_once),
 		ON(mirrors, a_block_that_another_group_has_can_be_left_out),
+		cmocka_unit_test(a_block_that_is_left_out_is_taken_off_the_row),
 		ON(two_rows, what_is_not_at_hand_is_not_joined),
 		ON(one_row, groups_with_blocks_on_one_drive_are_not_joined),
 		ON(one_row, no_more_than_m_objects_come_into_one_domain),

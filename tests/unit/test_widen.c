@@ -297,6 +297,16 @@ static void two_drives_at_once(void **state)
 	full_then_added(3, 1, 2, sizes);
 }
 
+/* Each old group takes a block on either of them. */
+static void two_drives_where_each_group_has_two_rows(void **state)
+{
+	static const uint64_t sizes[TINY_DRIVES_MAX] = { 4000000, 4000000, 4000000, 4000000,
+							 4000000, 4000000 };
+
+	(void)state;
+	full_then_added(4, 2, 2, sizes);
+}
+
 /* The row that is replaced and its successor are there together for a moment. */
 static void no_drive_is_ever_fuller_than_it_may_be(void **state)
 {
@@ -321,6 +331,7 @@ int main(void)
 		cmocka_unit_test(a_smaller_one),
 		cmocka_unit_test(a_larger_one),
 		cmocka_unit_test(two_drives_at_once),
+		cmocka_unit_test(two_drives_where_each_group_has_two_rows),
 		cmocka_unit_test(no_drive_is_ever_fuller_than_it_may_be),
 	};
 
