@@ -226,11 +226,11 @@ static int shape(struct array *a, unsigned *count, uint32_t *block_bytes, struct
 			longest = g->longest_bytes;
 	}
 	free(view);
-	if (code == ERR_NONE && (longest == 0 || longest < place_block_bytes_min(a) ||
-				 longest > a->policy.geometry.block_bytes))
-		code = err_set(err, ERR_FULL, "no group of usual length can be widened");
 	if (code != ERR_NONE)
 		return code;
+	if (longest == 0 || longest < place_block_bytes_min(a) ||
+	    longest > a->policy.geometry.block_bytes)
+		return err_set(err, ERR_FULL, "no group of usual length can be widened");
 	blocks = BLOCKS_BYTES / longest;
 	*count = blocks < 1 ? 1 : blocks > BLOCKS_MAX ? BLOCKS_MAX : (unsigned)blocks;
 	*block_bytes = (uint32_t)longest;

@@ -198,7 +198,8 @@ earlier() {
 	small_puts 3
 	put_first
 	keep
-	MRMR_KILL_EVERY=${MRMR_KILL_EVERY:-5} sweep no_damage "$MRMR" rebalance
+	MRMR_KILL_EVERY=$((MRMR_KILL_EVERY * 2))
+	sweep no_damage "$MRMR" rebalance
 }
 
 # bats test_tags=plain
@@ -215,5 +216,6 @@ earlier() {
 		same latest "$work/in.new" || return 1
 		no_damage
 	}
-	MRMR_KILL_EVERY=${MRMR_KILL_EVERY:-19} sweep both_are_there "$MRMR" put "$in"
+	MRMR_KILL_EVERY=$((MRMR_KILL_EVERY * 8))
+	sweep both_are_there "$MRMR" put "$in"
 }
