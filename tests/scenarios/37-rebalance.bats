@@ -198,6 +198,24 @@ earlier() {
 	small_puts 3
 	put_first
 	keep
-	MRMR_KILL_EVERY=$((MRMR_KILL_EVERY * 2))
+	kill_every=$((kill_every * 2))
 	sweep no_damage "$MRMR" rebalance
+}
+
+# bats test_tags=plain
+@test "killed while a full array is widened, and then a drive lost: nothing is lost" {
+	make_array 1 d1 d2 d3
+	"$MRMR" -q set d1.max=700K d2.max=700K d3.max=700K
+	head -c 900000 /dev/urandom >"$in/much"
+	put_first
+	"$MRMR" -q add d4
+	head -c 150000 /dev/urandom >"$in/new"
+	cp -a "$in" "$work/in.new"
+	keep
+	both_are_there() {
+		same latest "$work/in.new" || return 1
+		no_damage
+	}
+	kill_every=$((kill_every * 9))
+	sweep both_are_there "$MRMR" put "$in"
 }
