@@ -21,6 +21,7 @@
 #include "care/rebuild.h"
 #include "care/scrub.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -551,10 +552,14 @@ static bool step_lose_table(struct model *m)
 }
 
 /* The writer is a new one afterwards. */
+/* Not while the outbox alone has what a command that was cut off wanted to say. An empty one goes. */
 static bool step_lose_state(struct model *m)
 {
-	char empty[512];
+	char empty[512], outbox[512];
 
+	snprintf(outbox, sizeof(outbox), "%.255s/outbox", m->t.state_path);
+	if (rmdir(outbox) != 0 && errno == ENOTEMPTY)
+		return true;
 	tell(m, " lose-state");
 	snprintf(empty, sizeof(empty), "%.255s/none", m->t.folder);
 	if (access(empty, F_OK) != 0)
