@@ -313,6 +313,9 @@ int rebalance_join(struct rebalancing *b, enum rebalance_width which, struct err
 	for (size_t at = 0; at < ids.count && code == ERR_NONE && !b->r->work_remains; at += WINDOW)
 		code = join_window(&j, ids.ids + at,
 				   ids.count - at < WINDOW ? ids.count - at : WINDOW, err);
+	/* Who asks the table next where objects are has to be told of the new groups, too. */
+	if (code == ERR_NONE)
+		code = upkeep_settle(&b->u, err);
 	id_list_release(&ids);
 	joining_release(&j);
 	return code;

@@ -560,28 +560,55 @@ static double widest_gap(struct fixture *f)
 	return most - least;
 }
 
-static void an_empty_drive_gets_its_share(void **state)
+static void add_drive(struct fixture *f, unsigned number)
 {
-	struct fixture *f = fixture_new(4, 1, 3);
 	struct new_drive n = { .make_root = true };
 	char url[64];
+
+	snprintf(url, sizeof(url), "%s", tiny_url(&f->t, number));
+	n.url = url;
+	snprintf(n.record.name, sizeof(n.record.name), "d%u", number);
+	assert_int_equal(array_add_drive(f->a, &n, DRIVE_MEMBER, &f->err), ERR_NONE);
+	open_it(f);
+}
+
+/* Drives of 400 kB with groups of two members and a row. */
+static struct fixture *filled_drives(unsigned drives, size_t data_bytes, void **state)
+{
+	struct fixture *f = fixture_new(drives, 1, 3);
 
 	*state = f;
 	for (unsigned i = 0; i < DRIVES_AT_MOST; i++)
 		f->size_bytes[i] = 400000;
 	open_it(f);
-	put(f, 0, 500000);
-	snprintf(url, sizeof(url), "%s", tiny_url(&f->t, 5));
-	n.url = url;
-	snprintf(n.record.name, sizeof(n.record.name), "d5");
-	assert_int_equal(array_add_drive(f->a, &n, DRIVE_MEMBER, &f->err), ERR_NONE);
-	open_it(f);
+	put(f, 0, data_bytes);
+	return f;
+}
+
+static void an_empty_drive_gets_its_share(void **state)
+{
+	struct fixture *f = filled_drives(4, 500000, state);
+
+	add_drive(f, 5);
 	assert_true(widest_gap(f) > 0.3);
 	assert_int_equal(run(f, &no_limits), ERR_NONE);
 	assert_true(f->r.moved > 0);
 	open_it(f);
 	assert_true(widest_gap(f) <= 0.11); /* what else lies there makes sizes a little different */
 	load(f);
+	assert_settled(f);
+}
+
+static void what_was_joined_is_evened_out_as_it_is_then(void **state)
+{
+	struct fixture *f = filled_drives(5, 300000, state);
+
+	set_width(f, 0);
+	add_drive(f, 6);
+	add_drive(f, 7);
+	assert_int_equal(run(f, &no_limits), ERR_NONE);
+	assert_true(f->r.made > 0);
+	assert_true(f->r.moved > 0);
 	assert_settled(f);
 }
 
@@ -645,6 +672,7 @@ int main(void)
 		ALONE(a_group_with_too_much_in_one_domain_is_spread),
 		ALONE(what_the_drives_do_not_allow_is_left_alone),
 		ALONE(an_empty_drive_gets_its_share),
+		ALONE(what_was_joined_is_evened_out_as_it_is_then),
 		ALONE(what_drives_for_rows_alone_hold_stays_there),
 	};
 
