@@ -42,6 +42,22 @@ static int sweep(struct leveling *l, bool freed_only, struct error *err)
 	return code;
 }
 
+/* What the drives hold, and have free, now that what others had stored is deleted. A drive that does
+ * not say keeps what was known of it. */
+static int measure_anew(struct array *a, struct error *err)
+{
+	for (unsigned i = 0; i < a->count; i++) {
+		struct array_drive *d = &a->drives[i];
+		struct drive_about about;
+		struct error why;
+
+		if (d->presence == DRIVE_PRESENT && !atomic_load(&d->poisoned) &&
+		    d->handle->driver->about(d->handle, &about, &why) == ERR_NONE)
+			d->about = about;
+	}
+	return array_refresh(a, err);
+}
+
 /* ---- records ---- */
 
 void level_drop_row(struct leveling *l, const struct group_row_record *row)
@@ -191,6 +207,13 @@ int debts_settle(struct array *a, const struct debts_options *o, struct debts_re
 		code = dissolve_broken(a, &l.records, err);
 	if (code == ERR_NONE)
 		code = commit(&l, err);
+	/* What others left to be deleted may be in the way of rows. */
+	if (code == ERR_NONE)
+		code = sweep(&l, false, err);
+	if (code == ERR_NONE)
+		code = commit(&l, err);
+	if (code == ERR_NONE && r->objects_swept > 0)
+		code = measure_anew(a, err);
 	if (code == ERR_NONE)
 		code = rounds(&l, err);
 	if (code == ERR_NONE)

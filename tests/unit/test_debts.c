@@ -3,6 +3,7 @@
 
 #include "array/health.h"
 #include "array/object.h"
+#include "array/place.h"
 #include "care/debts.h"
 #include "care/idlist.h"
 
@@ -195,6 +196,32 @@ static void a_group_is_not_split_while_the_drives_for_its_rows_are_away(void **s
 	assert_true(tiny_check(&f->t, f->a, 0));
 }
 
+/* A row that only one drive can have, which is full of what is to be deleted. */
+static void what_is_to_be_deleted_makes_room_for_rows_first(void **state)
+{
+	struct fixture *f = *state;
+	const struct group_row_record *row = &f->group->rows[0];
+	struct array_drive *d = array_drive_by_id(f->a, &row->drive_id);
+	struct buf records = { 0 };
+	char name[OBJECT_NAME_MAX + 1];
+
+	object_name_row(&row->name, name);
+	record_rows(&records, &f->group->id, row, false);
+	record_garbage(&records, &d->id, name, false);
+	commit(f, &records);
+	place_book(f->a, d, row->len_bytes);
+	d->record.reserve_bytes = 1;
+	d->record.max_bytes = d->used_bytes + d->record.reserve_bytes;
+	record_drive(&records, &d->record);
+	assert_int_equal(array_commit(f->a, &records, NULL, &f->err), ERR_NONE);
+	buf_release(&records);
+	pay(f, DEBTS_IN_PLACE);
+	assert_int_equal(f->r.objects_swept, 1);
+	assert_int_equal(f->r.rows_owed, 0);
+	assert_int_equal(f->r.rows_made, 1);
+	assert_true(promise_kept(f));
+}
+
 static void paying_twice_does_nothing_the_second_time(void **state)
 {
 	struct fixture *f = *state;
@@ -218,6 +245,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_group_is_not_split_while_the_drives_for_its_rows_are_away, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(what_is_to_be_deleted_makes_room_for_rows_first,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(paying_twice_does_nothing_the_second_time, setup,
 						teardown),
 	};
