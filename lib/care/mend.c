@@ -217,16 +217,6 @@ static bool place_known(const struct table_group *g, const struct mend_want *w)
 	return false;
 }
 
-int mend_store(struct array_drive *d, const char *name, const struct buf *bytes, struct error *err)
-{
-	return place_store(d, name, bytes->data, bytes->len_bytes, err);
-}
-
-void mend_poison(struct array *a, struct array_drive *d, const struct error *why)
-{
-	place_poison(a, d, why);
-}
-
 static int store(struct mending *m, const struct mend_want *w, const struct buf *bytes,
 		 struct buf *records, struct mend_result *result, struct error *err)
 {
@@ -242,7 +232,7 @@ static int store(struct mending *m, const struct mend_want *w, const struct buf 
 		object_name_row(&name, object);
 	else
 		object_name_block(&name, object);
-	code = mend_store(w->drive, object, bytes, err);
+	code = place_store(w->drive, object, bytes->data, bytes->len_bytes, err);
 	if (code != ERR_NONE)
 		return code;
 	result->written_bytes += bytes->len_bytes;
@@ -276,7 +266,7 @@ static int store_all(struct mending *m, struct mend_want *wants, unsigned want_c
 		wants[i].done = code == ERR_NONE;
 		wants[i].failed = code == ERR_LOST || code == ERR_NOMEM ? ERR_NONE : code;
 		if (wants[i].failed != ERR_NONE && !place_known(&m->group.group, &wants[i]))
-			mend_poison(m->a, wants[i].drive, &why);
+			place_poison(m->a, wants[i].drive, &why);
 		if (code != ERR_NONE && first == ERR_NONE) {
 			first = code;
 			*err = why;

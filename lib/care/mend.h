@@ -53,11 +53,4 @@ int mend_load_block(struct array *a, const struct table_block *b, struct buf *by
 int mend_row_tail(const struct array *a, const struct table_group *g, unsigned row, struct buf *out,
 		  struct error *err);
 
-/* Stores an object and reads it back. */
-int mend_store(struct array_drive *d, const char *name, const struct buf *bytes,
-	       struct error *err);
-
-/* d failed to take an object: nothing more is written to it in this process. The user is told. */
-void mend_poison(struct array *a, struct array_drive *d, const struct error *why);
-
 #endif

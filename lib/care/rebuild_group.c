@@ -348,8 +348,8 @@ static int copy_alone(const struct rebuild_work *w, const struct table_block *b,
 	object_name_block(&b->name, name);
 	if (code == ERR_NONE)
 		code = mend_load_block(w->a, b, &bytes, mended, err);
-	if (code == ERR_NONE && mend_store(*to, name, &bytes, &why) != ERR_NONE) {
-		mend_poison(w->a, *to, &why);
+	if (code == ERR_NONE && place_store(*to, name, bytes.data, bytes.len_bytes, &why) != ERR_NONE) {
+		place_poison(w->a, *to, &why);
 		*to = NULL;
 	} else if (code == ERR_NONE) {
 		place_book(w->a, *to, b->len_bytes);

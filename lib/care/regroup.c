@@ -195,14 +195,14 @@ static int store(struct regrouping *r, unsigned drive, const char *name, const s
 		 struct error *err)
 {
 	struct array_drive *d = &r->a->drives[drive];
-	int code = mend_store(d, name, bytes, err);
+	int code = place_store(d, name, bytes->data, bytes->len_bytes, err);
 
 	if (code == ERR_NONE) {
 		record_garbage(&r->waste, &d->id, name, false);
 		place_book(r->a, d, bytes->len_bytes);
 		r->result->written_bytes += bytes->len_bytes;
 	} else if (code != ERR_NOMEM && code != ERR_INTERRUPTED) {
-		mend_poison(r->a, d, err);
+		place_poison(r->a, d, err);
 	}
 	return code;
 }
