@@ -1,0 +1,176 @@
+#include "cmd/status.h"
+
+#include "base/units.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+__attribute__((format(printf, 2, 3))) static void say(json_t *list, const char *fmt, ...)
+{
+	char text[SAYING_BYTES];
+	json_t *holder = json_object();
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	json_path_set(holder, "text", text, strlen(text)); /* names may be no UTF-8 */
+	json_array_append(list, json_object_get(holder, "text"));
+	json_decref(holder);
+}
+
+/* ---- what it means ---- */
+
+static void explain_drives(struct status *s)
+{
+	char remark[REMARK_BYTES], since[UNIT_TEXT_BYTES];
+
+	for (unsigned i = 0; i < s->a->count; i++) {
+		const struct drive_standing *d = &s->drives[i];
+
+		if (!d->listed || d->standing == STANDING_OPTIMAL)
+			continue;
+		standing_remark(&s->a->drives[i], d, remark);
+		standing_since(d, since);
+		say(s->meaning, "%s is %s%s%s.%s%s%s", s->a->drives[i].name,
+		    standing_word(d->standing), remark[0] ? ": " : "", remark,
+		    since[0] ? " Since " : "", since, since[0] ? "." : "");
+	}
+	if (s->a->fork_found)
+		say(s->meaning, "%s.", s->a->fork_why);
+}
+
+static void explain_spare(struct status *s)
+{
+	unsigned present = s->health.members - s->health.absent;
+	int spare = s->health.least_spare;
+	char count[COUNT_TEXT_BYTES];
+
+	if (spare >= (int)present)
+		spare = present > 0 ? (int)present - 1 : 0;
+	/* Some group has two objects on one drive: not even what is promised may be lost. */
+	if (s->health.weak > 0 && spare >= (int)s->a->policy.parity)
+		spare = (int)s->a->policy.parity - 1;
+	if (spare > 0)
+		say(s->meaning, "Everything can be read, and the loss of any %s would lose nothing.",
+		    count_text((uint64_t)spare, "drive", count));
+	else
+		say(s->meaning, "Everything can be read, but the loss of one more drive would lose "
+				"data.");
+}
+
+void status_explain(struct status *s)
+{
+	char size[UNIT_TEXT_BYTES], count[COUNT_TEXT_BYTES];
+
+	explain_drives(s);
+	if (s->health.lost > 0) {
+		size_text(s->health.bytes_lost, size);
+		say(s->meaning, "%s of data cannot be read with the drives at hand; everything else "
+				"can.", size);
+	}
+	if (s->lost.unknown_blocks > 0)
+		say(s->meaning, "%s that snapshots name cannot be found any more; everything else can "
+				"be read.", count_text(s->lost.unknown_blocks, "block", count));
+	if (s->lost.bytes > 0) {
+		size_text(s->lost.bytes, size);
+		say(s->meaning, "%s of data are beyond repair; everything else can be read.", size);
+	}
+	if (s->state != ARRAY_FAILED)
+		explain_spare(s);
+	if (s->health.owed_rows > 0)
+		say(s->meaning, "%s owed: no drive has %s.",
+		    count_text(s->health.owed_rows, "parity object", count),
+		    s->health.owed_rows == 1 ? "it" : "them");
+}
+
+/* ---- what to do ---- */
+
+static void advise_failed_drive(struct status *s, const struct array_drive *d)
+{
+	switch (d->presence) {
+	case DRIVE_FOREIGN:
+		say(s->action, "See what lies at the place of %s: mount the right one there.", d->name);
+		break;
+	case DRIVE_DUPLICATE:
+		say(s->action, "Take one of the two addresses of %s out of the config.", d->name);
+		break;
+	case DRIVE_REFUSED:
+		say(s->action, "%s counts no more. To use it as a new drive, empty it and `mrmr add` "
+			       "it.", d->name);
+		break;
+	case DRIVE_ROLLED_BACK:
+		say(s->action, "`mrmr scrub` puts back what %s lacks.", d->name);
+		break;
+	default:
+		say(s->action, "`mrmr rebuild %s` goes on with what was stopped.", d->name);
+		break;
+	}
+}
+
+static void advise_drive(struct status *s, unsigned i)
+{
+	const struct array_drive *d = &s->a->drives[i];
+
+	switch (s->drives[i].standing) {
+	case STANDING_ABSENT:
+		if (s->health.lost > 0)
+			say(s->action, "Bring %s back: what cannot be read may be there.", d->name);
+		else
+			say(s->action, "Bring %s back; if it is gone for good, `mrmr rebuild %s` "
+				       "re-creates what it held (--onto URL: on a new drive).",
+			    d->name, d->name);
+		break;
+	case STANDING_FAILED:
+		advise_failed_drive(s, d);
+		break;
+	case STANDING_DISABLED:
+		say(s->action, "`mrmr enable %s` takes it back%s.", d->name,
+		    s->health.lost > 0 ? ": what cannot be read may be there" : "");
+		break;
+	case STANDING_DRAINING:
+		if (s->drives[i].objects > 0)
+			say(s->action, "`mrmr drain %s` goes on where it stopped; `mrmr enable %s` keeps "
+				       "it.", d->name, d->name);
+		else
+			say(s->action, "`mrmr remove %s` forgets it; `mrmr enable %s` keeps it.",
+			    d->name, d->name);
+		break;
+	case STANDING_RECOVERING:
+		if (d->record.state == DRIVE_MEMBER)
+			say(s->action, "`mrmr enable %s` pays what it is owed, as does any command "
+				       "that writes.", d->name);
+		else
+			say(s->action, "Run the `mrmr rebuild ... --onto` that fills %s again: it goes on where "
+			       "it stopped.", d->name);
+		break;
+	case STANDING_STALE:
+		say(s->action, "`mrmr rebuild` sends %s what it lacks, as does any command that writes.",
+		    d->name);
+		break;
+	case STANDING_DEGRADED:
+		say(s->action, "`mrmr scrub --drive %s` tries again to repair it.", d->name);
+		break;
+	default:
+		break;
+	}
+}
+
+void status_advise(struct status *s)
+{
+	for (unsigned i = 0; i < s->a->count; i++) {
+		if (s->drives[i].listed)
+			advise_drive(s, i);
+	}
+	if (status_is_gone(s))
+		say(s->action, "`mrmr put` stores anew what it still finds of it; `mrmr get` restores all "
+			       "other files and names those it cannot.");
+	if (s->health.owed_rows > 0)
+		say(s->action, "`mrmr rebuild` makes owed parity where drives have room; else `mrmr add` "
+			       "another drive.");
+	else if (s->health.weak > 0 && s->health.absent == 0)
+		say(s->action, "`mrmr rebuild` mends what can be mended with these drives.");
+	if (s->a->fork_found)
+		say(s->action, "`mrmr scrub` ends the fork: it keeps what both histories say.");
+}
