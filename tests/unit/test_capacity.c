@@ -18,6 +18,7 @@ enum kind { PLAIN = 0, ROLES = 1, DOMAINS = 2, ROLES_AND_DOMAINS = ROLES | DOMAI
 
 struct array {
 	unsigned count, m;
+	unsigned width; /* asked for; 0: none */
 	struct alloc_drive drives[DRIVES];
 };
 
@@ -88,26 +89,65 @@ static unsigned most_in_a_domain(const struct array *a, const bool *used)
 	return most;
 }
 
+/* Of the drives that may hold anything: a removable parity-role drive is none. */
 static bool one_domain(const struct array *a)
 {
-	for (unsigned i = 1; i < a->count; i++)
-		if (a->drives[i].domain != a->drives[0].domain)
+	const struct alloc_drive *first = NULL;
+
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct alloc_drive *d = &a->drives[i];
+
+		if (!may_hold(d, true) && !may_hold(d, false))
+			continue;
+		if (first && d->domain != first->domain)
 			return false;
+		first = d;
+	}
 	return true;
 }
 
-/* Blocks of data stored while the domain rule was kept, every plan checked. */
+/* Places for rows in a domain, beside the member on that drive, while the rule is kept. */
+static unsigned row_places(const struct array *a, uint32_t domain, unsigned member,
+			   unsigned domain_max)
+{
+	unsigned places = 0;
+
+	for (unsigned i = 0; i < a->count; i++)
+		places += i != member && a->drives[i].domain == domain &&
+			  a->drives[i].free_bytes > 0 && may_hold(&a->drives[i], true);
+	if (a->drives[member].domain == domain)
+		domain_max--;
+	return places < domain_max ? places : domain_max;
+}
+
+/* Whether some group that keeps the rule fits: one member and m rows. Every member is tried. */
+static bool some_group_fits(const struct array *a, unsigned m, unsigned domain_max)
+{
+	for (unsigned i = 0; i < a->count; i++) {
+		unsigned places = 0;
+
+		if (a->drives[i].free_bytes == 0 || !may_hold(&a->drives[i], false))
+			continue;
+		for (uint32_t domain = 0; domain < DRIVES; domain++)
+			places += row_places(a, domain, i, domain_max);
+		if (places >= m)
+			return true;
+	}
+	return false;
+}
+
+/* Blocks of data stored while the domain rule was kept, every plan checked. The rule is kept while
+ * any group that keeps it fits. */
 static uint64_t fill(struct array *a, unsigned m)
 {
-	const struct alloc_policy policy = {.parity = a->m};
+	const struct alloc_policy policy = {.parity = a->m, .width = a->width};
 	unsigned domain_max = one_domain(a) ? DRIVES : m > 1 ? m : 1;
 	uint64_t data = 0, rotation = 0;
-	bool rule_kept = true;
 	struct alloc_plan p;
 	struct error err;
 
 	while (alloc_group(a->drives, a->count, &policy, 1, 0, rotation++, &p, &err) == ERR_NONE) {
-		bool used[DRIVES] = {false};
+		bool used[DRIVES] = {false}, fits = some_group_fits(a, m, domain_max);
 
 		assert_int_equal(p.m, m);
 		assert_true(p.k >= 1);
@@ -115,47 +155,50 @@ static uint64_t fill(struct array *a, unsigned m)
 			put(a, p.data[i], false, used);
 		for (unsigned i = 0; i < p.m; i++)
 			put(a, p.rows[i], true, used);
-		if (most_in_a_domain(a, used) > domain_max)
-			rule_kept = false;
-		else
-			assert_true(rule_kept); /* once nothing fits, nothing fits later */
-		data += p.k;
+		assert_int_equal(most_in_a_domain(a, used) <= domain_max, fits);
+		data += fits ? p.k : 0;
 	}
 	assert_int_equal(err.code, ERR_FULL);
+	assert_false(some_group_fits(a, m, DRIVES));
 	return data;
+}
+
+static struct array array_that_takes_data(struct noise *noise, enum kind kind)
+{
+	for (;;) {
+		struct array a = array_make(noise, kind);
+
+		for (unsigned i = 0; i < a.count; i++)
+			if (may_hold(&a.drives[i], false))
+				return a;
+	}
+}
+
+static bool is_enough(const struct array *a, uint64_t data, uint64_t bound)
+{
+	return (double)data >= 0.99 * (double)bound || data + a->count >= bound;
 }
 
 static void fill_arrays(uint64_t seed, enum kind kind, const char *what)
 {
 	struct noise noise = {seed};
 	double sum = 0, worst = 1;
-	unsigned arrays = 0;
 
-	while (arrays < ARRAYS) {
-		struct array a = array_make(&noise, kind);
-		bool takes_data = false;
-		uint64_t bound, data;
-		double part;
-		unsigned m;
+	for (unsigned i = 0; i < ARRAYS; i++) {
+		struct array a = array_that_takes_data(&noise, kind);
+		unsigned m = rows_of(&a);
+		uint64_t bound = alloc_usable_bytes(a.drives, a.count, m), data = fill(&a, m);
+		double part = data < bound ? (double)data / (double)bound : 1;
 
-		for (unsigned i = 0; i < a.count; i++)
-			takes_data = takes_data || may_hold(&a.drives[i], false);
-		if (!takes_data)
-			continue;
-		m = rows_of(&a);
-		bound = alloc_usable_bytes(a.drives, a.count, m);
-		data = fill(&a, m);
-		part = data < bound ? (double)data / (double)bound : 1;
-		if ((double)(data + a.count) < 0.99 * (double)bound)
+		if (!is_enough(&a, data, bound))
 			fail_msg("%u drives, m = %u: %ju of %ju blocks", a.count, m,
 				 (uintmax_t)data, (uintmax_t)bound);
 		sum += part;
 		worst = part < worst ? part : worst;
-		arrays++;
 	}
-	printf("%s: %u arrays hold %.3f %% of U(m) on average, %.2f %% at worst\n", what, arrays,
-	       100 * sum / arrays, 100 * worst);
-	assert_true(sum / arrays >= 0.999);
+	printf("%s: %u arrays hold %.3f %% of U(m) on average, %.2f %% at worst\n", what, ARRAYS,
+	       100 * sum / ARRAYS, 100 * worst);
+	assert_true(sum / ARRAYS >= 0.999);
 }
 
 static void arrays_of_any_sizes_are_filled_to_the_bound(void **state)
@@ -180,6 +223,62 @@ static void arrays_with_roles_and_domains_are_filled_to_the_bound(void **state)
 {
 	(void)state;
 	fill_arrays(4, ROLES_AND_DOMAINS, "roles and domains");
+}
+
+static uint64_t bound_of_free(const struct array *a, unsigned m)
+{
+	struct array left = *a;
+
+	for (unsigned i = 0; i < left.count; i++)
+		left.drives[i].size_bytes = left.drives[i].free_bytes;
+	return alloc_usable_bytes(left.drives, left.count, m);
+}
+
+/* Groups as wide as asked for until 70 % of U(m) is used: then what is left is filled. Returns what was
+ * stored by then. */
+static uint64_t fill_narrow(struct array *a, unsigned m)
+{
+	const struct alloc_policy policy = {.parity = a->m, .width = a->width};
+	uint64_t bound = alloc_usable_bytes(a->drives, a->count, m), data = 0, rotation = 0;
+	unsigned widest = a->width > m ? a->width : m + 1;
+	struct alloc_plan p;
+	struct error err;
+
+	while ((bound - bound_of_free(a, m)) * 100 < bound * 70 &&
+	       alloc_group(a->drives, a->count, &policy, 1, 0, rotation++, &p, &err) == ERR_NONE) {
+		bool used[DRIVES] = {false};
+
+		assert_true(p.k + p.m <= widest);
+		for (unsigned i = 0; i < p.k; i++)
+			put(a, p.data[i], false, used);
+		for (unsigned i = 0; i < p.m; i++)
+			put(a, p.rows[i], true, used);
+		data += p.k;
+	}
+	return data;
+}
+
+static void a_width_is_kept_to_seventy_percent_and_what_is_left_is_filled_to_its_bound(void **state)
+{
+	struct noise noise = {5};
+	double sum = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAYS; i++) {
+		struct array a = array_that_takes_data(&noise, ROLES_AND_DOMAINS);
+		unsigned m = rows_of(&a);
+		uint64_t data, left, filled;
+
+		a.width = 1 + (unsigned)noise_below(&noise, 8);
+		data = fill_narrow(&a, m);
+		left = bound_of_free(&a, m);
+		filled = fill(&a, m);
+		if (!is_enough(&a, filled, left))
+			fail_msg("%u drives, m = %u, width %u: %ju of %ju blocks", a.count, m,
+				 a.width, (uintmax_t)filled, (uintmax_t)left);
+		sum += data + left > 0 ? (double)(data + filled) / (double)(data + left) : 1;
+	}
+	assert_true(sum / ARRAYS >= 0.999);
 }
 
 struct given {
@@ -242,6 +341,8 @@ int main(void)
 		cmocka_unit_test(arrays_with_roles_and_removable_drives_are_filled_to_the_bound),
 		cmocka_unit_test(arrays_with_domains_are_filled_to_the_bound),
 		cmocka_unit_test(arrays_with_roles_and_domains_are_filled_to_the_bound),
+		cmocka_unit_test(
+			a_width_is_kept_to_seventy_percent_and_what_is_left_is_filled_to_its_bound),
 		cmocka_unit_test(rows_are_spread_over_domains_where_that_holds_more),
 		cmocka_unit_test(parity_role_drives_wait_where_that_holds_more),
 	};
