@@ -12,11 +12,12 @@
 static void report_numbers(struct invocation *inv, const struct rebalance_result *r, bool dry)
 {
 	out_json(inv->out,
-		 json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}",
+		 json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}",
 			   "message_type", "summary", "groups_joined", (json_int_t)r->joined,
 			   "groups_made", (json_int_t)r->made, "rows_dropped",
 			   (json_int_t)r->rows_dropped, "objects_moved", (json_int_t)r->moved,
-			   "bytes_moved", (json_int_t)r->moved_bytes, "rows_made",
+			   "bytes_moved", (json_int_t)r->moved_bytes, "groups_split",
+			   (json_int_t)r->split, "groups_crowded", (json_int_t)r->crowded, "rows_made",
 			   (json_int_t)r->debts.rows_made, "rows_owed",
 			   (json_int_t)r->debts.rows_owed, "objects_deleted",
 			   (json_int_t)r->debts.objects_swept, "bytes_read",
@@ -42,7 +43,10 @@ static void report(struct invocation *inv, const struct rebalance_result *r, boo
 	if (r->moved > 0)
 		out_report(inv->out, "%s%" PRIu64 " objects to other drives, %s",
 			   dry ? "would move " : "moved ", r->moved, moved);
-	if (r->made == 0 && r->moved == 0 && r->debts.rows_made == 0 && !r->work_remains)
+	if (r->split > 0)
+		out_report(inv->out, "%s%" PRIu64 " groups that were too wide for the domains there are",
+			   dry ? "would split " : "split ", r->split);
+	if (r->made == 0 && r->moved == 0 && r->split == 0 && r->debts.rows_made == 0 && !r->work_remains)
 		out_report(inv->out, dry ? "would change nothing" : "nothing to rebalance");
 	else
 		out_report(inv->out, dry ? "would read %s and write %s" : "read %s, wrote %s", read,
@@ -50,6 +54,10 @@ static void report(struct invocation *inv, const struct rebalance_result *r, boo
 	if (r->debts.rows_owed > 0)
 		out_warn(inv->out, "%" PRIu64 " parity objects are owed: no drive can take them now "
 				   "(`mrmr status` tells what helps)", r->debts.rows_owed);
+	if (r->crowded > 0)
+		out_warn(inv->out, "%" PRIu64 " groups keep more in one domain than may be lost there: "
+				   "other domains have too few drives, or no room, for them now",
+			 r->crowded);
 	if (r->failed > 0)
 		out_warn(inv->out, "%" PRIu64 " groups stay as they are (`mrmr scrub` repairs what is "
 				   "damaged)", r->failed);

@@ -1,8 +1,8 @@
 /*
  * Rebalancing: what fewer rows, or a better spread of what there is, would do for the array as it
  * is now, with its drives and its policy. Debts are paid; groups that are narrower than a new one
- * would be are joined; what two hosts did twice is made one; more than max(m, 1) objects of a group
- * in one domain are spread while other domains have room; and from drives that are fuller than
+ * would be are joined; what two hosts did twice is made one; groups with more than max(m, 1) objects
+ * in one domain are spread, or split, where other domains have room for it; and from drives that are fuller than
  * others by more than 10 points of their own sizes objects move to these. Nothing else moves a
  * block. Groups that have an object away, or damaged, stay as they are.
  *
@@ -27,6 +27,8 @@ struct rebalance_result {
 	uint64_t joined, made; /* groups that were joined, and that they became */
 	uint64_t rows_dropped; /* row objects fewer than before */
 	uint64_t moved, moved_bytes;
+	uint64_t split;   /* groups that were too wide for the domains there are */
+	uint64_t crowded; /* groups left with too much in one domain: the drives at hand do not allow better */
 	uint64_t read_bytes, written_bytes; /* of debts, too */
 	uint64_t failed;  /* groups left as they are, because an object could not be read or written */
 	bool work_remains; /* a limit was reached */

@@ -1,4 +1,5 @@
-/* Between the parts of rebalancing: rebalance_join.c joins groups, rebalance_move.c moves objects. */
+/* Between the parts of rebalancing: rebalance_join.c joins groups, rebalance_move.c moves objects and
+ * evens out drives, rebalance_domains.c spreads groups over domains. */
 #ifndef MRMR_CARE_REBALANCE_INNER_H
 #define MRMR_CARE_REBALANCE_INNER_H
 
@@ -41,6 +42,27 @@ int rebalance_surplus(struct rebalancing *b, struct error *err);
 int rebalance_plan(struct rebalancing *b, struct join *j, struct error *err);
 /* A step: what was planned is done, within the limits. */
 int rebalance_make(struct rebalancing *b, struct join *j, struct error *err);
+
+/* ---- moving ---- */
+
+struct moving {
+	struct rebalancing *b;
+	struct alloc_drive *view;
+	struct table_group *group; /* scratch */
+	unsigned domain_max;
+	unsigned objects[DRIVES_MAX]; /* on each drive, of every group that the object at hand is in */
+	unsigned in_domain[DRIVES_MAX]; /* of its group, or the fullest of its groups */
+};
+
+/* moving_release() in any case. */
+int moving_init(struct moving *m, struct rebalancing *b, struct error *err);
+void moving_release(struct moving *m);
+/* Forgets what was counted; counts the objects of m->group, too. */
+void moving_begin(struct moving *m);
+void moving_count(struct moving *m);
+/* A step. *done: it was, or would be. */
+int moving_move(struct moving *m, const struct table_object *o, unsigned from, unsigned to,
+		bool *done, struct error *err);
 
 int rebalance_domains(struct rebalancing *b, struct error *err);
 int rebalance_shares(struct rebalancing *b, struct error *err);

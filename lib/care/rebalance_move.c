@@ -1,5 +1,4 @@
-/* Objects that are better off on another drive: of groups with too much in one domain, and of drives
- * that are fuller than others. */
+/* Objects move to other drives: for any reason, and of drives that are fuller than others. */
 #include "care/rebalance_inner.h"
 
 #include "array/health.h"
@@ -16,16 +15,7 @@
 #define SHARES_APART 0.10
 #define SHARES_EVEN 0.08
 
-struct moving {
-	struct rebalancing *b;
-	struct alloc_drive *view;
-	struct table_group *group;
-	unsigned domain_max;
-	unsigned objects[DRIVES_MAX]; /* on each drive, of every group that the object at hand is in */
-	unsigned in_domain[DRIVES_MAX]; /* of its group, or the fullest of its groups */
-};
-
-static int moving_init(struct moving *m, struct rebalancing *b, struct error *err)
+int moving_init(struct moving *m, struct rebalancing *b, struct error *err)
 {
 	memset(m, 0, sizeof(*m));
 	m->b = b;
@@ -38,7 +28,7 @@ static int moving_init(struct moving *m, struct rebalancing *b, struct error *er
 	return ERR_NONE;
 }
 
-static void moving_release(struct moving *m)
+void moving_release(struct moving *m)
 {
 	free(m->view);
 	free(m->group);
@@ -56,7 +46,7 @@ static void count_object(struct moving *m, const struct id *drive_id, unsigned *
 	in_domain[m->view[d - m->b->a->drives].domain]++;
 }
 
-static void count_group(struct moving *m)
+void moving_count(struct moving *m)
 {
 	unsigned in_domain[DRIVES_MAX] = { 0 };
 
@@ -70,16 +60,21 @@ static void count_group(struct moving *m)
 	}
 }
 
+void moving_begin(struct moving *m)
+{
+	memset(m->objects, 0, sizeof(m->objects));
+	memset(m->in_domain, 0, sizeof(m->in_domain));
+}
+
 static int count_listed(struct moving *m, const struct id_list *groups, struct error *err)
 {
 	int code = ERR_NONE;
 
-	memset(m->objects, 0, sizeof(m->objects));
-	memset(m->in_domain, 0, sizeof(m->in_domain));
+	moving_begin(m);
 	for (size_t i = 0; i < groups->count && code == ERR_NONE; i++) {
 		code = table_group(m->b->a->table, &groups->ids[i], m->group, err);
 		if (code == ERR_NONE)
-			count_group(m);
+			moving_count(m);
 	}
 	return code;
 }
@@ -156,8 +151,7 @@ static void record(struct moving *m, const struct table_object *o, unsigned from
 	u->new_bytes += o->len_bytes;
 }
 
-/* A step. *done: it was, or would be. */
-static int move(struct moving *m, const struct table_object *o, unsigned from, unsigned to,
+int moving_move(struct moving *m, const struct table_object *o, unsigned from, unsigned to,
 		bool *done, struct error *err)
 {
 	struct rebalancing *b = m->b;
@@ -183,139 +177,6 @@ static int move(struct moving *m, const struct table_object *o, unsigned from, u
 	b->r->moved_bytes += o->len_bytes;
 	code = rebalance_done(b, o->len_bytes, o->len_bytes, err);
 	place_view(b->a, m->view);
-	return code;
-}
-
-/* ---- domains ---- */
-
-/* The emptiest drive of those it can go to. */
-static unsigned best_target(const struct moving *m, const struct table_object *o, unsigned from)
-{
-	unsigned best = DRIVES_MAX;
-
-	for (unsigned i = 0; i < m->b->a->count; i++) {
-		if (may_go(m, o, from, i) &&
-		    (best == DRIVES_MAX || m->view[i].free_bytes > m->view[best].free_bytes))
-			best = i;
-	}
-	return best;
-}
-
-static bool is_crowded(const struct moving *m, const struct id *drive_id, unsigned *drive)
-{
-	const struct array_drive *d = array_drive_by_id(m->b->a, drive_id);
-
-	if (!d || !health_at_hand(m->b->a, (unsigned)(d - m->b->a->drives)))
-		return false;
-	*drive = (unsigned)(d - m->b->a->drives);
-	return m->in_domain[m->view[*drive].domain] > m->domain_max;
-}
-
-/* Object i of the group, rows first: they are the cheaper ones to lose on the way. */
-static void object_of(const struct table_group *g, unsigned i, struct table_object *o,
-		      const struct id **drive_id)
-{
-	memset(o, 0, sizeof(*o));
-	if (i < g->row_count) {
-		const struct group_row_record *r = &g->rows[i];
-
-		*o = (struct table_object){ .sha256 = r->name, .len_bytes = r->len_bytes,
-					    .is_row = true, .owner = g->id, .row = r->row };
-		object_name_row(&r->name, o->name);
-		*drive_id = &r->drive_id;
-	} else {
-		const struct table_block *b = &g->members[i - g->row_count];
-
-		*o = (struct table_object){ .sha256 = b->name, .len_bytes = b->len_bytes,
-					    .owner = b->uid };
-		object_name_block(&b->name, o->name);
-		*drive_id = &b->drive_id;
-	}
-}
-
-/* One object that has to go, and can; false: there is none (any more). */
-static bool find_crowded(struct moving *m, const struct table_group *g, struct table_object *o,
-			 unsigned *from, unsigned *to)
-{
-	const struct id *drive_id;
-
-	for (unsigned i = 0; i < g->row_count + g->member_count; i++) {
-		object_of(g, i, o, &drive_id);
-		if (!is_crowded(m, drive_id, from))
-			continue;
-		*to = best_target(m, o, *from);
-		if (*to != DRIVES_MAX)
-			return true;
-	}
-	return false;
-}
-
-/* The group as it is then, without asking the table, which does not know it yet. */
-static void note_move(struct table_group *g, const struct table_object *o, const struct id *from,
-		      const struct id *to)
-{
-	for (unsigned i = 0; i < g->row_count; i++) {
-		if (o->is_row && g->rows[i].row == o->row && id_equal(&g->rows[i].drive_id, from))
-			g->rows[i].drive_id = *to;
-	}
-	for (unsigned i = 0; i < g->member_count; i++) {
-		if (!o->is_row && id_equal(&g->members[i].uid, &o->owner))
-			g->members[i].drive_id = *to;
-	}
-}
-
-static bool has_shared_block(struct moving *m, const struct table_group *g)
-{
-	struct id_list groups = { 0 };
-	struct error why;
-	bool shared = false;
-
-	for (unsigned i = 0; i < g->member_count && !shared; i++) {
-		groups.count = 0;
-		shared = table_groups_of(m->b->a->table, g->members[i].id, id_list_add, &groups,
-					 &why) != ERR_NONE || groups.count > 1;
-	}
-	id_list_release(&groups);
-	return shared;
-}
-
-static int spread_group(struct moving *m, const struct id *id, struct error *err)
-{
-	struct table_object o;
-	unsigned from, to;
-	bool done = true;
-	int code = table_group(m->b->a->table, id, m->group, err);
-
-	if (code != ERR_NONE || has_shared_block(m, m->group))
-		return code == ERR_NOT_FOUND ? ERR_NONE : code;
-	while (code == ERR_NONE && done) {
-		memset(m->objects, 0, sizeof(m->objects));
-		memset(m->in_domain, 0, sizeof(m->in_domain));
-		count_group(m);
-		if (!find_crowded(m, m->group, &o, &from, &to))
-			break;
-		code = move(m, &o, from, to, &done, err);
-		if (code == ERR_NONE && done)
-			note_move(m->group, &o, &m->b->a->drives[from].id,
-				  &m->b->a->drives[to].id);
-	}
-	return code;
-}
-
-int rebalance_domains(struct rebalancing *b, struct error *err)
-{
-	struct id_list ids = { 0 };
-	struct moving m;
-	int code = moving_init(&m, b, err);
-
-	if (code == ERR_NONE && m.domain_max < DRIVES_MAX)
-		code = table_groups(b->a->table, id_list_add, &ids, err);
-	for (size_t i = 0; i < ids.count && code == ERR_NONE && !b->r->work_remains; i++)
-		code = spread_group(&m, &ids.ids[i], err);
-	if (code == ERR_NONE)
-		code = upkeep_settle(&b->u, err);
-	id_list_release(&ids);
-	moving_release(&m);
 	return code;
 }
 
@@ -445,7 +306,7 @@ static int even_one(void *ctx, const struct table_object *o, struct error *err)
 	if (code == ERR_NONE)
 		to = emptiest_target(e, o);
 	if (to != DRIVES_MAX)
-		code = move(&e->m, o, e->from, to, &done, err);
+		code = moving_move(&e->m, o, e->from, to, &done, err);
 	for (size_t i = 0; i < groups.count && done && code == ERR_NONE; i++)
 		code = id_list_add(&e->touched, &groups.ids[i], err);
 	id_list_release(&groups);

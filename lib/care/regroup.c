@@ -5,6 +5,7 @@
 #include "array/place.h"
 #include "care/split.h"
 #include "care/target.h"
+#include "group/row.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@ struct regrouping {
 	struct array *a;
 	const struct table_group *g;
 	bool grouped; /* g is a live group; else blocks as they lie */
+	bool by_domain; /* the rule of domains is kept, or nothing is done */
 	struct mend_result *result;
 	uint16_t homes[GROUP_SLOTS_MAX]; /* of g's members; of those declared lost nothing counts */
 	struct split split;
@@ -91,8 +93,11 @@ static int plan_in(struct regrouping *r, struct alloc_drive *view, struct error 
 
 	for (unsigned i = 0; i < r->g->member_count; i++)
 		r->homes[i] = home_of(r->a, &r->g->members[i]);
-	code = split_members(view, r->a->count, &policy, r->homes, r->g->member_count,
-			     object_bytes(r->g), &r->split, err);
+	code = (r->by_domain ? split_by_domain : split_members)(view, r->a->count, &policy,
+								r->homes, r->g->member_count,
+								object_bytes(r->g), &r->split, err);
+	if (code == ERR_NONE && r->by_domain && !r->split.complete)
+		code = err_set(err, ERR_FULL, "drives of other domains have no room for its rows");
 	if (code == ERR_NONE && is_worse(r))
 		code = err_set(err, ERR_FULL, "the drives that take objects now are too few to "
 					      "protect it as well as it is");
@@ -183,6 +188,45 @@ int regroup_fits(struct array *a, const struct table_group *g, struct alloc_driv
 	}
 	for (unsigned i = 0; i < r->split.part_count && code == ERR_NONE; i++)
 		*written_bytes += r->split.parts[i].row_count * object_bytes(g);
+	regrouping_free(r);
+	return code;
+}
+
+/* Of its rows. */
+static uint64_t part_row_bytes(const struct table_group *g, const struct split_part *p)
+{
+	uint64_t longest = 0;
+
+	for (unsigned i = 0; i < p->member_count; i++) {
+		if (g->members[p->members[i]].len_bytes > longest)
+			longest = g->members[p->members[i]].len_bytes;
+	}
+	if (p->member_count > 1)
+		longest += ROW_HEADER_BYTES + p->member_count * ROW_MEMBER_BYTES + ROW_TRAILER_BYTES;
+	return longest;
+}
+
+int regroup_by_domain_fits(struct array *a, const struct table_group *g, uint64_t *written_bytes,
+			   struct error *err)
+{
+	struct regrouping *r = regrouping_new(a, g);
+	int code;
+
+	if (!r)
+		return err_nomem(err);
+	memset(written_bytes, 0, a->count * sizeof(*written_bytes));
+	r->by_domain = true;
+	code = plan(r, err);
+	for (unsigned i = 0; i < r->split.part_count && code == ERR_NONE; i++) {
+		const struct split_part *p = &r->split.parts[i];
+
+		for (unsigned n = 0; n < p->row_count; n++)
+			written_bytes[p->rows[n]] += part_row_bytes(g, p);
+	}
+	for (unsigned i = 0; i < g->member_count && code == ERR_NONE; i++) {
+		if (r->homes[i] == SPLIT_HOMELESS)
+			written_bytes[r->split.homes[i]] += g->members[i].len_bytes;
+	}
 	regrouping_free(r);
 	return code;
 }
@@ -348,8 +392,8 @@ static void drop_old_rows(const struct regrouping *r, struct buf *records)
 	}
 }
 
-int regroup(struct array *a, const struct table_group *g, struct buf *records,
-	    struct mend_result *result, struct error *err)
+static int regroup_so(struct array *a, const struct table_group *g, bool by_domain,
+		      struct buf *records, struct mend_result *result, struct error *err)
 {
 	struct regrouping *r = regrouping_new(a, g);
 	int code;
@@ -357,6 +401,7 @@ int regroup(struct array *a, const struct table_group *g, struct buf *records,
 	if (!r)
 		return err_nomem(err);
 	r->grouped = true;
+	r->by_domain = by_domain;
 	r->result = result;
 	code = mend_load_members(a, g, r->members, result, err);
 	if (code == ERR_NONE)
@@ -365,6 +410,18 @@ int regroup(struct array *a, const struct table_group *g, struct buf *records,
 		drop_old_rows(r, records);
 	regrouping_free(r);
 	return code;
+}
+
+int regroup(struct array *a, const struct table_group *g, struct buf *records,
+	    struct mend_result *result, struct error *err)
+{
+	return regroup_so(a, g, false, records, result, err);
+}
+
+int regroup_by_domain(struct array *a, const struct table_group *g, struct buf *records,
+		      struct mend_result *result, struct error *err)
+{
+	return regroup_so(a, g, true, records, result, err);
 }
 
 /* Members by rising slot: so a group tells them. */

@@ -27,6 +27,14 @@ int regroup_fits(struct array *a, const struct table_group *g, struct alloc_driv
 int regroup(struct array *a, const struct table_group *g, struct buf *records,
 	    struct mend_result *result, struct error *err);
 
+/* The same, so that no part has more in one domain than it should. ERR_FULL also where that cannot be. */
+int regroup_by_domain(struct array *a, const struct table_group *g, struct buf *records,
+		      struct mend_result *result, struct error *err);
+/* What it would write, exactly, where all members are at hand: by drive, into a->count entries. It reads
+ * the members, once each. Its errors. */
+int regroup_by_domain_fits(struct array *a, const struct table_group *g, uint64_t *written_bytes,
+			   struct error *err);
+
 /*
  * A new group of blocks as they lie, with rows on these drives: g has them as members, with slots,
  * and no id; members are their bytes, which are taken over. The group supersedes none. Any thread.

@@ -7,6 +7,7 @@ struct splitting {
 	unsigned count;
 	const struct alloc_policy *policy;
 	uint64_t object_bytes;
+	unsigned domain_max; /* objects of a part in one domain */
 	struct split *out;
 };
 
@@ -25,12 +26,24 @@ static bool has(const struct taken *t, uint16_t drive)
 	return false;
 }
 
+static bool domain_takes(const struct splitting *s, const struct taken *t, uint16_t drive)
+{
+	unsigned objects = 0;
+
+	for (unsigned i = 0; i < t->count; i++)
+		objects += s->drives[t->index[i]].domain == s->drives[drive].domain;
+	return objects < s->domain_max;
+}
+
 static int choose(const struct splitting *s, struct taken *t, bool for_row, uint16_t *drive,
 		  struct error *err)
 {
 	int code = alloc_one(s->drives, s->count, s->policy, t->index, t->count, for_row,
 			     s->object_bytes, drive, err);
 
+	/* It keeps the rule wherever it can. */
+	if (code == ERR_NONE && !domain_takes(s, t, *drive))
+		code = err_set(err, ERR_FULL, "no drive of another domain has room");
 	if (code == ERR_NONE)
 		t->index[t->count++] = *drive;
 	return code;
@@ -84,7 +97,7 @@ static bool joins(struct splitting *s, unsigned member, struct taken *taken)
 
 	if (*home == SPLIT_HOMELESS)
 		return find_home(s, taken, false, home, &why) == ERR_NONE;
-	if (has(taken, *home))
+	if (has(taken, *home) || !domain_takes(s, taken, *home))
 		return false;
 	taken->index[taken->count++] = *home;
 	if (leaves_room(s, taken))
@@ -159,22 +172,40 @@ static int make_part(struct splitting *s, const uint16_t *had, unsigned member_c
 	return ERR_NONE;
 }
 
-int split_members(struct alloc_drive *drives, unsigned count, const struct alloc_policy *policy,
-		  const uint16_t *homes, unsigned member_count, uint64_t object_bytes,
-		  struct split *out, struct error *err)
+static int split_all(struct splitting *s, const uint16_t *homes, unsigned member_count,
+		     struct error *err)
 {
-	struct splitting s = { drives, count, policy, object_bytes, out };
 	bool placed[GROUP_SLOTS_MAX] = { false };
+	struct split *out = s->out;
 	unsigned left = member_count;
 	int code = ERR_NONE;
 
 	out->part_count = 0;
 	out->complete = true;
-	out->rows_wanted = alloc_rows(drives, count, policy->parity);
+	out->rows_wanted = alloc_rows(s->drives, s->count, s->policy->parity);
 	memcpy(out->homes, homes, member_count * sizeof(*homes));
 	while (left > 0 && code == ERR_NONE) {
-		code = make_part(&s, homes, member_count, placed, err);
+		code = make_part(s, homes, member_count, placed, err);
 		left -= out->parts[out->part_count - 1].member_count;
 	}
 	return code;
+}
+
+int split_members(struct alloc_drive *drives, unsigned count, const struct alloc_policy *policy,
+		  const uint16_t *homes, unsigned member_count, uint64_t object_bytes,
+		  struct split *out, struct error *err)
+{
+	struct splitting s = { drives, count, policy, object_bytes, DRIVES_MAX + 1, out };
+
+	return split_all(&s, homes, member_count, err);
+}
+
+int split_by_domain(struct alloc_drive *drives, unsigned count, const struct alloc_policy *policy,
+		    const uint16_t *homes, unsigned member_count, uint64_t object_bytes,
+		    struct split *out, struct error *err)
+{
+	struct splitting s = { drives, count, policy, object_bytes,
+			       alloc_domain_limit(drives, count, policy->parity), out };
+
+	return split_all(&s, homes, member_count, err);
 }

@@ -37,4 +37,10 @@ int split_members(struct alloc_drive *drives, unsigned count, const struct alloc
 		  const uint16_t *homes, unsigned member_count, uint64_t object_bytes,
 		  struct split *out, struct error *err);
 
+/* The same, and no part has more in one domain than alloc_domain_limit() says: where that leaves no
+ * drive for a row, the split is not complete. */
+int split_by_domain(struct alloc_drive *drives, unsigned count, const struct alloc_policy *policy,
+		    const uint16_t *homes, unsigned member_count, uint64_t object_bytes,
+		    struct split *out, struct error *err);
+
 #endif

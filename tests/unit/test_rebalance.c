@@ -115,7 +115,7 @@ static void assert_settled(struct fixture *f)
 		fail_msg("%s", f->t.why);
 	open_it(f);
 	assert_int_equal(run(f, &no_limits), ERR_NONE);
-	assert_int_equal(f->r.made + f->r.moved, 0);
+	assert_int_equal(f->r.made + f->r.moved + f->r.split, 0);
 	assert_int_equal(f->r.read_bytes + f->r.written_bytes, 0);
 	assert_false(f->r.work_remains);
 }
@@ -530,19 +530,57 @@ static void a_group_with_too_much_in_one_domain_is_spread(void **state)
 	assert_settled(f);
 }
 
-/* Three on one disk and one on another: groups of three cannot be spread, and stay. */
-static void what_the_drives_do_not_allow_is_left_alone(void **state)
+/* Three on one disk and one on another: groups of three are split, each block has a copy there. */
+static void a_group_too_wide_for_the_domains_is_split_and_its_blocks_stay(void **state)
 {
 	struct fixture *f = fixture_new(4, 1, 3);
+	struct rebalance_options dry = no_limits;
+	uint64_t written;
 
 	*state = f;
+	dry.dry_run = true;
 	open_it(f);
 	for (unsigned i = 0; i < 4; i++)
 		set_domain(f, i, "disk a");
 	put(f, 0, 40000);
 	set_domain(f, 3, "disk b");
+	load(f);
+	assert_true(crowded_domains(f) > 0);
+	assert_int_equal(run(f, &dry), ERR_NONE);
+	assert_true(f->r.split > 0);
+	written = f->r.written_bytes;
+	open_it(f);
 	assert_int_equal(run(f, &no_limits), ERR_NONE);
+	assert_true(f->r.split > 0);
+	assert_int_equal(f->r.written_bytes, written);
+	assert_int_equal(f->r.crowded, 0);
+	assert_int_equal(crowded_domains(f), 0);
 	assert_settled(f);
+}
+
+/* The other disk has room for some only: these are spread, the others stay, and are named. */
+static void what_the_drives_do_not_allow_is_left_alone(void **state)
+{
+	struct fixture *f = fixture_new(4, 1, 2);
+	unsigned crowded;
+
+	*state = f;
+	for (unsigned i = 0; i < 4; i++)
+		f->size_bytes[i] = 400000;
+	open_it(f);
+	for (unsigned i = 0; i < 4; i++)
+		set_domain(f, i, "disk a");
+	put(f, 0, 100000);
+	f->a->drives[3].record.max_bytes = f->a->drives[3].used_bytes + 30000;
+	set_domain(f, 3, "disk b");
+	load(f);
+	crowded = crowded_domains(f);
+	assert_int_equal(run(f, &no_limits), ERR_NONE);
+	assert_true(f->r.moved > 0);
+	assert_true(f->r.crowded > 0);
+	assert_true(crowded_domains(f) < crowded);
+	assert_settled(f);
+	assert_true(f->r.crowded > 0);
 }
 
 static double widest_gap(struct fixture *f)
@@ -670,6 +708,7 @@ int main(void)
 		ON(eight_drives, what_two_hosts_joined_at_once_becomes_one),
 		ON(eight_drives, where_that_has_two_blocks_on_one_drive_it_is_parted),
 		ALONE(a_group_with_too_much_in_one_domain_is_spread),
+		ALONE(a_group_too_wide_for_the_domains_is_split_and_its_blocks_stay),
 		ALONE(what_the_drives_do_not_allow_is_left_alone),
 		ALONE(an_empty_drive_gets_its_share),
 		ALONE(what_was_joined_is_evened_out_as_it_is_then),

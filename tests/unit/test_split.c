@@ -267,6 +267,73 @@ static void a_member_that_no_drive_can_take_is_an_error(void **state)
 	assert_int_equal(split(f, homes, 2), ERR_ABSENT);
 }
 
+static unsigned in_domain(const struct fixture *f, const struct split_part *p, unsigned domain)
+{
+	unsigned objects = 0;
+
+	for (unsigned i = 0; i < p->member_count; i++)
+		objects += f->drives[f->split.homes[p->members[i]]].domain == domain;
+	for (unsigned i = 0; i < p->row_count; i++)
+		objects += f->drives[p->rows[i]].domain == domain;
+	return objects;
+}
+
+/* Places for rows beside a member on that drive, while the rule is kept. */
+static unsigned places_beside(const struct fixture *f, unsigned home, unsigned most)
+{
+	unsigned places = 0;
+
+	for (unsigned domain = 0; domain < f->count; domain++) {
+		unsigned in = 0, left = most - (f->drives[home].domain == domain);
+
+		for (unsigned i = 0; i < f->count; i++)
+			in += i != home && f->drives[i].domain == domain &&
+			      f->drives[i].role != ROLE_DATA;
+		places += in < left ? in : left;
+	}
+	return places;
+}
+
+/* And where each member alone could be protected so, it is. */
+static void split_by_domain_no_part_has_more_than_it_should_in_one(void **state)
+{
+	struct fixture *f = *state;
+	struct noise noise = { 6 };
+	unsigned whole = 0;
+
+	for (unsigned i = 0; i < 3000; i++) {
+		unsigned n = 2 + (unsigned)noise_below(&noise, SMALL_MAX - 1);
+		unsigned m = 1 + (unsigned)noise_below(&noise, n < 4 ? n - 1 : 3), most;
+		unsigned k = 1 + (unsigned)noise_below(&noise, n);
+		bool possible = true;
+		uint8_t picked[SMALL_MAX];
+		uint16_t homes[SMALL_MAX];
+
+		make_drives(f, n, m);
+		for (unsigned j = 0; j < n; j++) {
+			f->drives[j].domain = (uint32_t)noise_below(&noise, 1 + n / 2);
+			f->drives[j].role = noise_below(&noise, 3) ? ROLE_BOTH : ROLE_DATA;
+		}
+		most = alloc_domain_limit(f->drives, n, m);
+		noise_pick(&noise, picked, k, n);
+		for (unsigned j = 0; j < k; j++) {
+			homes[j] = picked[j];
+			possible = possible && places_beside(f, homes[j], most) >=
+						       alloc_rows(f->drives, n, m);
+		}
+		assert_int_equal(split_by_domain(f->drives, f->count, &f->policy, homes, k, OBJECT,
+						 &f->split, &f->err), ERR_NONE);
+		assert_sound(f, homes, k);
+		assert_int_equal(f->split.complete, possible);
+		for (unsigned p = 0; p < f->split.part_count; p++) {
+			for (unsigned domain = 0; domain < n; domain++)
+				assert_true(in_domain(f, &f->split.parts[p], domain) <= most);
+		}
+		whole += possible;
+	}
+	assert_in_range(whole, 1000, 2900);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +348,7 @@ int main(void)
 		cmocka_unit_test(with_fewer_drives_than_parity_asks_one_is_left_for_a_member),
 		cmocka_unit_test(drives_for_data_alone_hold_no_rows),
 		cmocka_unit_test(a_member_that_no_drive_can_take_is_an_error),
+		cmocka_unit_test(split_by_domain_no_part_has_more_than_it_should_in_one),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
