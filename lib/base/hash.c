@@ -1,7 +1,9 @@
 #include "base/hash.h"
 
 #include <assert.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,10 +11,29 @@ struct sha256 {
 	EVP_MD_CTX *ctx;
 };
 
+/* Looked up once: every EVP_sha256() would be, at each use, below a lock. Neither openssl.cnf nor
+ * what OPENSSL_CONF names has a say in it, and nothing of it is taken apart at the end. */
+static const EVP_MD *algorithm;
+
+static void find_algorithm(void)
+{
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
+	algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+static const EVP_MD *sha256_algorithm(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, find_algorithm);
+	return algorithm;
+}
+
 struct hash sha256(const void *bytes, size_t len_bytes)
 {
+	const EVP_MD *md = sha256_algorithm();
 	struct hash h;
-	int ok = EVP_Digest(bytes, len_bytes, h.b, NULL, EVP_sha256(), NULL);
+	int ok = md && EVP_Digest(bytes, len_bytes, h.b, NULL, md, NULL);
 
 	/* libcrypto fails here only when it cannot allocate its few bytes of state. A wrong
 	 * hash must never be returned as a right one. */
@@ -28,7 +49,8 @@ struct sha256 *sha256_new(void)
 	if (!s)
 		return NULL;
 	s->ctx = EVP_MD_CTX_new();
-	if (!s->ctx || EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL) != 1) {
+	if (!s->ctx || !sha256_algorithm() ||
+	    EVP_DigestInit_ex(s->ctx, sha256_algorithm(), NULL) != 1) {
 		sha256_free(s);
 		return NULL;
 	}
@@ -46,7 +68,7 @@ struct hash sha256_final(struct sha256 *s)
 	struct hash h;
 
 	if (EVP_DigestFinal_ex(s->ctx, h.b, NULL) != 1 ||
-	    EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL) != 1)
+	    EVP_DigestInit_ex(s->ctx, sha256_algorithm(), NULL) != 1)
 		abort(); /* as above */
 	return h;
 }
