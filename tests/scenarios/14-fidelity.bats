@@ -86,8 +86,8 @@ quietly() {
 	restored
 	quietly
 	assert_same in "out$PWD/in"
-	(cd in && getfacl -R -n .) >acls
-	(cd "out$PWD/in" && getfacl -R -n .) | diff acls -
+	(cd in && find . ! -type l | sort | xargs getfacl -n) >acls
+	(cd "out$PWD/in" && find . ! -type l | sort | xargs getfacl -n) | diff acls -
 	(cd in && find . | sort | xargs getfattr -h -d -m - -e hex) >attributes
 	(cd "out$PWD/in" && find . | sort | xargs getfattr -h -d -m - -e hex) | diff attributes -
 	grep -q user.large attributes

@@ -27,13 +27,16 @@ make_array() {
 
 # Every set of exactly $2 of $1 drives, as "d1 d4".
 sets() {
-	local mask i set
+	local mask i set count
+	trap - DEBUG # a shell of its own: bats need not remember the line of each command
 	for ((mask = 1; mask < 1 << $1; mask++)); do
-		set=
+		set= count=0
 		for ((i = 0; i < $1; i++)); do
-			((mask >> i & 1)) && set+=" d$((i + 1))"
+			((mask >> i & 1)) || continue
+			set+=" d$((i + 1))"
+			((count += 1))
 		done
-		[ "$(wc -w <<<"$set")" -ne "$2" ] || echo "$set"
+		[ "$count" -ne "$2" ] || echo "$set"
 	done
 }
 

@@ -54,12 +54,12 @@ same() { # snapshot folder
 }
 
 no_damage() {
-	local code=0 left
+	local code=0 left id
 	"$MRMR" scrub >"$work/said" 2>&1 || code=$?
 	[ "$code" -eq 0 ] || { cat "$work/said"; return 1; }
 	# What the killed run left half-written is gone by now.
-	left=$(find d? config state/*.* "state/$(jq -r .array_id config/default.json)" \
-		-name '*.tmp' -o -path '*/~tmp/*' 2>/dev/null || true)
+	id=$(sed -n 's/.*"array_id": "\([0-9a-f]*\)".*/\1/p' config/default.json)
+	left=$(find d? config state/*.* "state/$id" -name '*.tmp' -o -path '*/~tmp/*' 2>/dev/null || true)
 	[ -z "$left" ] || { echo "left: $left"; return 1; }
 }
 
@@ -100,6 +100,7 @@ one_point() { # check command...
 sweep() {
 	local check=$1 every=$kill_every points=0 n code total
 	shift
+	set +T # bats remembers the line of each command of each function: an eighth of the time
 	put_back
 	killed_at 0 "$@" || [ $? -eq 23 ] || { cat "$work/said"; return 1; }
 	total=$(cat "$work/call")
