@@ -31,7 +31,7 @@ int cmd_disable(struct invocation *inv, struct error *err)
 	struct opened opened;
 	struct array *a;
 	/* One that was rolled back may be taken out of use, too. */
-	int code = open_array(inv, OPEN_MENDS | (dry ? 0u : OPEN_WRITE), &opened, &a, err);
+	int code = open_array(inv, OPEN_MENDS | OPEN_NO_LOOK | (dry ? 0u : OPEN_WRITE), &opened, &a, err);
 
 	if (code == ERR_NONE)
 		code = disable(inv, a, dry, err);

@@ -28,10 +28,13 @@ int cmd_enable(struct invocation *inv, struct error *err)
 	bool dry = option_given(inv, "dry-run");
 	struct opened opened;
 	struct array *a;
-	int code = open_array(inv, dry ? OPEN_READ : OPEN_WRITE, &opened, &a, err);
+	int code = open_array(inv, dry ? OPEN_READ : OPEN_WRITE | OPEN_NO_LOOK, &opened, &a, err);
 
 	if (code == ERR_NONE)
 		code = enable(inv, a, dry, err);
+	/* It may have been changed while nobody looked. */
+	if (code == ERR_NONE && !dry)
+		code = open_look(inv, a, true, err);
 	/* What was superseded while it was disabled goes from it. */
 	if (code == ERR_NONE && !dry)
 		code = open_pay_debts(inv, a, DEBTS_ALL, err);

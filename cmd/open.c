@@ -1,7 +1,9 @@
 #include "cmd/open.h"
 
 #include "base/file.h"
+#include "care/returned.h"
 #include "cmd/out.h"
+#include "cmd/standing.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -120,7 +122,54 @@ int open_array(struct invocation *inv, unsigned flags, struct opened *o, struct 
 				   "journals");
 	if (code == ERR_NONE && inv->globals.expect_head)
 		code = array_expect_head(*a, inv->globals.expect_head, err);
+	if (code == ERR_NONE && (flags & OPEN_WRITE) && !(flags & OPEN_NO_LOOK))
+		code = open_look(inv, *a, flags & OPEN_REPAIRS, err);
 	return code;
+}
+
+static void tell_look(struct invocation *inv, const struct returned_result *r)
+{
+	char damaged[COUNT_TEXT_BYTES], objects[COUNT_TEXT_BYTES], read[COUNT_TEXT_BYTES];
+	const char *name = r->drive->name;
+
+	count_text(r->damaged, "object", damaged);
+	count_text(r->objects, "object", objects);
+	count_text(r->read, "object", read);
+	if (r->damaged == 0)
+		out_detail(inv->out, "drive %s was away: it has all of its %s, and of these %s %s read "
+				     "and right", name, objects, read, r->read == 1 ? "is" : "are");
+	else if (r->repaired == r->damaged)
+		out_report(inv->out, "drive %s was away: %s missing or damaged there, all put back",
+			   name, damaged);
+	else
+		out_warn(inv->out, "drive %s was away: %s missing or damaged there, %" PRIu64
+				   " put back: `mrmr scrub --drive %s` looks at all of it, and mends "
+				   "what can be mended", name, damaged, r->repaired, name);
+}
+
+int open_look(struct invocation *inv, struct array *a, bool repair, struct error *err)
+{
+	struct returned_result r;
+	struct error why;
+
+	for (unsigned i = 0; i < a->count; i++) {
+		struct array_drive *d = &a->drives[i];
+		int code;
+
+		if (!returned_is_due(d))
+			continue;
+		code = returned_look(a, d, repair, &r, &why);
+		if (code == ERR_INTERRUPTED || code == ERR_NOMEM) {
+			*err = why;
+			return code;
+		}
+		if (code == ERR_NONE)
+			tell_look(inv, &r);
+		else
+			out_warn(inv->out, "drive %s was away and cannot be looked through now: %s",
+				 d->name, why.message);
+	}
+	return ERR_NONE;
 }
 
 int open_pay_debts(struct invocation *inv, struct array *a, enum debts_scope scope,

@@ -16,6 +16,8 @@ enum open_flags {
 	OPEN_MENDS = 2,	     /* it may go on with a drive that was rolled back */
 	OPEN_HEALS = 8,	     /* it ends forks, and looks through the local table */
 	OPEN_LOCKED = 4,     /* no key is asked for: see array_options.locked */
+	OPEN_REPAIRS = 16,   /* what returned drives lack is put back at once, not only told */
+	OPEN_NO_LOOK = 32,   /* returned drives are not looked through, or by open_look() later */
 };
 
 /* What array_options need for as long as the array is open. */
@@ -32,6 +34,9 @@ int open_prepare(struct invocation *inv, struct opened *o, struct error *err);
 /* The whole of it, --expect-head included. *a: array_close(), then opened_release(o). */
 int open_array(struct invocation *inv, unsigned flags, struct opened *o, struct array **a,
 	       struct error *err);
+/* Looks through the drives that were away and are back, and tells what is wrong with them. One that
+ * cannot be looked through now is told, and no failure of the command. ERR_INTERRUPTED, ERR_NOMEM. */
+int open_look(struct invocation *inv, struct array *a, bool repair, struct error *err);
 /* The last that a command does which wrote something else than data: it pays what is owed. That it
  * cannot is told, and no failure of the command. ERR_INTERRUPTED, ERR_NOMEM. */
 int open_pay_debts(struct invocation *inv, struct array *a, enum debts_scope scope,

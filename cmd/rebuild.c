@@ -131,7 +131,8 @@ int cmd_rebuild(struct invocation *inv, struct error *err)
 	struct opened opened;
 	struct array *a;
 	/* The one that is named may be the one that was rolled back. */
-	unsigned flags = (inv->args_count > 0 ? OPEN_MENDS : 0) | (dry ? 0 : OPEN_WRITE);
+	unsigned flags = (inv->args_count > 0 ? OPEN_MENDS : 0) | (dry ? 0 : OPEN_WRITE) |
+			 OPEN_REPAIRS;
 	int code = open_array(inv, flags, &opened, &a, err);
 
 	if (code == ERR_NONE)

@@ -124,7 +124,7 @@ int cmd_remove(struct invocation *inv, struct error *err)
 	bool dry = option_given(inv, "dry-run"), lost = option_given(inv, "lost");
 	struct opened opened;
 	struct array *a;
-	unsigned flags = (lost ? OPEN_MENDS : 0u) | (dry ? 0u : OPEN_WRITE);
+	unsigned flags = (lost ? OPEN_MENDS : 0u) | OPEN_NO_LOOK | (dry ? 0u : OPEN_WRITE);
 	int code = open_array(inv, flags, &opened, &a, err);
 
 	if (code == ERR_NONE)

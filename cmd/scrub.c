@@ -1,4 +1,4 @@
-#include "care/scrub.h"
+#include "care/returned.h"
 
 #include "array/health.h"
 #include "base/units.h"
@@ -129,6 +129,18 @@ static void report(struct invocation *inv, const struct array *a, const struct s
 	out_json(inv->out, o);
 }
 
+/* It compared every name, and read more than a look at a drive that was away would. */
+static void note_looked(struct array *a, const struct scrub_options *o,
+			const struct scrub_result *r)
+{
+	bool draws = !o->choice.only_new && !o->choice.only_older && !r->out_of_time;
+
+	for (unsigned i = 0; i < a->count && o->repair; i++) {
+		if (r->drives[i].scrubbed && (draws || r->drives[i].left == 0))
+			returned_done(a, &a->drives[i]);
+	}
+}
+
 static struct roll_choice choice(const struct invocation *inv)
 {
 	uint64_t age_s = option_number(inv, "older-than", 0);
@@ -169,6 +181,7 @@ static int scrub_now(struct invocation *inv, struct array *a, const char **names
 	progress_stop(progress);
 	if (code == ERR_NONE) {
 		report(inv, a, r);
+		note_looked(a, &o, r);
 		note_absent(inv, a, names, r);
 		if (r->damaged > 0)
 			invocation_note(inv, r->damaged == r->repaired ? EXIT_REPAIRED
@@ -184,7 +197,7 @@ int cmd_scrub(struct invocation *inv, struct error *err)
 	const char **names = calloc(inv->options_count + 1, sizeof(*names));
 	struct opened opened = { .inv = NULL };
 	struct array *a = NULL;
-	unsigned flags = OPEN_MENDS | OPEN_HEALS | (writes ? OPEN_WRITE : 0);
+	unsigned flags = OPEN_MENDS | OPEN_HEALS | OPEN_NO_LOOK | (writes ? OPEN_WRITE : 0);
 	int code = names ? open_array(inv, flags, &opened, &a, err) : err_nomem(err);
 
 	if (code == ERR_NONE)

@@ -41,6 +41,8 @@ void standing_remark(const struct array_drive *d, const struct drive_standing *s
 		snprintf(out, REMARK_BYTES, "%s left", count_text(s->objects, "object", count));
 	else if (s->standing == STANDING_RECOVERING && d->record.state == DRIVE_JOINING)
 		snprintf(out, REMARK_BYTES, "being filled by a rebuild");
+	else if (s->standing == STANDING_RECOVERING && d->returned == RETURN_LOOKING)
+		snprintf(out, REMARK_BYTES, "it was away and is being looked through");
 	else if (s->standing == STANDING_RECOVERING)
 		snprintf(out, REMARK_BYTES, "being brought up to date");
 	else if (s->standing == STANDING_STALE)
@@ -48,6 +50,8 @@ void standing_remark(const struct array_drive *d, const struct drive_standing *s
 			 count_text(s->owed_segments, "journal segment", count));
 	else if (s->standing == STANDING_DEGRADED)
 		snprintf(out, REMARK_BYTES, "%s", count_text(s->errors, "damaged object", count));
+	else if (d->returned != RETURN_NONE)
+		snprintf(out, REMARK_BYTES, "it was away, and nobody has looked through it yet");
 }
 
 const char *standing_since(const struct drive_standing *s, char out[UNIT_TEXT_BYTES])
@@ -79,6 +83,7 @@ json_t *standing_json(const struct array_drive *d, const struct drive_standing *
 	json_path_set(o, "remark", remark, strlen(remark));
 	time_iso_text(s->since_s, time);
 	json_object_set_new(o, "since", s->since_s ? json_string(time) : json_null());
+	json_object_set_new(o, "was_away", json_boolean(d->returned != RETURN_NONE));
 	json_object_set_new(o, "role", json_string(role_word(d->record.role)));
 	json_object_set_new(o, "removable", json_boolean(d->record.removable));
 	json_object_set_new(o, "journal", json_boolean(d->record.journal));

@@ -10,7 +10,7 @@
 
 #define REMARK_BYTES (ERR_MESSAGE_BYTES + 64)
 
-/* Why it is not optimal: "no marker at /mnt/usb (not mounted?)"; "" when it is. */
+/* Why it is not optimal: "no marker at /mnt/usb (not mounted?)"; when it is, "" or that it was away. */
 void standing_remark(const struct array_drive *d, const struct drive_standing *s,
 		     char out[REMARK_BYTES]);
 /* Since when it is not optimal; "" when it is, or when nobody knows. Returns out. */

@@ -29,9 +29,15 @@ static void explain_drives(struct status *s)
 	for (unsigned i = 0; i < s->a->count; i++) {
 		const struct drive_standing *d = &s->drives[i];
 
-		if (!d->listed || d->standing == STANDING_OPTIMAL)
+		if (!d->listed)
 			continue;
 		standing_remark(&s->a->drives[i], d, remark);
+		if (d->standing == STANDING_OPTIMAL) {
+			if (remark[0])
+				say(s->meaning, "%s is here again: %s; the next command that writes "
+						"does.", s->a->drives[i].name, remark);
+			continue;
+		}
 		standing_since(d, since);
 		say(s->meaning, "%s is %s%s%s.%s%s%s", s->a->drives[i].name,
 		    standing_word(d->standing), remark[0] ? ": " : "", remark,

@@ -34,6 +34,14 @@ enum drive_presence {
 	DRIVE_ASIDE,	   /* disabled: not opened, whatever is there */
 };
 
+/* A drive that was away may have been changed elsewhere: care/returned.h looks through it. This host
+ * remembers that (array/seen.h). */
+enum drive_return {
+	RETURN_NONE,	/* it was not away since it was last looked through */
+	RETURN_AWAY,	/* it is away, or was and nobody has looked yet */
+	RETURN_LOOKING, /* a look has begun and not ended */
+};
+
 /* What the marker at a place says. Only DAMAGED and MISSING may be mended (care/readmit.h). */
 enum marker_state {
 	MARKER_UNREAD,
@@ -68,6 +76,7 @@ struct array_drive {
 	int64_t since_s;      /* when it was given its state, by the journals; 0: they do not tell */
 	bool returning;	      /* it was disabled until then */
 	int64_t seen_s;	      /* when this host first saw it stand as it does; 0: it does not know */
+	enum drive_return returned; /* as far as this host saw */
 };
 
 enum tell_level { TELL_INFO, TELL_WARNING };

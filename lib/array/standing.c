@@ -35,6 +35,8 @@ enum standing standing_at_sight(const struct array_drive *d)
 		return STANDING_DRAINING;
 	if (d->behind && d->record.journal)
 		return STANDING_STALE;
+	if (d->returned == RETURN_LOOKING)
+		return STANDING_RECOVERING;
 	return d->unrepaired > 0 ? STANDING_DEGRADED : STANDING_OPTIMAL;
 }
 
@@ -83,7 +85,7 @@ static int64_t since_of(const struct array_drive *d, enum standing standing)
 	bool told = d->record.state == DRIVE_LOST || standing == STANDING_DISABLED ||
 		    standing == STANDING_DRAINING || standing == STANDING_RECOVERING;
 
-	if (told && d->since_s != 0)
+	if (told && d->since_s != 0 && d->returned != RETURN_LOOKING)
 		return d->since_s;
 	return standing == STANDING_DEGRADED ? d->unrepaired_s : d->seen_s;
 }

@@ -9,7 +9,8 @@
 enum standing {
 	STANDING_OPTIMAL,
 	STANDING_DEGRADED,   /* present, with damage that was not repaired yet */
-	STANDING_RECOVERING, /* joining: a rebuild fills it; or it was disabled and lacks something */
+	STANDING_RECOVERING, /* joining: a rebuild fills it; or it was disabled or away, and lacks
+			      * something or is being looked through */
 	STANDING_DISABLED,
 	STANDING_ABSENT,
 	STANDING_STALE,	   /* present, and lacks journal segments */

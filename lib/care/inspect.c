@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#define QUICK_TOLD 4
+
 void damage_list_init(struct damage_list *l)
 {
 	memset(l, 0, sizeof(*l));
@@ -24,11 +26,12 @@ void damage_list_release(struct damage_list *l)
 /* ---- what should be there, and what is ---- */
 
 struct listing {
-	const struct inspection *i;
+	struct inspection *i;
 	struct stray_list *strays;
 };
 
-static bool is_expected(const struct inspection *i, const char *name)
+/* What should be there is noted as listed. */
+static bool is_expected(struct inspection *i, const char *name, uint64_t len_bytes)
 {
 	bool is_row = strncmp(name, "parity/", strlen("parity/")) == 0;
 	const struct roll_object *o;
@@ -37,7 +40,10 @@ static bool is_expected(const struct inspection *i, const char *name)
 	if (!object_name_hash(name, &sha256))
 		return false;
 	o = roll_find(&i->roll, &sha256, is_row);
-	return o && strcmp(roll_table_object(o).name, name) == 0;
+	if (!o || strcmp(roll_table_object(o).name, name) != 0)
+		return false;
+	roll_list(&i->roll, &sha256, is_row, len_bytes);
+	return true;
 }
 
 static int collect_stray(void *ctx, const char *name, uint64_t len_bytes)
@@ -45,7 +51,7 @@ static int collect_stray(void *ctx, const char *name, uint64_t len_bytes)
 	struct listing *l = ctx;
 	struct stray *s;
 
-	if (is_expected(l->i, name))
+	if (is_expected(l->i, name, len_bytes))
 		return 0;
 	if (!grow(&l->strays->items, &l->strays->cap, l->strays->count + 1,
 		  sizeof(*l->strays->items)))
@@ -57,7 +63,7 @@ static int collect_stray(void *ctx, const char *name, uint64_t len_bytes)
 	return 0;
 }
 
-static int list_strays(const struct inspection *i, struct stray_list *strays, struct error *err)
+static int list_drive(struct inspection *i, struct stray_list *strays, struct error *err)
 {
 	static const char *const prefixes[] = { "blocks/", "parity/" };
 	struct drive *h = i->drive->handle;
@@ -77,12 +83,14 @@ static int list_strays(const struct inspection *i, struct stray_list *strays, st
 int inspect_list(struct inspecting *in, struct inspection *i, struct stray_list *strays,
 		 struct error *err)
 {
+	struct roll_choice choice = in->o->choice;
 	int code = roll_load(in->a->table, &i->drive->id, &i->roll, err);
 
+	choice.unlisted = true;
 	if (code == ERR_NONE)
-		code = roll_choose(&i->roll, &in->o->choice, time(NULL), err);
+		code = list_drive(i, strays, err);
 	if (code == ERR_NONE)
-		code = list_strays(i, strays, err);
+		code = roll_choose(&i->roll, &choice, time(NULL), err);
 	return code;
 }
 
@@ -107,7 +115,9 @@ static void note_damage(const struct job *j, int code, bool unopened, const stru
 	struct damage_list *l = &j->in->damage;
 	struct error err;
 
-	array_tell(j->in->a, TELL_WARNING, "drive %s: %s", j->i->drive->name, why->message);
+	/* A drive that was emptied lacks thousands: who asked for no scrub is told of a few, and how many. */
+	if (!j->in->o->quick || j->i->result->damaged < QUICK_TOLD)
+		array_tell(j->in->a, TELL_WARNING, "drive %s: %s", j->i->drive->name, why->message);
 	j->i->result->damaged++;
 	j->i->result->unopened += unopened;
 	if (!grow(&l->items, &l->cap, l->count + 1, sizeof(*l->items))) {

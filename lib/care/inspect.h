@@ -64,7 +64,8 @@ struct inspecting {
 	struct error why;
 };
 
-/* Makes the drive's roll, chooses from it, and lists what lies there: strays are added. */
+/* Makes the drive's roll, lists what lies there, and chooses what is read: what is not listed as it
+ * must be in any case. Strays are added. */
 int inspect_list(struct inspecting *in, struct inspection *i, struct stray_list *strays,
 		 struct error *err);
 

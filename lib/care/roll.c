@@ -105,6 +105,22 @@ const struct roll_object *roll_find(const struct roll *r, const struct hash *sha
 	return r->count > 0 ? bsearch(&key, r->objects, r->count, sizeof(key), by_name) : NULL;
 }
 
+void roll_list(struct roll *r, const struct hash *sha256, bool is_row, uint64_t len_bytes)
+{
+	struct roll_object key = { .sha256 = *sha256, .is_row = is_row };
+	size_t i;
+
+	if (r->count == 0 || !roll_find(r, sha256, is_row))
+		return;
+	i = (size_t)(roll_find(r, sha256, is_row) - r->objects);
+	while (i > 0 && by_name(&r->objects[i - 1], &key) == 0)
+		i--;
+	for (; i < r->count && by_name(&r->objects[i], &key) == 0; i++) {
+		if (r->objects[i].len_bytes == len_bytes)
+			r->objects[i].listed = true;
+	}
+}
+
 struct table_object roll_table_object(const struct roll_object *o)
 {
 	struct table_object out = { .sha256 = o->sha256,
@@ -156,6 +172,61 @@ static size_t count_share(const struct roll *r, size_t count, unsigned percent)
 	return i;
 }
 
+struct draw {
+	const struct roll *r;
+	uint64_t seed, oldest; /* turn */
+};
+
+static uint64_t lot_of(const struct draw *d, uint32_t i)
+{
+	uint64_t lot = d->seed + (i + 1) * 0x9e3779b97f4a7c15u;
+
+	lot = (lot ^ lot >> 30) * 0xbf58476d1ce4e5b9u;
+	lot = (lot ^ lot >> 27) * 0x94d049bb133111ebu;
+	lot ^= lot >> 31;
+	return d->r->objects[i].last.turn == d->oldest ? lot / 2 : lot;
+}
+
+static int by_lot(const void *x, const void *y, void *ctx)
+{
+	const struct draw *d = ctx;
+	uint64_t a = lot_of(d, *(const uint32_t *)x), b = lot_of(d, *(const uint32_t *)y);
+
+	return (a > b) - (a < b);
+}
+
+/* Puts those that are drawn first; returns how many. */
+static size_t draw_sample(struct roll *r, size_t count)
+{
+	struct draw d = { .r = r, .seed = load_u64(id_random().b), .oldest = UINT64_MAX };
+	size_t most = (count * ROLL_SAMPLE_PERCENT + 99) / 100, i = 0;
+	uint64_t bytes = 0;
+
+	if (most < ROLL_SAMPLE_OBJECTS)
+		most = ROLL_SAMPLE_OBJECTS;
+	for (size_t n = 0; n < count; n++) {
+		if (r->objects[r->order[n]].last.turn < d.oldest)
+			d.oldest = r->objects[r->order[n]].last.turn;
+	}
+	if (count > 0)
+		qsort_r(r->order, count, sizeof(*r->order), by_lot, &d);
+	for (; i < count && i < most; i++) {
+		bytes += r->objects[r->order[i]].len_bytes;
+		if (i > 0 && bytes > ROLL_SAMPLE_BYTES)
+			break;
+	}
+	return i;
+}
+
+/* What the drive did not list as it must be is missing, or wrong: reading it will tell. */
+static void add_unlisted(struct roll *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		if (!r->objects[i].listed && !r->objects[i].chosen)
+			r->order[r->chosen++] = (uint32_t)i;
+	}
+}
+
 static void give_turns(struct roll *r)
 {
 	uint64_t turn = r->turn;
@@ -181,14 +252,21 @@ int roll_choose(struct roll *r, const struct roll_choice *c, int64_t now_s, stru
 	for (size_t i = 0; i < r->count; i++) {
 		const struct table_verified *last = &r->objects[i].last;
 
+		r->objects[i].chosen = false;
 		if ((c->only_new && last->turn > 0) ||
 		    (c->only_older && !is_older(last, c->older_than_s, now_s)))
 			continue;
 		r->order[count++] = (uint32_t)i;
 	}
-	if (count > 0)
+	if (c->sample)
+		count = draw_sample(r, count);
+	else if (count > 0)
 		qsort_r(r->order, count, sizeof(*r->order), by_turn, r);
 	r->chosen = c->percent > 0 ? count_share(r, count, c->percent) : count;
+	for (size_t i = 0; i < r->chosen; i++)
+		r->objects[r->order[i]].chosen = true;
+	if (c->unlisted)
+		add_unlisted(r);
 	r->chosen_bytes = 0;
 	for (size_t i = 0; i < r->chosen; i++)
 		r->chosen_bytes += r->objects[r->order[i]].len_bytes;

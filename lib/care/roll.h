@@ -18,6 +18,8 @@ struct roll_object {
 	struct id owner; /* block uid, or group id */
 	uint8_t row;
 	bool is_row;
+	bool listed; /* the drive says that it has it, in that length */
+	bool chosen; /* by roll_choose() */
 	bool whole; /* read by this scrub, and right */
 };
 
@@ -43,12 +45,22 @@ void roll_sort(struct roll *r);
 /* The object of that name, or NULL. is_row: below parity/. */
 const struct roll_object *roll_find(const struct roll *r, const struct hash *sha256, bool is_row);
 struct table_object roll_table_object(const struct roll_object *o);
+/* The drive says that it has an object of that name and length. */
+void roll_list(struct roll *r, const struct hash *sha256, bool is_row, uint64_t len_bytes);
+
+/* A sample has that many objects, or that part of all if it is more; but not more bytes than that,
+ * unless it is one object. */
+#define ROLL_SAMPLE_OBJECTS 16
+#define ROLL_SAMPLE_PERCENT 1
+#define ROLL_SAMPLE_BYTES ((uint64_t)64 << 20)
 
 struct roll_choice {
 	unsigned percent;     /* of the drive's bytes, at most 100; 0: all */
 	bool only_new;	      /* never verified */
 	bool only_older;      /* never verified, or longer ago than that */
 	int64_t older_than_s;
+	bool sample; /* drawn by lot; what was verified least recently has two chances */
+	bool unlisted; /* what was not told to roll_list() is read in any case */
 };
 /* Fills order. After a roll is sorted. What was never verified gets the next turn; the others those
  * after it, one more each time the names begin anew: what was read first is next before what was read

@@ -60,6 +60,8 @@ static int inspect_small(struct scrubbing *s, struct array_drive *d, struct erro
 	int code;
 
 	result->scrubbed = true;
+	if (s->o->quick)
+		return ERR_NONE;
 	code = inspect_marker(s->a, d, s->o->repair, result, err);
 	if (code == ERR_NONE)
 		code = inspect_keys(s->a, d, s->o->repair, result, err);
@@ -102,12 +104,13 @@ static int begin_drives(struct scrubbing *s, struct error *err)
 	return code;
 }
 
-/* What every drive has whole so far. */
+/* What every drive has whole so far. A few objects drawn by lot would only break up the ranges of those
+ * that were verified in their turn. */
 static int add_verified(struct scrubbing *s, struct buf *records, struct error *err)
 {
 	int code = ERR_NONE;
 
-	for (unsigned n = 0; n < s->in.count && code == ERR_NONE; n++) {
+	for (unsigned n = 0; n < s->in.count && code == ERR_NONE && !s->o->quick; n++) {
 		const struct inspection *i = &s->in.drives[n];
 
 		code = roll_tell(&i->roll, i->next == i->roll.count, s->time_s, records, err);
@@ -243,7 +246,10 @@ static bool says_something(const struct scrubbing *s, const struct array_drive *
 			   const struct scrub_drive *result)
 {
 	bool chosen = s->o->choice.only_new || s->o->choice.only_older;
+	bool left = result->damaged > result->repaired;
 
+	if (s->o->quick)
+		return left || (result->damaged > 0 && d->unrepaired == 0);
 	return result->scrubbed && !(chosen && result->damaged == 0 && d->unrepaired > 0);
 }
 
@@ -257,7 +263,7 @@ static void add_scrub_records(struct scrubbing *s)
 					       .bytes = d->bytes,
 					       .damaged = d->damaged,
 					       .repaired = d->repaired,
-					       .complete = d->left == 0 };
+					       .complete = d->left == 0 && !s->o->quick };
 
 		s->r->objects += d->objects;
 		s->r->bytes += d->bytes;
@@ -294,6 +300,11 @@ static int readmit(struct scrubbing *s, struct error *err)
 	return code;
 }
 
+static bool has_to_tell(const struct scrubbing *s)
+{
+	return s->o->quick ? s->records.len_bytes > 0 : s->o->repair;
+}
+
 /* After all repairs: what they made is right. */
 static int commit_all(struct scrubbing *s, struct error *err)
 {
@@ -303,7 +314,7 @@ static int commit_all(struct scrubbing *s, struct error *err)
 	add_scrub_records(s);
 	code = add_verified(s, &s->records, err);
 	/* When all were rolled back for good there is none to say it to: the result does. */
-	if (code == ERR_NONE && s->o->repair &&
+	if (code == ERR_NONE && has_to_tell(s) &&
 	    (array_usable_count(s->a) > 0 || s->r->damaged == s->r->repaired))
 		code = array_commit(s->a, &s->records, NULL, err);
 	if (code == ERR_NONE && s->o->repair)
@@ -321,7 +332,7 @@ static int settle(struct scrubbing *s, struct error *err)
 		code = readmit(s, err);
 	if (code == ERR_NONE && s->o->deep)
 		code = deep_check_rows(&s->in, s->r, &s->wrong, &s->records, err);
-	if (code == ERR_NONE && s->o->repair)
+	if (code == ERR_NONE && s->o->repair && !s->o->quick)
 		code = sweep_orphans(s->a, &s->strays, s->o->grace_s, s->r, &s->records, err);
 	return code == ERR_NONE ? commit_all(s, err) : code;
 }
@@ -368,7 +379,7 @@ int scrub(struct array *a, const struct scrub_options *o, struct scrub_result *r
 
 	if (code == ERR_NONE)
 		code = readmit_drives(a, o, r, err);
-	if (code == ERR_NONE && o->repair)
+	if (code == ERR_NONE && o->repair && !o->quick)
 		code = array_drop_removed_slots(a, err);
 	if (code == ERR_NONE)
 		code = begin_drives(&s, err);

@@ -14,6 +14,9 @@ struct scrub_options {
 	const char *const *drives; /* names; NULL-terminated; NULL: all */
 	bool repair;
 	bool deep; /* blocks are opened, rows compared with what their members make */
+	/* A look at what is there, for returned.h: keys, journals, orphans are left alone, what is whole
+	 * is not remembered, and what is not is, though it is not repaired. */
+	bool quick;
 	struct roll_choice choice; /* all zero: everything */
 	bool has_max_time;
 	uint64_t max_time_s; /* then no object is begun any more */

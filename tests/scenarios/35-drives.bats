@@ -156,8 +156,8 @@ clean() {
 	run "$MRMR" status
 	[ "$status" -eq 20 ]
 	[[ "$output" == *"d1 is recovering: being brought up to date. Since 20"* ]]
-	"$MRMR" put in
-	[ "$(blobs d1)" -le $((before - owed + 2)) ]
+	"$MRMR" rebuild
+	[ "$(blobs d1)" -eq $((before - owed)) ]
 	optimal
 	[ "$(state_of d1)" = optimal ]
 	any_may_go 2 d1 d2 d3 d4

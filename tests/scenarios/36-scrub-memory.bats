@@ -162,3 +162,17 @@ flip() {
 	done
 	[ "$(never)" -eq "$(objects)" ]
 }
+
+@test "whatever share is asked for, what a drive does not have any more is found" {
+	"$MRMR" scrub
+	mapfile -t gone < <(find d2 -name '*.blob' | sort | sed -n '2p;5p')
+	rm "${gone[0]}"
+	truncate -s -1 "${gone[1]}"
+	run "$MRMR" scrub --new
+	echo "$output"
+	[ "$status" -eq 23 ]
+	[[ "$output" == *"drive d2: "*", 2 damaged, 2 repaired"* ]]
+	[ -s "${gone[0]}" ]
+	run "$MRMR" scrub
+	[ "$status" -eq 0 ]
+}

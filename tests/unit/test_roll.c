@@ -297,6 +297,128 @@ static void an_empty_drive_has_nothing_to_choose_and_nothing_to_tell(void **stat
 	assert_int_equal(f->told_bytes, 0);
 }
 
+/* ---- samples ---- */
+
+static void draw(struct fixture *f, bool unlisted)
+{
+	const struct roll_choice sample = { .sample = true, .unlisted = unlisted };
+
+	roll_release(&f->roll);
+	assert_int_equal(roll_load(f->t, &f->drive, &f->roll, &f->err), ERR_NONE);
+	assert_int_equal(roll_choose(&f->roll, &sample, f->now_s, &f->err), ERR_NONE);
+}
+
+static void a_sample_is_16_objects_or_1_percent_whichever_is_more(void **state)
+{
+	static const unsigned cases[][2] = { { 0, 0 }, { 7, 7 }, { 300, 16 }, { 3900, 39 } };
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		add_objects(f, cases[i][0] - f->next);
+		draw(f, false);
+		assert_int_equal(f->roll.chosen, cases[i][1]);
+		for (size_t n = 1; n < f->roll.chosen; n++)
+			assert_int_not_equal(f->roll.order[n], f->roll.order[n - 1]);
+	}
+}
+
+static void a_sample_is_64_mib_at_most_or_one_object(void **state)
+{
+	static const struct {
+		uint64_t mib;
+		size_t chosen;
+	} cases[] = { { 1, 16 }, { 4, 16 }, { 5, 12 }, { 30, 2 }, { 64, 1 }, { 1000, 1 } };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct roll_choice sample = { .sample = true };
+		struct roll r = { .turn = 1 };
+		struct error err;
+
+		for (uint32_t n = 0; n < 50; n++) {
+			const struct roll_object o = { .sha256 = name_of(n),
+						       .len_bytes = cases[i].mib << 20 };
+
+			assert_true(roll_add(&r, &o));
+		}
+		roll_sort(&r);
+		assert_int_equal(roll_choose(&r, &sample, 0, &err), ERR_NONE);
+		assert_int_equal(r.chosen, cases[i].chosen);
+		roll_release(&r);
+	}
+}
+
+static void every_object_is_drawn_and_those_verified_least_recently_more_often(void **state)
+{
+	struct fixture *f = *state;
+	unsigned drawn[400] = { 0 }, old = 0, new = 0;
+
+	add_objects(f, 200);
+	scrub_some(f, (struct roll_choice){ .percent = 0 }, SIZE_MAX);
+	add_objects(f, 200); /* never verified */
+	for (unsigned night = 0; night < 400; night++) {
+		draw(f, false);
+		for (size_t i = 0; i < f->roll.chosen; i++)
+			drawn[number_of(&f->roll.objects[f->roll.order[i]])]++;
+	}
+	for (unsigned i = 0; i < 400; i++) {
+		assert_true(drawn[i] > 0);
+		*(i < 200 ? &old : &new) += drawn[i];
+	}
+	assert_true(new > old * 3 / 2);
+	assert_true(new < old * 5 / 2 + 6400);
+}
+
+static void what_the_drive_does_not_list_in_its_length_is_read_in_any_case(void **state)
+{
+	struct fixture *f = *state;
+
+	add_objects(f, 500);
+	draw(f, false);
+	for (size_t i = 0; i < f->roll.count; i++) {
+		const struct roll_object *o = &f->roll.objects[i];
+
+		if (i != 17)
+			roll_list(&f->roll, &o->sha256, o->is_row, o->len_bytes + (i == 250));
+	}
+	/* What is not on the roll is nobody's. */
+	roll_list(&f->roll, &(struct hash){ { 1 } }, true, 5);
+	for (unsigned try = 0; try < 20; try++) {
+		const struct roll_choice sample = { .sample = true, .unlisted = true };
+		unsigned odd = 0;
+
+		assert_int_equal(roll_choose(&f->roll, &sample, f->now_s, &f->err), ERR_NONE);
+		assert_in_range(f->roll.chosen, 16, 18);
+		for (size_t i = 0; i < f->roll.chosen; i++)
+			odd += f->roll.order[i] == 17 || f->roll.order[i] == 250;
+		assert_int_equal(odd, 2);
+	}
+}
+
+static void objects_of_one_name_are_listed_together(void **state)
+{
+	struct roll r = { .turn = 1 };
+	const struct roll_choice sample = { .only_older = true, .unlisted = true };
+	struct error err;
+
+	(void)state;
+	for (uint32_t n = 0; n < 30; n++) {
+		const struct roll_object o = { .sha256 = name_of(n / 10), .len_bytes = 9,
+					       .is_row = true, .row = (uint8_t)n,
+					       .last = { 1, 1 } };
+
+		assert_true(roll_add(&r, &o));
+	}
+	roll_sort(&r);
+	roll_list(&r, &r.objects[15].sha256, true, 9);
+	roll_list(&r, &r.objects[25].sha256, false, 9); /* below blocks/: another one */
+	assert_int_equal(roll_choose(&r, &sample, 0, &err), ERR_NONE);
+	assert_int_equal(r.chosen, 20);
+	for (size_t i = 0; i < r.count; i++)
+		assert_int_equal(r.objects[i].listed, i >= 10 && i < 20);
+	roll_release(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -319,6 +441,16 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			an_empty_drive_has_nothing_to_choose_and_nothing_to_tell, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_sample_is_16_objects_or_1_percent_whichever_is_more, setup, teardown),
+		cmocka_unit_test(a_sample_is_64_mib_at_most_or_one_object),
+		cmocka_unit_test_setup_teardown(
+			every_object_is_drawn_and_those_verified_least_recently_more_often, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			what_the_drive_does_not_list_in_its_length_is_read_in_any_case, setup,
+			teardown),
+		cmocka_unit_test(objects_of_one_name_are_listed_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
