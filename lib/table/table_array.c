@@ -92,6 +92,15 @@ int replay_scrub(struct replay *r, const struct record *rec, struct error *err)
 	query_int(&q, (int64_t)s.damaged);
 	query_int(&q, (int64_t)s.repaired);
 	query_int(&q, s.damaged > s.repaired ? (int64_t)(s.damaged - s.repaired) : 0);
+	code = query_run(&q, err);
+	if (code != ERR_NONE || !s.complete)
+		return code;
+	/* It saw all that the shares before it had left. Within a second, times do not tell which came
+	 * first. */
+	q = query_of(r->t, "UPDATE scrub SET remaining = 0"
+			   " WHERE drive = ? AND writer = ? AND complete = 0");
+	query_int(&q, drive);
+	query_int(&q, r->at.writer_id);
 	return query_run(&q, err);
 }
 

@@ -271,10 +271,12 @@ static int dump_scrubs(struct dump *d, struct error *err)
 	struct query q = query_of(d->t, "SELECT writer.key, drive.uid, complete, time, objects,"
 					" bytes, damaged, repaired, remaining FROM scrub"
 					" JOIN drive ON drive.id = scrub.drive"
-					" JOIN writer ON writer.id = scrub.writer");
+					" JOIN writer ON writer.id = scrub.writer"
+					" ORDER BY complete DESC");
 	bool row;
 	int code;
 
+	/* A complete one ends what those before it left: what is left, was so after it. */
 	while ((code = query_next(&q, &row, err)) == ERR_NONE && row) {
 		struct scrub_record s = { .complete = column_int(&q, 2),
 					  .time_s = column_int(&q, 3),

@@ -169,6 +169,29 @@ static void a_drive_tells_its_url_its_use_and_its_scrubs(void **state)
 	table_drives_free(d.list, d.count);
 }
 
+/* Of one second: the order of a writer's records tells which was first. */
+static void a_complete_scrub_ends_what_shares_before_it_left_and_none_after_it(void **state)
+{
+	static const unsigned cases[][3] = { { 0, 1, 0 }, { 1, 0, 3 }, { 0, 0, 3 }, { 1, 1, 0 } };
+	struct fixture *f = *state;
+
+	test_record_drive(&f->low.records, 1, "one");
+	for (unsigned i = 0; i < 4; i++) {
+		struct scrub_record scrub = { .drive_id = test_id('d', 1), .time_s = 100 + i };
+		struct drives d;
+
+		for (unsigned n = 0; n < 2; n++) {
+			scrub.complete = cases[i][n] == 1;
+			scrub.damaged = scrub.complete ? 0 : 3;
+			record_scrub(&f->low.records, &scrub);
+		}
+		scribe_apply(&f->low, f->t);
+		d = drives(f);
+		assert_int_equal(d.list[0].unrepaired, cases[i][2]);
+		table_drives_free(d.list, d.count);
+	}
+}
+
 static int count_removed(void *ctx, const struct id *id, bool present, struct error *err)
 {
 	unsigned *count = ctx;
@@ -357,6 +380,7 @@ int main(void)
 		TEST(two_drives_of_one_name_are_told_apart),
 		TEST(a_drive_that_is_gone_gives_way_to_one_in_use),
 		TEST(a_drive_tells_its_url_its_use_and_its_scrubs),
+		TEST(a_complete_scrub_ends_what_shares_before_it_left_and_none_after_it),
 		TEST(a_slot_removed_by_one_and_confirmed_by_another_is_removed),
 		TEST(snapshots_without_blocks_wait_for_the_next_manifest),
 		TEST(unmanifested_records_replay_to_the_same_snapshots),

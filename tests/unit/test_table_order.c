@@ -147,6 +147,7 @@ static void add_array_record(struct journals *j, unsigned w)
 		break;
 	case 5:
 		scrub.time_s = below(j, 100);
+		scrub.damaged = below(j, 9);
 		scrub.repaired = below(j, 9);
 		scrub.complete = below(j, 2);
 		record_scrub(out, &scrub);
