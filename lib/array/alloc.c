@@ -404,6 +404,8 @@ int alloc_group(const struct alloc_drive *drives, unsigned count, const struct a
 		t.limits.domain_max = ALLOC_UNLIMITED;
 		found = choose_group(&t, &sizes, policy, want_k, &choice);
 	}
+	if (!found && m == 0)
+		return err_set(err, ERR_FULL, "the drives have no room for one more block");
 	if (!found)
 		return err_set(err, ERR_FULL,
 			       "the drives have no room for one more block and %u row%s", m,

@@ -48,8 +48,10 @@ struct model {
 	unsigned disabled; /* bits */
 	unsigned rotten;  /* bits: something on them was damaged since the last scrub */
 	unsigned used;	  /* places that were ever a drive's */
+	bool sized;	  /* drives have sizes, and may be fuller than others */
 	unsigned more;	  /* snapshots that a command may have stored before it was cut off */
 	int spare;	  /* drives that may be lost now, by health_check() */
+	bool kept;	  /* the promise, by health_check() */
 	uint64_t deaths[TINY_DRIVES_MAX]; /* the call that each drive dies at; 0: never */
 	char story[STORY_BYTES];
 	size_t story_len;
@@ -106,6 +108,11 @@ static struct drive *wrap(void *ctx, unsigned i, struct drive *inner)
 	return d;
 }
 
+static uint64_t size_bytes(struct model *m)
+{
+	return m->sized ? 150000 + noise_below(&m->noise, 300000) : 0;
+}
+
 /* ---- what holds ---- */
 
 /* A command that was cut off after its commit has stored its snapshot. */
@@ -141,6 +148,7 @@ static bool restores(struct model *m, struct health *h)
 	array_close(a);
 	m->spare = h->weak > 0 && h->least_spare > 0 ? h->least_spare - 1 : h->least_spare;
 	m->spare -= (int)bits(m->rotten & at_hand(m));
+	m->kept = h->promise_kept;
 	return ok;
 }
 
@@ -232,8 +240,17 @@ static void change_files(struct model *m)
 	}
 }
 
+/* Where drives have sizes, a put may find no room, and changes nothing then. */
+static bool is_refusal(struct model *m, int code)
+{
+	if (code == ERR_FULL && m->sized)
+		tell(m, "-full");
+	return code == ERR_FULL && m->sized;
+}
+
 static bool step_put(struct model *m)
 {
+	int code = ERR_NONE;
 	struct array *a;
 	struct error err;
 	bool ok;
@@ -243,7 +260,9 @@ static bool step_put(struct model *m)
 		return true;
 	tell(m, " put");
 	ok = open_writing(m, true, &a) && pay(m, a);
-	if (ok && tiny_put(&m->t, a, NULL, &err) != ERR_NONE)
+	if (ok)
+		code = tiny_put(&m->t, a, NULL, &err);
+	if (code != ERR_NONE && !is_refusal(m, code))
 		ok = tiny_says(&m->t, "put: %s", err.message);
 	array_close(a);
 	return ok;
@@ -374,6 +393,7 @@ static bool step_add(struct model *m)
 	tell(m, " add(%u)", i);
 	n.url = tiny_url(&m->t, i);
 	snprintf(n.record.name, sizeof(n.record.name), "d%u", i);
+	n.record.max_bytes = size_bytes(m);
 	ok = open_writing(m, true, &a);
 	if (ok && array_add_drive(a, &n, DRIVE_MEMBER, &err) != ERR_NONE)
 		ok = tiny_says(&m->t, "add: %s", err.message);
@@ -406,6 +426,7 @@ static bool step_rebuild(struct model *m)
 	if (onto) {
 		n.url = tiny_url(&m->t, i);
 		snprintf(n.record.name, sizeof(n.record.name), "d%u", i);
+		n.record.max_bytes = size_bytes(m);
 		o.onto = &n;
 	}
 	tell(m, " rebuild(%u%s)", index_of(one), onto ? ", onto" : "");
@@ -551,8 +572,8 @@ static bool step_lose_table(struct model *m)
 	return true;
 }
 
-/* The writer is a new one afterwards. */
-/* Not while the outbox alone has what a command that was cut off wanted to say. An empty one goes. */
+/* The writer is a new one afterwards. Not while the outbox alone has what a command that was cut off
+ * wanted to say; an empty one goes. */
 static bool step_lose_state(struct model *m)
 {
 	char empty[512], outbox[512];
@@ -571,13 +592,16 @@ static bool step_lose_state(struct model *m)
 static const struct step {
 	bool (*run)(struct model *m);
 	unsigned weight;
+	bool keeps; /* nothing may be less protected than before */
 } steps[] = {
-	{ step_put, 8 },       { step_put_cut_off, 3 }, { step_take_away, 4 },
-	{ step_bring_back, 4 }, { step_rot, 2 },	 { step_scrub, 2 },
-	{ step_pay_debts, 2 }, { step_add, 2 },		 { step_rebuild, 4 },
-	{ step_disable, 2 },   { step_enable, 2 },	 { step_drain, 2 },
-	{ step_parity, 3 },    { step_rebalance, 3 },
-	{ step_lose_table, 2 },	 { step_lose_state, 1 },
+	{ step_put, 8, false },	       { step_put_cut_off, 3, false },
+	{ step_take_away, 4, false },  { step_bring_back, 4, false },
+	{ step_rot, 2, false },	       { step_scrub, 2, true },
+	{ step_pay_debts, 2, true },   { step_add, 2, true },
+	{ step_rebuild, 4, true },     { step_disable, 2, false },
+	{ step_enable, 2, true },      { step_drain, 2, true },
+	{ step_parity, 3, true },      { step_rebalance, 3, true },
+	{ step_lose_table, 2, true },  { step_lose_state, 1, true },
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
@@ -594,6 +618,26 @@ static const struct step *choose_step(struct model *m)
 			return &steps[i];
 		at -= steps[i].weight;
 	}
+}
+
+/* Whatever may have been lost before a step may be lost after it, but for what the policy asks no
+ * more: drives that are away count as some of those that it names. */
+static bool step(struct model *m)
+{
+	const struct step *s = choose_step(m);
+	unsigned parity = m->t.parity;
+	bool kept = m->kept;
+	int before = m->spare, asked;
+
+	if (!s->run(m) || !holds(m))
+		return false;
+	asked = (int)m->t.parity - (int)bits(m->members & ~at_hand(m));
+	before = before < asked ? before : asked;
+	if (s->keeps && m->spare < before)
+		return tiny_says(&m->t, "%d drives may be lost, %d before", m->spare, before);
+	if (s->keeps && kept && !m->kept && m->t.parity == parity)
+		return tiny_says(&m->t, "the promise is kept no more");
+	return true;
 }
 
 /* All drives back, all debts paid: the promise holds wherever there are drives for it. */
@@ -616,6 +660,25 @@ static bool ends_well(struct model *m)
 	return true;
 }
 
+/* Sizes for the drives that it began with. */
+static bool limit(struct model *m)
+{
+	struct buf records = { 0 };
+	struct array *a;
+	struct error err;
+	bool ok = open_writing(m, true, &a);
+
+	for (unsigned i = 0; ok && i < a->count; i++) {
+		a->drives[i].record.max_bytes = size_bytes(m);
+		record_drive(&records, &a->drives[i].record);
+	}
+	if (ok && array_commit(a, &records, NULL, &err) != ERR_NONE)
+		ok = tiny_says(&m->t, "sizes: %s", err.message);
+	buf_release(&records);
+	array_close(a);
+	return ok;
+}
+
 static bool play(uint64_t sequence, bool loud)
 {
 	struct model *m = calloc(1, sizeof(*m));
@@ -629,13 +692,14 @@ static bool play(uint64_t sequence, bool loud)
 	drives = DRIVES_MIN + (unsigned)noise_below(&m->noise, DRIVES_MORE + 1);
 	parity = (unsigned)noise_below(&m->noise, (drives < PARITY_MOST + 2 ? drives : PARITY_MOST + 1));
 	count = STEPS_MIN + (unsigned)noise_below(&m->noise, STEPS_MORE + 1);
+	m->sized = noise_below(&m->noise, 2);
 	tiny_init(&m->t, drives, parity, 0);
 	m->t.wrap_ctx = m;
 	m->members = m->used = (1u << drives) - 1;
-	tell(m, "%u drives, parity %u:", drives, parity);
-	ok = step_put(m) && holds(m);
+	tell(m, "%u %sdrives, parity %u:", drives, m->sized ? "sized " : "", parity);
+	ok = (!m->sized || limit(m)) && step_put(m) && holds(m);
 	while (ok && count-- > 0)
-		ok = choose_step(m)->run(m) && holds(m);
+		ok = step(m);
 	ok = ok && ends_well(m);
 	if (!ok || loud)
 		fprintf(stderr, "MRMR_MODEL_SEQUENCE=%llu: %s: %s (told: %s)\n",
