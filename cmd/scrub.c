@@ -46,14 +46,18 @@ static int check_grace(struct invocation *inv, struct array *a, struct error *er
 	return code;
 }
 
-/* Those that were named and are not there change the exit code. */
-static void note_absent(struct invocation *inv, struct array *a, const char **names,
-			const struct scrub_result *r)
+/* Those that were named and are no use, though there is something at their places. */
+static int check_scrubbed(struct array *a, const char **names, const struct scrub_result *r,
+			  struct error *err)
 {
 	for (size_t i = 0; names[i]; i++) {
-		if (!r->drives[array_drive_by_name(a, names[i]) - a->drives].scrubbed)
-			invocation_note(inv, EXIT_ABSENT);
+		const struct array_drive *d = array_drive_by_name(a, names[i]);
+
+		if (!r->drives[d - a->drives].scrubbed)
+			return err_set(err, ERR_ABSENT, "drive %s is %s: %s", d->name,
+				       presence_word(d->presence), d->why);
 	}
+	return ERR_NONE;
 }
 
 static void report_deep(struct invocation *inv, const struct scrub_result *r)
@@ -104,7 +108,7 @@ static void report(struct invocation *inv, const struct array *a, const struct s
 			   r->orphans, orphans, r->swept);
 	if (option_given(inv, "deep"))
 		report_deep(inv, r);
-	if (r->damaged == 0)
+	if (r->damaged == 0 && r->objects > 0)
 		out_report(inv->out, "no damage found");
 	else if (r->damaged == r->repaired)
 		out_report(inv->out, "all damage repaired");
@@ -182,10 +186,10 @@ static int scrub_now(struct invocation *inv, struct array *a, const char **names
 	if (code == ERR_NONE) {
 		report(inv, a, r);
 		note_looked(a, &o, r);
-		note_absent(inv, a, names, r);
 		if (r->damaged > 0)
 			invocation_note(inv, r->damaged == r->repaired ? EXIT_REPAIRED
 								       : EXIT_UNREPAIRED);
+		code = check_scrubbed(a, names, r, err);
 	}
 	free(r);
 	return code;

@@ -97,7 +97,12 @@ static void advise_failed_drive(struct status *s, const struct array_drive *d)
 {
 	switch (d->presence) {
 	case DRIVE_FOREIGN:
-		say(s->action, "See what lies at the place of %s: mount the right one there.", d->name);
+		if (d->marker_state == MARKER_DAMAGED)
+			say(s->action, "See that it is %s what lies at its place: then `mrmr scrub` mends "
+				       "its marker.", d->name);
+		else
+			say(s->action, "See what lies at the place of %s: mount the right one there.",
+			    d->name);
 		break;
 	case DRIVE_DUPLICATE:
 		say(s->action, "Take one of the two addresses of %s out of the config.", d->name);
