@@ -13,7 +13,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-#define TINY_DRIVES_MAX 8
+#define TINY_DRIVES_MAX 16
 #define TINY_FILES 6
 #define TINY_SNAPSHOTS_MAX 16
 #define TINY_WHY_BYTES 1024

@@ -37,6 +37,7 @@
 #define STEPS_MORE 6
 #define DRIVES_MIN 2
 #define DRIVES_MORE 4 /* at the beginning */
+#define DRIVES_MOST 8  /* ever */
 #define PARITY_MOST 2
 #define STORY_BYTES 4096
 
@@ -52,7 +53,7 @@ struct model {
 	unsigned more;	  /* snapshots that a command may have stored before it was cut off */
 	int spare;	  /* drives that may be lost now, by health_check() */
 	bool kept;	  /* the promise, by health_check() */
-	uint64_t deaths[TINY_DRIVES_MAX]; /* the call that each drive dies at; 0: never */
+	uint64_t deaths[DRIVES_MOST]; /* the call that each drive dies at; 0: never */
 	char story[STORY_BYTES];
 	size_t story_len;
 };
@@ -277,7 +278,7 @@ static bool step_put_cut_off(struct model *m)
 	change_files(m);
 	if (m->t.snapshots + 1 >= TINY_SNAPSHOTS_MAX)
 		return true;
-	for (unsigned i = 0; i < TINY_DRIVES_MAX; i++)
+	for (unsigned i = 0; i < DRIVES_MOST; i++)
 		m->deaths[i] = 1 + noise_below(&m->noise, 60);
 	m->t.wrap = wrap;
 	m->t.strict = true;
@@ -388,7 +389,7 @@ static bool step_add(struct model *m)
 	unsigned i = bits(m->used);
 	bool ok;
 
-	if (i == TINY_DRIVES_MAX)
+	if (i == DRIVES_MOST)
 		return true;
 	tell(m, " add(%u)", i);
 	n.url = tiny_url(&m->t, i);
@@ -414,7 +415,7 @@ static bool step_rebuild(struct model *m)
 	struct array *a;
 	struct error err;
 	char name[8];
-	bool ok, onto = i < TINY_DRIVES_MAX && noise_below(&m->noise, 2);
+	bool ok, onto = i < DRIVES_MOST && noise_below(&m->noise, 2);
 
 	if (away == 0 || m->spare < 0 || m->rotten != 0)
 		return true;
