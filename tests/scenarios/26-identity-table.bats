@@ -113,6 +113,11 @@ well() {
 	rm -rf "$work/d1"
 }
 
+# Of the cases of another test with the same outcome.
+short() {
+	sed -n 2,6p <<<"$1"
+}
+
 # ---- the place holds something else ----
 
 refused='
@@ -152,7 +157,7 @@ refused='
 
 @test "the marker of another drive of the array" {
 	cp d1/.mrmr/config.json d2/.mrmr
-	cases "duplicate: .*/d1 and .*/d2 are the same drive" <<<"${refused:1}"
+	cases "duplicate: .*/d1 and .*/d2 are the same drive" < <(short "$refused")
 	cp "$work/sound/d2/.mrmr/config.json" d2/.mrmr
 	well
 }
@@ -160,7 +165,7 @@ refused='
 @test "another name of another drive's place" {
 	mv d2 "$work/d2"
 	ln -s d1 d2
-	cases "duplicate: .*/d1 and .*/d2 are the same drive" <<<"${refused:1}"
+	cases "duplicate: .*/d1 and .*/d2 are the same drive" < <(short "$refused")
 	rm d2
 	mv "$work/d2" d2
 	well
@@ -211,7 +216,7 @@ away='
 
 @test "no place at all" {
 	mv d2 "$work/d2"
-	cases "absent: open folder .*/d2: No such file or directory" <<<"${away:1}"
+	cases "absent: open folder .*/d2: No such file or directory" < <(short "$away")
 	mv "$work/d2" d2
 	well
 }
@@ -219,7 +224,7 @@ away='
 @test "a file in its place" {
 	mv d2 "$work/d2"
 	echo "no folder" >d2
-	cases "(absent|unreachable): .*/d2.*Not a directory" <<<"${away:1}"
+	cases "(absent|unreachable): .*/d2.*Not a directory" < <(short "$away")
 	rm d2
 	mv "$work/d2" d2
 	well
@@ -280,14 +285,14 @@ mended_by_scrub='
 
 @test "no journal" {
 	rm -r d2/.mrmr/journal
-	cases "rolled back: ROLLBACK: it once held journal number .* now ends at 0" <<<"${mended_by_scrub:1}"
+	cases "rolled back: ROLLBACK: it once held journal number .* now ends at 0" < <(short "$mended_by_scrub")
 	"$MRMR" scrub || [ $? -eq 23 ]
 	well
 }
 
 @test "nothing but its marker" {
 	find d2/.mrmr -type f ! -name config.json -delete
-	cases "rolled back: ROLLBACK: it once held journal number .* now ends at 0" <<<"${mended_by_scrub:1}"
+	cases "rolled back: ROLLBACK: it once held journal number .* now ends at 0" < <(short "$mended_by_scrub")
 	"$MRMR" scrub || [ $? -eq 23 ]
 	well
 }
@@ -304,7 +309,7 @@ mended_by_scrub='
 @test "a marker with another drive id, which nobody with the keys made" {
 	id=$(jq -r .drive_id d2/.mrmr/config.json)
 	sed -i "s/$id/$(tr 0-9a-f 1-9a-f0 <<<"$id")/" d2/.mrmr/config.json
-	cases "foreign: .*/d2 has a damaged marker" <<<"${mended_by_scrub:1}"
+	cases "foreign: .*/d2 has a damaged marker" < <(short "$mended_by_scrub")
 	"$MRMR" scrub || [ $? -eq 23 ]
 	well
 }
