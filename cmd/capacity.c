@@ -22,6 +22,17 @@ static void print_now(const struct capacity *c, struct out *out, bool all_here)
 	out_line(out, LABEL "they have %s in all: %s hold data, %s parity", "", raw, data, rows);
 }
 
+static void print_extra(const struct capacity *c, struct out *out)
+{
+	char extra[UNIT_TEXT_BYTES];
+
+	if (c->extra_bytes == 0)
+		return;
+	size_text(c->extra_bytes, extra);
+	out_line(out, LABEL "%s of the parity is extra, in room to spare: it gives way to data", "",
+		 extra);
+}
+
 static void other_clause(const struct capacity_at *at, char out[CLAUSE_BYTES])
 {
 	char usable[UNIT_TEXT_BYTES], left[UNIT_TEXT_BYTES];
@@ -67,6 +78,7 @@ void capacity_print(const struct capacity *c, struct out *out, bool all_here)
 		return;
 	}
 	print_now(c, out, all_here);
+	print_extra(c, out);
 	print_others(c, out);
 	print_idle(c, out);
 }
@@ -83,12 +95,13 @@ static void add_at(json_t *o, const char *name, const struct capacity_at *at)
 void capacity_add_json(const struct capacity *c, json_t *o)
 {
 	json_object_update_new(
-		o, json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I}", "capacity_known",
+		o, json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I}", "capacity_known",
 			     c->known, "capacity_bytes", (json_int_t)c->now.usable_bytes,
 			     "capacity_free_bytes", (json_int_t)c->now.free_bytes,
 			     "capacity_idle_bytes", (json_int_t)c->idle_bytes, "raw_bytes",
 			     (json_int_t)c->raw_bytes, "stored_bytes", (json_int_t)c->stored_bytes,
-			     "parity_bytes", (json_int_t)c->row_bytes, "help_drives",
+			     "parity_bytes", (json_int_t)c->row_bytes, "extra_bytes",
+			     (json_int_t)c->extra_bytes, "help_drives",
 			     (int)c->help_drives, "help_drive_bytes", (json_int_t)c->help_bytes));
 	add_at(o, "with_parity_less", &c->less);
 	add_at(o, "with_parity_more", &c->more);

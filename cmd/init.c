@@ -83,8 +83,11 @@ static int choose_policy(struct initing *i, struct error *err)
 		p->copies = true;
 		p->parity = (unsigned)option_number(inv, "copies", 1) - 1;
 	} else {
-		p->parity = (unsigned)option_number(inv, "parity", drives > 1 ? 1 : 0);
-		if (drives == 1 && !option_given(inv, "parity"))
+		uint64_t parity = option_number(inv, "parity", OPTION_MAX);
+
+		p->extra = option_given(inv, "parity") && parity == OPTION_MAX;
+		p->parity = parity == OPTION_MAX ? drives > 1 : (unsigned)parity;
+		if (drives == 1 && parity == OPTION_MAX)
 			out_warn(inv->out, "one drive has no redundancy: its loss loses everything");
 	}
 	return code;

@@ -58,6 +58,9 @@ static int value_check(struct option_value *value, struct error *err)
 
 	switch (row->kind) {
 	case OPTION_NUMBER:
+		value->number = OPTION_MAX;
+		if (strcmp(text, "max") == 0 && strstr(row->arg, "|max"))
+			return ERR_NONE;
 		return number_parse(text, row->min, row->max, &value->number, err);
 	case OPTION_SIZE:
 		return size_parse(text, &value->number, err);

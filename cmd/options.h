@@ -32,6 +32,7 @@ struct option_value {
 	int64_t time_s;	  /* of a time: UNIX seconds */
 };
 
+#define OPTION_MAX UINT64_MAX /* the number of "max", where the table allows that word: "M|max" */
 #define ADVICE_BYTES 256
 
 /* What a command is called with. argv and the environment must outlive it. */

@@ -137,6 +137,18 @@ static void tidy(struct array *a)
 		array_tell(a, TELL_WARNING, "join what small puts stored: %s", why.message);
 }
 
+/* The same of room to spare, under parity=max. */
+static void fill_up(struct array *a)
+{
+	struct debts_options o = { .scope = DEBTS_ALL, .extra = true };
+	struct debts_result r;
+	struct error why;
+	int code = a->policy.extra ? debts_settle(a, &o, &r, &why) : ERR_NONE;
+
+	if (code != ERR_NONE && code != ERR_INTERRUPTED)
+		array_tell(a, TELL_WARNING, "make extra parity: %s", why.message);
+}
+
 static int put_now(struct invocation *inv, struct array *a, struct put_options *o,
 		   struct error *err)
 {
@@ -171,8 +183,10 @@ static int put_now(struct invocation *inv, struct array *a, struct put_options *
 	if (code == ERR_NONE && !health.promise_kept &&
 	    (code = debts_pay(a, DEBTS_THOROUGH, NULL, err)) == ERR_NONE)
 		code = health_check(a, &health, err);
-	if (code == ERR_NONE && health.promise_kept)
+	if (code == ERR_NONE && health.promise_kept) {
 		tidy(a);
+		fill_up(a);
+	}
 	if (code == ERR_NONE && !health.promise_kept) {
 		out_warn(inv->out, "all is stored, but it would not survive the loss of any %u drives "
 				   "(`mrmr status` tells why)",

@@ -1,6 +1,5 @@
 #include "care/rebalance.h"
 
-#include "array/health.h"
 #include "base/units.h"
 #include "cmd/commands.h"
 #include "cmd/open.h"
@@ -12,13 +11,14 @@
 static void report_numbers(struct invocation *inv, const struct rebalance_result *r, bool dry)
 {
 	out_json(inv->out,
-		 json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}",
+		 json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}",
 			   "message_type", "summary", "groups_joined", (json_int_t)r->joined,
 			   "groups_made", (json_int_t)r->made, "rows_dropped",
 			   (json_int_t)r->rows_dropped, "objects_moved", (json_int_t)r->moved,
 			   "bytes_moved", (json_int_t)r->moved_bytes, "groups_split",
 			   (json_int_t)r->split, "groups_crowded", (json_int_t)r->crowded, "rows_made",
-			   (json_int_t)r->debts.rows_made, "rows_owed",
+			   (json_int_t)r->debts.rows_made, "extra_rows_made",
+			   (json_int_t)r->debts.extra_made, "rows_owed",
 			   (json_int_t)r->debts.rows_owed, "objects_deleted",
 			   (json_int_t)r->debts.objects_swept, "bytes_read",
 			   (json_int_t)r->read_bytes, "bytes_written",
@@ -34,8 +34,13 @@ static void report(struct invocation *inv, const struct rebalance_result *r, boo
 	size_text(r->written_bytes, written);
 	size_text(r->moved_bytes, moved);
 	if (r->debts.rows_made > 0)
-		out_report(inv->out, "%" PRIu64 " parity objects that were owed are made",
+		out_report(inv->out, dry ? "would make %" PRIu64 " parity objects that are owed"
+					 : "%" PRIu64 " parity objects that were owed are made",
 			   r->debts.rows_made);
+	if (r->debts.extra_made > 0)
+		out_report(inv->out, "%s %" PRIu64 " rows more in room to spare", dry ? "would make"
+										     : "made",
+			   r->debts.extra_made);
 	if (r->made > 0)
 		out_report(inv->out,
 			   "%s%" PRIu64 " groups into %" PRIu64 ": %" PRIu64 " parity objects fewer",
@@ -46,7 +51,8 @@ static void report(struct invocation *inv, const struct rebalance_result *r, boo
 	if (r->split > 0)
 		out_report(inv->out, "%s%" PRIu64 " groups that were too wide for the domains there are",
 			   dry ? "would split " : "split ", r->split);
-	if (r->made == 0 && r->moved == 0 && r->split == 0 && r->debts.rows_made == 0 && !r->work_remains)
+	if (r->made + r->moved + r->split + r->debts.rows_made + r->debts.extra_made == 0 &&
+	    !r->work_remains)
 		out_report(inv->out, dry ? "would change nothing" : "nothing to rebalance");
 	else
 		out_report(inv->out, dry ? "would read %s and write %s" : "read %s, wrote %s", read,
@@ -64,18 +70,6 @@ static void report(struct invocation *inv, const struct rebalance_result *r, boo
 	if (r->work_remains)
 		out_report(inv->out, "stopped at the limit: the same command goes on from here");
 	report_numbers(inv, r, dry);
-}
-
-/* Debts are none of the limits' business, and are not tried out. */
-static int report_debts(struct invocation *inv, struct array *a, struct error *err)
-{
-	struct health h;
-	int code = health_check(a, &h, err);
-
-	if (code == ERR_NONE && h.owed_rows > 0)
-		out_line(inv->out, "would make %" PRIu64 " parity objects that are owed, where drives "
-				   "have room", h.owed_rows);
-	return code;
 }
 
 static int rebalance_now(struct invocation *inv, struct array *a, struct error *err)
@@ -99,8 +93,6 @@ static int rebalance_now(struct invocation *inv, struct array *a, struct error *
 		code = (int)err->code;
 	}
 	progress_stop(progress);
-	if (code == ERR_NONE && o.dry_run)
-		code = report_debts(inv, a, err);
 	if (code != ERR_NONE)
 		return code;
 	report(inv, &r, o.dry_run);
@@ -118,9 +110,6 @@ int cmd_rebalance(struct invocation *inv, struct error *err)
 
 	if (code == ERR_NONE)
 		code = rebalance_now(inv, a, err);
-	/* The rows of drives that failed meanwhile. */
-	if (code == ERR_NONE && !dry)
-		code = open_pay_debts(inv, a, DEBTS_ALL, err);
 	array_close(a);
 	opened_release(&opened);
 	return code;

@@ -30,6 +30,7 @@ static void add_counts(json_t *o, const struct debts_result *r)
 		{ "rows_made", r->rows_made },	     { "rows_dropped", r->rows_dropped },
 		{ "rows_owed", r->rows_owed },	     { "rows_waiting", r->rows_waiting },
 		{ "groups_split", r->groups_split }, { "groups_made", r->groups_made },
+		{ "extra_rows_made", r->extra_made },
 	};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
@@ -53,6 +54,10 @@ static void say_work(struct invocation *inv, const struct debts_result *r, bool 
 			     " groups split, %" PRIu64 " made",
 		   dry ? "would read" : "read", read, dry ? "write" : "wrote", written,
 		   r->rows_made, r->rows_dropped, r->groups_split, r->groups_made);
+	if (r->extra_made > 0)
+		out_report(inv->out, "%s %" PRIu64 " rows more in room to spare", dry ? "would make"
+										     : "made",
+			   r->extra_made);
 }
 
 static void report(struct invocation *inv, const struct level *level, bool dry)
@@ -140,6 +145,7 @@ static int plan_level(struct array *a, struct settings *s, struct level *level, 
 	more = a->policy.parity > was.parity || a->policy.copies != was.copies;
 	/* Copies come together when parity takes their place, or when that was asked for again. */
 	level->options.gathers_mirrors = !a->policy.copies && a->policy.parity > 0 &&
+					 !a->policy.extra &&
 					 (was.copies || a->policy.parity == was.parity);
 	code = debts_estimate(a, &level->options, &level->planned, err);
 	if (code == ERR_NONE && more)
@@ -169,7 +175,7 @@ static int settle(struct invocation *inv, struct array *a, struct level *level, 
 
 static int set_all(struct invocation *inv, struct array *a, bool dry, struct error *err)
 {
-	struct level level = { .options.scope = DEBTS_THOROUGH };
+	struct level level = { .options = { .scope = DEBTS_THOROUGH, .extra = true } };
 	struct settings *s = NULL;
 	int code = settings_begin(a, &s, err);
 

@@ -93,6 +93,7 @@ json_t *standing_json(const struct array_drive *d, const struct drive_standing *
 		json_path_set(o, "url", url, strlen(url));
 	set_number(o, "objects", s->objects);
 	set_number(o, "used_bytes", s->used_bytes);
+	set_number(o, "extra_bytes", s->extra_bytes);
 	json_object_set_new(o, "free_bytes", s->knows_space ? json_integer((json_int_t)s->free_bytes)
 							    : json_null());
 	set_number(o, "reserve_bytes", d->record.reserve_bytes);

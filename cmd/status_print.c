@@ -119,11 +119,11 @@ void status_print_json(struct status *s)
 			json_array_append_new(drives, drive_json(s, i));
 	}
 	json_object_update_new(
-		o, json_pack("{s:s, s:s, s:O, s:O, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, "
+		o, json_pack("{s:s, s:s, s:O, s:O, s:I, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, "
 			     "s:b, s:b}",
 			     "state", state_word(s->state), "array_id", id, "meaning", s->meaning,
-			     "action", s->action, "parity", (json_int_t)s->a->policy.parity, "copies",
-			     s->a->policy.copies, "members", (json_int_t)h->members, "absent",
+			     "action", s->action, "parity", (json_int_t)s->a->policy.parity, "parity_max",
+			     s->a->policy.extra, "copies", s->a->policy.copies, "members", (json_int_t)h->members, "absent",
 			     (json_int_t)h->absent, "groups", (json_int_t)h->groups,
 			     "groups_degraded", (json_int_t)h->degraded, "groups_lost",
 			     (json_int_t)h->lost, "bytes_lost",

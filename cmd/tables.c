@@ -26,7 +26,7 @@ static const struct option_row new_drive[] = {
 /* Array */
 
 static const struct option_row init_options[] = {
-	{ 0, "parity", OPTION_NUMBER, "M", "survive the loss of any M drives",
+	{ 0, "parity", OPTION_NUMBER, "M|max", "survive the loss of any M drives, or of more",
 	  .max = 16, .one_of = 1 },
 	{ 0, "copies", OPTION_NUMBER, "N", "keep N copies of everything, no parity",
 	  .min = 1, .max = 17, .one_of = 1 },
@@ -398,14 +398,12 @@ const struct option_row global_options[] = {
 };
 
 const struct absence absences[] = {
-	{ "init", "parity", "max" },
 	{ "init", "level", "raid2", "it needs drives in lockstep and finds by Hamming codes "
 				    "what drives find by themselves; take raid6" },
 	{ "init", "level", "raid3", "it reads all drives for every byte and protects no better "
 				    "than raid4; take raid4 or raid5" },
 	{ "add", "layout", "plain" },
 	{ "add", "again" },
-	{ "set", NULL, "parity=max" },
 	{ "put", "iexclude" },
 	{ "put", "exclude-file" },
 	{ "put", "exclude-if-present" },

@@ -393,6 +393,23 @@ static void take_row(struct array_drive *d, const struct table_drive *row)
 			  d->record.state == DRIVE_LOST ? "lost" : "removed");
 }
 
+/* What may be given back, where the policy wants more rows than it promises. */
+static int count_extra(struct array *a, struct error *err)
+{
+	int code = ERR_NONE;
+
+	a->extra_stale = false;
+	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
+		struct array_drive *d = &a->drives[i];
+
+		d->extra_bytes = 0;
+		if (a->policy.extra && drive_counts(d))
+			code = table_extra_bytes(a->table, a->policy.parity, &d->id, &d->extra_bytes,
+						 err);
+	}
+	return code;
+}
+
 int array_refresh(struct array *a, struct error *err)
 {
 	struct table_drive *rows = NULL;
@@ -425,7 +442,7 @@ int array_refresh(struct array *a, struct error *err)
 		take_row(d, &rows[i]);
 	}
 	table_drives_free(rows, count);
-	return code;
+	return code == ERR_NONE ? count_extra(a, err) : code;
 }
 
 /* Those that were disabled when it was last looked, and are not any more. */
@@ -575,6 +592,7 @@ struct array *array_new(const struct array_options *o, struct error *err)
 	pthread_mutex_init(&a->table_lock, NULL);
 	pthread_mutex_init(&a->place_lock, NULL);
 	pthread_mutex_init(&a->widen_lock, NULL);
+	pthread_mutex_init(&a->extra_lock, NULL);
 	a->rotation = load_u64(id_random().b);
 	make_temp_tag(a);
 	return a;
@@ -716,5 +734,6 @@ void array_close(struct array *a)
 	pthread_mutex_destroy(&a->table_lock);
 	pthread_mutex_destroy(&a->place_lock);
 	pthread_mutex_destroy(&a->widen_lock);
+	pthread_mutex_destroy(&a->extra_lock);
 	free(a);
 }

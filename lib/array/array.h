@@ -66,6 +66,7 @@ struct array_drive {
 	bool behind;		   /* it lacks segments that others hold */
 	uint64_t used_bytes;	   /* what the journals place there */
 	uint64_t row_bytes;	   /* of that, rows and copies; as of the last refresh */
+	uint64_t extra_bytes;	   /* of them, rows that give way to data: array/extra.h */
 	uint64_t objects;	   /* how many these are */
 	atomic_bool poisoned;	   /* a write failed: nothing more is written in this process */
 	atomic_ullong damaged;	   /* objects found bad by reading, in this process */
@@ -142,6 +143,8 @@ struct array {
 	uint64_t rotation;	    /* of the allocator */
 	pthread_mutex_t widen_lock; /* widen.c: the next */
 	struct widening *widening;  /* NULL until it is needed */
+	pthread_mutex_t extra_lock; /* extra.c: one at a time gives rows back */
+	bool extra_stale;	    /* some were, since extra_bytes of the drives was counted */
 };
 
 int array_open(const struct array_options *o, struct array **out, struct error *err);

@@ -131,6 +131,7 @@ static void add_up(struct array *a, const struct view *v, struct capacity *out)
 		out->raw_bytes += v->drives[i].size_bytes;
 		out->stored_bytes += d->used_bytes;
 		out->row_bytes += d->row_bytes;
+		out->extra_bytes += d->extra_bytes;
 	}
 }
 

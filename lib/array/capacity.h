@@ -20,6 +20,7 @@ struct capacity {
 	uint64_t raw_bytes;    /* of the usable drives, the reserve taken off */
 	uint64_t stored_bytes; /* of that, taken by blocks and rows */
 	uint64_t row_bytes;    /* of these, rows and copies */
+	uint64_t extra_bytes;  /* of these, rows that give way to data */
 	struct capacity_at now, less, more; /* the policy's rows; one less; one more */
 	uint64_t idle_bytes;   /* room that no group can use: too few other drives have as much */
 	/* So many further drives of that size, each in a domain of its own, would make (almost) all of

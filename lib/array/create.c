@@ -345,6 +345,8 @@ int array_create(const struct array_options *o, struct new_array *n, struct erro
 	    (code = mark_all(a, &marked, err)) != ERR_NONE)
 		goto out;
 	record_policy(&records, &a->policy);
+	if (a->policy.extra)
+		record_extra(&records, true);
 	if ((code = create_keys(a, n, &records, err)) != ERR_NONE)
 		goto out;
 	for (unsigned i = 0; i < a->count; i++)
@@ -434,6 +436,24 @@ static int take_unfinished(struct array *a, const struct new_drive *n, struct ar
 	return ERR_NONE;
 }
 
+/* With room to spare as parity, the first drive that can take some is the end of parity 0. */
+static void raise_parity(const struct array *a, struct buf *records)
+{
+	struct drive_record counting[DRIVES_MAX];
+	struct policy policy = a->policy;
+	unsigned count = 0;
+	struct error why;
+
+	for (unsigned i = 0; i < a->count; i++) {
+		if (drive_counts(&a->drives[i]))
+			counting[count++] = a->drives[i].record;
+	}
+	policy.parity = 1;
+	if (a->policy.extra && a->policy.parity == 0 &&
+	    policy_check(&policy, counting, count, &why) == ERR_NONE)
+		record_policy(records, &policy);
+}
+
 int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state,
 		    struct error *err)
 {
@@ -470,6 +490,8 @@ int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state
 	d->presence = DRIVE_PRESENT;
 	d->behind = true;
 	add_drive_records(&records, d);
+	if (state == DRIVE_MEMBER)
+		raise_parity(a, &records);
 	/* The way to the drive first: a drive in the journal that no config knows is only absent. */
 	if ((code = array_spread_keys(a, err)) == ERR_NONE &&
 	    (code = array_push(a, &sent, err)) == ERR_NONE &&

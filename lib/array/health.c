@@ -195,7 +195,7 @@ int health_check(struct array *a, struct health *out, struct error *err)
 	int code;
 
 	memset(out, 0, sizeof(*out));
-	out->least_spare = (int)a->policy.parity;
+	out->least_spare = (int)(a->policy.extra ? PARITY_MAX : a->policy.parity);
 	for (unsigned i = 0; i < a->count; i++) {
 		if (!drive_counts(&a->drives[i]))
 			continue;
@@ -212,6 +212,8 @@ int health_check(struct array *a, struct health *out, struct error *err)
 		code = table_ungrouped(a->table, check_alone, &c, err);
 	table_view_end(a->table);
 	free(c.group);
+	if (out->groups == 0 && out->least_spare > (int)a->policy.parity)
+		out->least_spare = (int)a->policy.parity;
 	out->promise_kept = out->absent <= a->policy.parity && out->weak == 0 && out->lost == 0 &&
 			    !a->short_commit;
 	return code;

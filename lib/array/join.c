@@ -1,5 +1,6 @@
 #include "array/join_inner.h"
 
+#include "array/extra.h"
 #include "array/object.h"
 #include "array/place.h"
 #include "group/group.h"
@@ -215,7 +216,7 @@ static int store_row(struct making *m, unsigned row, struct error *err)
 					.len_bytes = bytes->len_bytes,
 					.drive_id = d->id };
 	object_name_row(&r->name, name);
-	code = place_store(d, name, bytes->data, bytes->len_bytes, err);
+	code = place_store(m->j->a, d, name, bytes->data, bytes->len_bytes, err);
 	if (code == ERR_NONE) {
 		place_book(m->j->a, d, bytes->len_bytes);
 		m->record.row_count++;
@@ -246,6 +247,7 @@ static void settle_records(struct making *m, bool done)
 	for (unsigned i = 0; i < j->group_count; i++) {
 		const struct table_group *g = j->groups[i];
 
+		extra_forget(j->a, g);
 		for (unsigned n = 0; n < g->row_count; n++) {
 			object_name_row(&g->rows[n].name, name);
 			upkeep_garbage(m->u, array_drive_by_id(j->a, &g->rows[n].drive_id), name,

@@ -1,6 +1,7 @@
 /* Whether groups can be joined, how, and at which price. */
 #include "array/join_inner.h"
 
+#include "array/extra.h"
 #include "array/health.h"
 #include "array/place.h"
 #include "group/row.h"
@@ -135,7 +136,8 @@ static void count_old_rows(struct join *j, uint64_t *leaving)
 			const struct array_drive *d =
 				array_drive_by_id(j->a, &g->rows[n].drive_id);
 
-			if (!d || !drive_counts(d))
+			/* What extra rows leave is counted as room already. */
+			if (!d || !drive_counts(d) || extra_is(j->a, g, n))
 				continue;
 			leaving[d - j->a->drives] += join_longest(g);
 			j->old_row_bytes += g->rows[n].len_bytes;

@@ -1,5 +1,6 @@
 #include "array/place.h"
 
+#include "array/extra.h"
 #include "array/object.h"
 #include "array/widen.h"
 #include "group/group.h"
@@ -15,6 +16,10 @@
 #define RESERVE_PERCENT 1
 /* What upkeep leaves of it for the journal: a fourth. */
 #define UPKEEP_RESERVE_PART 4
+/* What extra rows leave free besides, so that not every put has some of them deleted: a sixteenth. */
+#define HEADROOM_PART 16
+
+enum viewer { VIEW_DATA, VIEW_UPKEEP, VIEW_EXTRA, VIEW_ACTUAL };
 
 static uint64_t reserve_of(const struct array *a, const struct array_drive *d, uint64_t size_bytes)
 {
@@ -36,24 +41,48 @@ static bool shares_space(const struct array_drive *d, const struct array_drive *
 	return d == with || (d->about.space != 0 && d->about.space == with->about.space);
 }
 
-/* An equal part of what is free for the drives on one file system. */
-static uint64_t free_share(const struct array *a, const struct array_drive *d)
+/* Extra rows give way: they are no more in the way than if they were not there. */
+static bool counts_extra(enum viewer viewer)
 {
+	return viewer == VIEW_EXTRA || viewer == VIEW_ACTUAL;
+}
+
+static uint64_t used_by(const struct array_drive *d, enum viewer viewer)
+{
+	uint64_t yields = counts_extra(viewer) ? 0 : d->extra_bytes;
+
+	return d->used_bytes > yields ? d->used_bytes - yields : 0;
+}
+
+/* An equal part of what is free for the drives on one file system. */
+static uint64_t free_share(const struct array *a, const struct array_drive *d, enum viewer viewer)
+{
+	uint64_t free_bytes = d->about.free_bytes;
 	unsigned sharers = 1;
 
 	for (unsigned i = 0; i < a->count; i++) {
 		const struct array_drive *other = &a->drives[i];
 
-		sharers += other != d && shares_space(other, d) && drive_usable(other);
+		if (!shares_space(other, d))
+			continue;
+		sharers += other != d && drive_usable(other);
+		free_bytes += counts_extra(viewer) ? 0 : other->extra_bytes;
 	}
-	return d->about.free_bytes / sharers;
+	return free_bytes / sharers;
 }
 
-static void view_one(const struct array *a, unsigned i, bool upkeep, struct alloc_drive *out)
+static uint64_t headroom_of(const struct array *a, uint64_t size_bytes)
+{
+	uint64_t blocks = RESERVE_BLOCKS * (uint64_t)a->policy.geometry.block_bytes;
+
+	return blocks > size_bytes / HEADROOM_PART ? blocks : size_bytes / HEADROOM_PART;
+}
+
+static void view_one(const struct array *a, unsigned i, enum viewer viewer, struct alloc_drive *out)
 {
 	const struct array_drive *d = &a->drives[i];
 	bool knows = d->about.total_bytes > 0;
-	uint64_t size, reserve;
+	uint64_t used = used_by(d, viewer), size, reserve;
 
 	memset(out, 0, sizeof(*out));
 	out->usable = drive_usable(d);
@@ -70,40 +99,58 @@ static void view_one(const struct array *a, unsigned i, bool upkeep, struct allo
 			break;
 		}
 	}
-	size = knows ? d->used_bytes + free_share(a, d) : UINT64_MAX / 1024;
+	size = knows ? used + free_share(a, d, viewer) : UINT64_MAX / 1024;
 	if (d->record.max_bytes && d->record.max_bytes < size)
 		size = d->record.max_bytes;
-	reserve = reserve_of(a, d, size) / (upkeep ? UPKEEP_RESERVE_PART : 1);
+	reserve = reserve_of(a, d, size) / (viewer == VIEW_UPKEEP ? UPKEEP_RESERVE_PART : 1);
 	out->size_bytes = size > reserve ? size - reserve : 0;
-	out->free_bytes = out->size_bytes > d->used_bytes ? out->size_bytes - d->used_bytes : 0;
+	/* Room without bounds is none to spare. */
+	if (viewer == VIEW_EXTRA)
+		used = place_knows_size(d) ? used + headroom_of(a, size) : UINT64_MAX;
+	out->free_bytes = out->size_bytes > used ? out->size_bytes - used : 0;
 }
 
-static void view_all(struct array *a, bool upkeep, struct alloc_drive *out)
+static void view_all(struct array *a, enum viewer viewer, struct alloc_drive *out)
 {
 	pthread_mutex_lock(&a->place_lock);
 	for (unsigned i = 0; i < a->count; i++)
-		view_one(a, i, upkeep, &out[i]);
+		view_one(a, i, viewer, &out[i]);
 	pthread_mutex_unlock(&a->place_lock);
 }
 
 void place_view(struct array *a, struct alloc_drive *out)
 {
-	view_all(a, false, out);
+	view_all(a, VIEW_DATA, out);
 }
 
 void place_view_upkeep(struct array *a, struct alloc_drive *out)
 {
-	view_all(a, true, out);
+	view_all(a, VIEW_UPKEEP, out);
 }
 
-uint64_t place_free_bytes(struct array *a, const struct array_drive *d)
+void place_view_extra(struct array *a, struct alloc_drive *out)
+{
+	view_all(a, VIEW_EXTRA, out);
+}
+
+static uint64_t free_for(struct array *a, const struct array_drive *d, enum viewer viewer)
 {
 	struct alloc_drive view;
 
 	pthread_mutex_lock(&a->place_lock);
-	view_one(a, (unsigned)(d - a->drives), false, &view);
+	view_one(a, (unsigned)(d - a->drives), viewer, &view);
 	pthread_mutex_unlock(&a->place_lock);
 	return view.free_bytes;
+}
+
+uint64_t place_free_bytes(struct array *a, const struct array_drive *d)
+{
+	return free_for(a, d, VIEW_DATA);
+}
+
+uint64_t place_actual_bytes(struct array *a, const struct array_drive *d)
+{
+	return free_for(a, d, VIEW_ACTUAL);
 }
 
 void place_book(struct array *a, struct array_drive *d, uint64_t len_bytes)
@@ -130,11 +177,16 @@ void place_unbook(struct array *a, struct array_drive *d, uint64_t len_bytes)
 	pthread_mutex_unlock(&a->place_lock);
 }
 
-int place_store(struct array_drive *d, const char *name, const void *bytes, size_t len_bytes,
-		struct error *err)
+int place_store(struct array *a, struct array_drive *d, const char *name, const void *bytes,
+		size_t len_bytes, struct error *err)
 {
 	struct drive *h = d->handle;
-	int code = object_put(h, name, bytes, len_bytes, err);
+	bool recounted;
+	int code = extra_yield(a, d, len_bytes, &recounted, err);
+
+	if (code != ERR_NONE)
+		return code;
+	code = object_put(h, name, bytes, len_bytes, err);
 
 	if (code == ERR_NONE)
 		code = h->driver->sync(h, err);
@@ -394,6 +446,44 @@ static bool account(struct attempt *t, struct buf *records, struct place_result 
 	return all;
 }
 
+/* Room for all objects of the plan, where extra rows have it. */
+static int clear_way(struct array *a, const struct alloc_plan *plan, uint64_t block_bytes,
+		     bool *again, struct error *err)
+{
+	uint64_t row_bytes = block_bytes + (plan->k > 1 ? ROW_TAIL_MAX_BYTES : 0);
+	int code = ERR_NONE;
+
+	*again = false;
+	for (unsigned i = 0; i < plan->k + plan->m && code == ERR_NONE && !*again; i++) {
+		bool is_row = i >= plan->k;
+		unsigned drive = is_row ? plan->rows[i - plan->k] : plan->data[i];
+
+		code = extra_yield(a, &a->drives[drive], is_row ? row_bytes : block_bytes, again,
+				   err);
+	}
+	return code;
+}
+
+/* A plan for which there is room. */
+static int plan_clear(struct array *a, uint64_t block_bytes, unsigned want_k,
+		      struct alloc_plan *plan, struct error *err)
+{
+	bool again = true;
+	struct error why;
+	int code = ERR_NONE;
+
+	/* Each time it is less that counts as room, or more was given back since. */
+	while (code == ERR_NONE && again) {
+		code = plan_group(a, block_bytes, want_k, plan, err);
+		again = false;
+		if (code == ERR_NONE)
+			code = clear_way(a, plan, block_bytes, &again, err);
+		else if (code == ERR_FULL && extra_recount(a, &again, &why) == ERR_NONE && again)
+			code = ERR_NONE;
+	}
+	return code;
+}
+
 /* Places blocks[0..*taken-1], as many as one group takes now. */
 static int place_some(struct array *a, struct lanes *l, const struct new_block *blocks,
 		      unsigned count, unsigned *taken, struct buf *records,
@@ -413,7 +503,7 @@ static int place_some(struct array *a, struct lanes *l, const struct new_block *
 			longest = blocks[i].len_bytes;
 	}
 	*taken = 0;
-	code = plan_group(a, longest, count, &t->plan, err);
+	code = plan_clear(a, longest, count, &t->plan, err);
 	if (code != ERR_NONE)
 		goto out;
 	choose_slots(t);

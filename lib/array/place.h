@@ -26,25 +26,32 @@ struct place_result {
 
 struct alloc_policy place_policy(const struct array *a);
 /* The allocator's view of the drives. out holds a->count entries. Drives on one file system have
- * equal parts of what is free there. */
+ * equal parts of what is free there. Extra rows count as room: they give way (array/extra.h). */
 void place_view(struct array *a, struct alloc_drive *out);
 /* The same, most of the reserve counted as room: for rows that replace others. */
 void place_view_upkeep(struct array *a, struct alloc_drive *out);
+
+/* The same for rows beyond the policy's parity (array/extra.h): what is really free, less some room for
+ * data to come. None where nothing bounds what the drive takes. */
+void place_view_extra(struct array *a, struct alloc_drive *out);
 
 /* Whether anything bounds what the allocator takes for the size of d. */
 bool place_knows_size(const struct array_drive *d);
 
 /* What drive d may take still, as the allocator sees it; it need not be a member yet. */
 uint64_t place_free_bytes(struct array *a, const struct array_drive *d);
+/* The same while extra rows are where they are. */
+uint64_t place_actual_bytes(struct array *a, const struct array_drive *d);
 
 /* Something of that length was stored on d: counts it, for the allocator. */
 void place_book(struct array *a, struct array_drive *d, uint64_t len_bytes);
 /* The same of what was deleted there, and is in no journal any more. */
 void place_unbook(struct array *a, struct array_drive *d, uint64_t len_bytes);
 
-/* Stores an object on d, durable, and reads it back. It is not booked yet. */
-int place_store(struct array_drive *d, const char *name, const void *bytes, size_t len_bytes,
-		struct error *err);
+/* Stores an object on d, durable, and reads it back. It is not booked yet. Extra rows give way. The
+ * caller does not hold table_lock. */
+int place_store(struct array *a, struct array_drive *d, const char *name, const void *bytes,
+		size_t len_bytes, struct error *err);
 /* d failed to take an object: nothing more is written to it in this process. The user is told. */
 void place_poison(struct array *a, struct array_drive *d, const struct error *why);
 

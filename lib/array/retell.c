@@ -79,6 +79,7 @@ static bool adds(const struct retelling *r, uint64_t type, bool mandatory, struc
 	case RECORD_ACK:
 	case RECORD_RETIRE:
 	case RECORD_SINCE:
+	case RECORD_EXTRA:
 	case RECORD_SCRUB:
 	case RECORD_GARBAGE:
 	case RECORD_LOST:

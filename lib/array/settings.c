@@ -30,14 +30,27 @@ void settings_end(struct settings *s)
 
 /* ---- of the array ---- */
 
+/* What is promised stays, and is something where there are two drives. */
+static void set_extra(struct settings *s)
+{
+	s->policy.extra = true;
+	if (s->policy.parity == 0 && array_member_count(s->a) > 1)
+		s->policy.parity = 1;
+}
+
 static int set_parity(struct settings *s, const char *value, struct error *err)
 {
 	uint64_t m;
-	int code = number_parse(value, 0, PARITY_MAX, &m, err);
+	int code;
 
+	if (strcmp(value, "max") == 0) {
+		set_extra(s);
+		return ERR_NONE;
+	}
+	code = number_parse(value, 0, PARITY_MAX, &m, err);
 	if (code == ERR_NONE) {
 		s->policy.parity = (unsigned)m;
-		s->policy.copies = false;
+		s->policy.copies = s->policy.extra = false;
 	}
 	return code;
 }
@@ -50,6 +63,7 @@ static int set_copies(struct settings *s, const char *value, struct error *err)
 	if (code == ERR_NONE) {
 		s->policy.parity = (unsigned)n - 1;
 		s->policy.copies = true;
+		s->policy.extra = false;
 	}
 	return code;
 }

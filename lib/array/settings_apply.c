@@ -112,6 +112,8 @@ int settings_apply(struct settings *s, struct error *err)
 
 	if (policy_differs(&s->policy, &s->a->policy))
 		record_policy(&records, &s->policy);
+	if (s->policy.extra != s->a->policy.extra)
+		record_extra(&records, s->policy.extra);
 	for (unsigned i = 0; i < s->a->count && code == ERR_NONE; i++) {
 		if (record_differs(&s->records[i], &s->a->drives[i].record))
 			record_drive(&records, &s->records[i]);

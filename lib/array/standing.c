@@ -105,6 +105,7 @@ int standing_of(struct array *a, unsigned i, struct drive_standing *out, struct 
 		      d->presence == DRIVE_REFUSED ||
 		      (d->record.state == DRIVE_LOST && d->used_bytes > 0);
 	out->used_bytes = d->used_bytes;
+	out->extra_bytes = d->extra_bytes;
 	out->objects = d->objects;
 	out->knows_space = d->presence == DRIVE_PRESENT && place_knows_size(d);
 	out->free_bytes = view[i].free_bytes;

@@ -27,6 +27,7 @@ struct drive_standing {
 	int64_t since_s; /* when that began, as far as is known: journal, scrub, this host; or 0 */
 	bool knows_space;
 	uint64_t used_bytes; /* what the journals place there */
+	uint64_t extra_bytes; /* of these, rows that give way to data: they count as free, too */
 	uint64_t objects;    /* how many these are */
 	uint64_t free_bytes; /* what the array may still use; if knows_space */
 	uint64_t errors;     /* objects that the last scrub found bad and could not repair */

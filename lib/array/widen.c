@@ -1,6 +1,7 @@
 #include "array/widen.h"
 
 #include "array/drive_set.h"
+#include "array/extra.h"
 #include "array/health.h"
 #include "array/join.h"
 #include "array/object.h"
@@ -105,8 +106,10 @@ static bool is_growable(struct array *a, const struct alloc_drive *view,
 		if (group->members[i].len_bytes > g->longest_bytes)
 			g->longest_bytes = group->members[i].len_bytes;
 	}
-	for (unsigned i = 0; i < group->row_count; i++)
-		note_object(a, &group->rows[i].drive_id, g);
+	for (unsigned i = 0; i < group->row_count; i++) {
+		if (!extra_is(a, group, i))
+			note_object(a, &group->rows[i].drive_id, g);
+	}
 	return whole && group->member_count + rows < JOIN_WIDTH_MAX &&
 	       (group->member_count + 1 + rows) * g->longest_bytes <= JOIN_BYTES_MAX;
 }
@@ -293,7 +296,7 @@ static int store(struct widening_one *o, struct array_drive *d, struct error *er
 	int code;
 
 	object_name_block(&b->name, name);
-	code = place_store(d, name, b->bytes, b->len_bytes, err);
+	code = place_store(o->a, d, name, b->bytes, b->len_bytes, err);
 	if (code != ERR_NONE) {
 		if (code != ERR_NOMEM && code != ERR_INTERRUPTED)
 			place_poison(o->a, d, err);

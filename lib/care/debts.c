@@ -1,5 +1,6 @@
 #include "care/debts.h"
 
+#include "array/extra.h"
 #include "array/garbage.h"
 #include "array/object.h"
 #include "array/place.h"
@@ -75,6 +76,8 @@ void level_drop_row(struct leveling *l, const struct group_row_record *row)
 
 void level_drop_rows(struct leveling *l, const struct table_group *g)
 {
+	if (!l->dry)
+		extra_forget(l->a, g);
 	for (unsigned i = 0; i < g->row_count; i++)
 		level_drop_row(l, &g->rows[i]);
 }
@@ -140,7 +143,8 @@ static void forget_tasks(struct leveling *l)
 
 static int one_round(struct leveling *l, struct error *err)
 {
-	int code = level_drop_surplus(l, err);
+	bool more = l->a->policy.extra && l->a->policy.parity > 0; /* none is too many */
+	int code = more ? ERR_NONE : level_drop_surplus(l, err);
 
 	l->r->rows_owed = l->r->rows_full = l->r->owed_bytes = 0;
 	if (code == ERR_NONE && l->a->policy.parity > 0 && l->o->scope == DEBTS_THOROUGH)
@@ -165,7 +169,10 @@ static int rounds(struct leveling *l, struct error *err)
 		usable = array_usable_count(l->a);
 		place_view(l->a, l->view);
 		code = one_round(l, err);
-	} while (code == ERR_NONE && array_usable_count(l->a) < usable);
+	} while (code == ERR_NONE && !l->stopped && array_usable_count(l->a) < usable);
+	if (code == ERR_NONE && !l->stopped && l->o->extra && l->a->policy.extra && l->a->policy.parity > 0)
+		code = level_make_extra(l, err);
+	forget_tasks(l);
 	return code;
 }
 

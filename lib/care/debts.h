@@ -30,6 +30,7 @@ struct debts_result {
 	uint64_t groups_split;	/* or, with copies, taken apart */
 	uint64_t groups_made;	/* of blocks that were alone, in groups to split, or mirrored */
 	uint64_t objects_swept; /* superseded objects deleted */
+	uint64_t extra_made;	/* rows beyond the policy's parity, in room to spare */
 	uint64_t read_bytes, written_bytes;
 };
 
@@ -43,7 +44,12 @@ enum debts_scope {
 struct debts_options {
 	enum debts_scope scope;
 	bool gathers_mirrors; /* blocks with copies, under a policy of parity, are gathered, too */
+	bool extra; /* under parity=max: room to spare is filled with rows (array/extra.h) */
 	struct counters *counters; /* or NULL */
+	/* Asked before what reads and writes about so many bytes; after a no nothing more is begun. NULL:
+	 * yes. */
+	bool (*may)(void *ctx, uint64_t bytes);
+	void *may_ctx;
 };
 
 /* What cannot be paid now is no error: it stays owed. */

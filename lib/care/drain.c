@@ -52,6 +52,7 @@ static bool finds_place(struct planning *p, struct taken_drives *taken, bool for
 static void find_places(struct planning *p, uint64_t *objects, uint64_t *bytes, bool *all)
 {
 	const struct table_group *g = p->group;
+	uint32_t others = target_rows_elsewhere(p->a, g, p->d);
 	struct taken_drives taken;
 
 	*objects = *bytes = 0;
@@ -67,6 +68,8 @@ static void find_places(struct planning *p, uint64_t *objects, uint64_t *bytes, 
 	}
 	for (unsigned i = 0; i < g->row_count; i++) {
 		if (!lies_here(p, &g->rows[i].drive_id))
+			continue;
+		if (!target_needs_row(p->a, g->rows[i].row, &others))
 			continue;
 		++*objects;
 		*bytes += g->rows[i].len_bytes;

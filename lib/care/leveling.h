@@ -38,8 +38,10 @@ struct level_task {
 	struct leveling *l;
 	enum level_kind kind;
 	struct id group; /* of all but LEVEL_GATHER */
+	bool extra;	 /* of LEVEL_ROWS: nobody owes them */
 	struct mend_want wants[GROUP_ROWS_MAX];
 	unsigned want_count; /* of LEVEL_REGROUP: rows that are missing */
+	uint64_t written_each; /* of LEVEL_ROWS: a row */
 	struct loose_block *loose; /* owned */
 	uint16_t rows[GROUP_ROWS_MAX];
 	unsigned loose_count, row_count;
@@ -59,7 +61,7 @@ struct level_task {
 struct leveling {
 	struct array *a;
 	const struct debts_options *o;
-	bool dry;
+	bool dry, stopped; /* stopped: options.may said no */
 	struct debts_result *r;
 	struct alloc_drive *view;  /* with what is planned taken off */
 	struct table_group *group; /* scratch of the main thread, as is the other one */
@@ -100,6 +102,13 @@ void level_trim(struct leveling *l, struct table_group *g);
 
 /* ---- leveling_plan.c: what is missing ---- */
 int level_make_rows(struct leveling *l, struct error *err);
+
+uint64_t level_row_bytes(const struct table_group *g);
+uint64_t level_all_bytes(const struct table_group *g); /* of its members */
+
+/* ---- leveling_extra.c: more than the policy promises ---- */
+/* When all else is done. */
+int level_make_extra(struct leveling *l, struct error *err);
 
 /* ---- leveling_pool.c: blocks that need new groups ---- */
 /* l->group, all of whose members are at hand, is to be replaced. */

@@ -12,14 +12,14 @@
 
 #include <string.h>
 
-static uint64_t row_bytes(const struct table_group *g)
+uint64_t level_row_bytes(const struct table_group *g)
 {
 	size_t tail = ROW_HEADER_BYTES + g->member_count * ROW_MEMBER_BYTES + ROW_TRAILER_BYTES;
 
 	return target_longest_bytes(g) + (g->member_count > 1 ? tail : 0);
 }
 
-static uint64_t all_bytes(const struct table_group *g)
+uint64_t level_all_bytes(const struct table_group *g)
 {
 	uint64_t sum = 0;
 
@@ -55,7 +55,7 @@ static void plan_rows(struct leveling *l, struct row_plan *plan)
 		if (present & 1u << row)
 			continue;
 		code = alloc_one(l->view, l->a->count, &policy, taken.index, taken.count, true,
-				 row_bytes(g), &drive, &why);
+				 level_row_bytes(g), &drive, &why);
 		if (code != ERR_NONE) {
 			plan->homeless++;
 			plan->why = code;
@@ -71,7 +71,7 @@ static void plan_rows(struct leveling *l, struct row_plan *plan)
 static void owe(struct leveling *l, unsigned rows, int why)
 {
 	l->r->rows_owed += rows;
-	l->r->owed_bytes += rows * row_bytes(l->group);
+	l->r->owed_bytes += rows * level_row_bytes(l->group);
 	l->r->rows_full += why == ERR_FULL ? rows : 0;
 }
 
@@ -83,13 +83,13 @@ static int add_rows_task(struct leveling *l, const struct row_plan *plan, struct
 	t->group = l->group->id;
 	memcpy(t->wants, plan->wants, sizeof(t->wants));
 	t->want_count = plan->count;
-	t->mended.read_bytes = all_bytes(l->group);
-	t->mended.written_bytes = plan->count * row_bytes(l->group);
+	t->mended.read_bytes = level_all_bytes(l->group);
+	t->mended.written_bytes = plan->count * level_row_bytes(l->group);
 	t->rows_made = plan->count;
 	t->memory_bytes = t->mended.read_bytes + t->mended.written_bytes;
 	for (unsigned i = 0; i < plan->count; i++) {
 		struct alloc_drive *d = &l->view[plan->wants[i].drive - l->a->drives];
-		uint64_t bytes = row_bytes(l->group);
+		uint64_t bytes = level_row_bytes(l->group);
 
 		d->free_bytes -= bytes < d->free_bytes ? bytes : d->free_bytes;
 	}
@@ -103,7 +103,7 @@ static int add_regroup_task(struct leveling *l, unsigned lacking, struct error *
 
 	t->kind = LEVEL_REGROUP;
 	t->group = l->group->id;
-	t->mended.read_bytes = all_bytes(l->group);
+	t->mended.read_bytes = level_all_bytes(l->group);
 	t->want_count = t->rows_made = lacking;
 	t->memory_bytes = 2 * t->mended.read_bytes;
 	return level_task_add(l, err);
@@ -180,7 +180,7 @@ int level_make_rows(struct leveling *l, struct error *err)
 	struct id_list groups = { 0 };
 	int code = find_candidates(l, &groups, err);
 
-	for (size_t i = 0; i < groups.count && code == ERR_NONE; i++) {
+	for (size_t i = 0; i < groups.count && code == ERR_NONE && !l->stopped; i++) {
 		code = stop_check(err);
 		if (code == ERR_NONE)
 			code = table_group(l->a->table, &groups.ids[i], l->group, err);

@@ -114,7 +114,7 @@ static int gather_groups(struct leveling *l, struct gather *g, unsigned least_me
 	unsigned least = least_members;
 	int code = next ? ERR_NONE : err_nomem(err);
 
-	while (code == ERR_NONE && gather_next(g, least, next)) {
+	while (code == ERR_NONE && !l->stopped && gather_next(g, least, next)) {
 		if (least > 0 && next->member_count > least)
 			least = next->member_count;
 		code = stop_check(err);
@@ -271,7 +271,7 @@ int level_gather_alone(struct leveling *l, struct error *err)
 	struct id_list blocks = { 0 };
 	int code = table_ungrouped(l->a->table, id_list_add, &blocks, err);
 
-	for (size_t i = 0; i < blocks.count && code == ERR_NONE; i++) {
+	for (size_t i = 0; i < blocks.count && code == ERR_NONE && !l->stopped; i++) {
 		code = stop_check(err);
 		if (code == ERR_NONE)
 			code = add_alone(l, &blocks.ids[i], err);

@@ -1,6 +1,7 @@
 /* Planned tasks, run by several threads within bounded memory, and what comes of them. */
 #include "care/leveling.h"
 
+#include "array/extra.h"
 #include "array/health.h"
 #include "array/place.h"
 #include "base/pool.h"
@@ -193,7 +194,15 @@ struct level_task *level_task_new(struct leveling *l)
 int level_task_add(struct leveling *l, struct error *err)
 {
 	uint64_t most_bytes = BATCH_BLOCKS * (uint64_t)l->a->policy.geometry.block_bytes;
+	struct level_task *t = &l->tasks[l->task_count];
+	uint64_t bytes = t->mended.read_bytes + t->mended.written_bytes;
 
+	l->stopped = l->stopped || (l->o->may && !l->o->may(l->o->may_ctx, bytes));
+	if (l->stopped) {
+		free(t->loose);
+		t->loose = NULL;
+		return ERR_NONE;
+	}
 	l->task_bytes += l->tasks[l->task_count++].memory_bytes;
 	if (l->task_count == LEVEL_TASKS || l->task_bytes >= most_bytes)
 		return level_run(l, err);
@@ -210,14 +219,25 @@ static void tell_failure(struct leveling *l, const struct level_task *t)
 {
 	unsigned planned = planned_rows(t);
 
-	if (planned > t->rows_made)
+	if (planned > t->rows_made && !t->extra)
 		l->r->rows_owed += planned - t->rows_made;
 	l->r->rows_owed += t->unread * l->a->policy.parity;
 	if (t->code == ERR_NOT_FOUND)
 		return; /* superseded meanwhile */
-	array_tell(l->a, TELL_WARNING, t->kind == LEVEL_GATHER ? "blocks stay as they are: %s"
-							       : "rows stay owed: %s",
+	array_tell(l->a, TELL_WARNING,
+		   t->extra		     ? "some extra parity is not made: %s"
+		   : t->kind == LEVEL_GATHER ? "blocks stay as they are: %s"
+					     : "rows stay owed: %s",
 		   t->err.message);
+}
+
+static void count_extra(struct leveling *l, const struct level_task *t)
+{
+	l->r->extra_made += t->rows_made;
+	for (unsigned i = 0; i < t->want_count && !l->dry; i++) {
+		if (t->wants[i].done)
+			extra_count(l->a, t->wants[i].drive, t->written_each);
+	}
 }
 
 static int take_result(struct leveling *l, struct level_task *t, struct error *err)
@@ -226,7 +246,10 @@ static int take_result(struct leveling *l, struct level_task *t, struct error *e
 
 	l->r->read_bytes += t->mended.read_bytes;
 	l->r->written_bytes += t->mended.written_bytes;
-	l->r->rows_made += t->rows_made;
+	if (t->extra)
+		count_extra(l, t);
+	else
+		l->r->rows_made += t->rows_made;
 	buf_add(&l->records, t->records.data, t->records.len_bytes);
 	if ((t->code != ERR_NONE || t->unread > 0) && !level_is_fatal(t->code))
 		tell_failure(l, t);

@@ -1,5 +1,6 @@
 #include "care/mend.h"
 
+#include "array/extra.h"
 #include "array/object.h"
 #include "array/place.h"
 #include "care/target.h"
@@ -232,13 +233,14 @@ static int store(struct mending *m, const struct mend_want *w, const struct buf 
 		object_name_row(&name, object);
 	else
 		object_name_block(&name, object);
-	code = place_store(w->drive, object, bytes->data, bytes->len_bytes, err);
+	code = place_store(m->a, w->drive, object, bytes->data, bytes->len_bytes, err);
 	if (code != ERR_NONE)
 		return code;
 	result->written_bytes += bytes->len_bytes;
 	if (place_known(g, w) && !w->anew)
 		return ERR_NONE;
 	place_book(m->a, w->drive, bytes->len_bytes);
+	extra_evict(m->a, g, w->drive, records);
 	if (w->ref.is_row) {
 		struct group_row_record row = { .row = w->ref.index,
 						.name = name,

@@ -1,5 +1,6 @@
 #include "care/rebalance_inner.h"
 
+#include "array/extra.h"
 #include "base/stop.h"
 
 #include <stdlib.h>
@@ -14,14 +15,19 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-int rebalance_may(struct rebalancing *b, uint64_t cost_bytes, bool *may, struct error *err)
+static bool is_within(struct rebalancing *b, uint64_t cost_bytes)
 {
 	uint64_t most = b->o->max_bytes;
 
 	if (b->spent_bytes > most || cost_bytes > most - b->spent_bytes ||
 	    (b->deadline_ms != REBALANCE_UNLIMITED && now_ms() >= b->deadline_ms))
 		b->r->work_remains = true;
-	*may = !b->r->work_remains;
+	return !b->r->work_remains;
+}
+
+int rebalance_may(struct rebalancing *b, uint64_t cost_bytes, bool *may, struct error *err)
+{
+	*may = is_within(b, cost_bytes);
 	return stop_check(err);
 }
 
@@ -50,11 +56,44 @@ static bool goes_on(const struct rebalancing *b, int code)
 	return code == ERR_NONE && !b->r->work_remains;
 }
 
+/* ---- debts ---- */
+
+static bool may_pay(void *ctx, uint64_t bytes)
+{
+	struct rebalancing *b = ctx;
+	bool may = is_within(b, bytes);
+
+	b->spent_bytes += may ? bytes : 0;
+	return may;
+}
+
+/* r->debts tells all that was paid, and what is owed now. */
+static int pay(struct rebalancing *b, enum debts_scope scope, bool extra, struct error *err)
+{
+	struct debts_options o = { .scope = scope, .extra = extra, .may = may_pay, .may_ctx = b };
+	struct debts_result before = b->r->debts, *r = &b->r->debts;
+	int code = b->o->dry_run ? debts_estimate(b->a, &o, r, err) : debts_settle(b->a, &o, r, err);
+
+	b->r->read_bytes += r->read_bytes;
+	b->r->written_bytes += r->written_bytes;
+	r->rows_made += before.rows_made;
+	r->extra_made += before.extra_made;
+	r->objects_swept += before.objects_swept;
+	r->read_bytes += before.read_bytes;
+	r->written_bytes += before.written_bytes;
+	return code;
+}
+
+/* ---- all of it ---- */
+
 /* One round; what moved may be what kept other groups from being joined. */
 static int round_of(struct rebalancing *b, struct error *err)
 {
-	int code = rebalance_domains(b, err);
+	bool more;
+	int code = extra_recount(b->a, &more, err);
 
+	if (code == ERR_NONE)
+		code = rebalance_domains(b, err);
 	if (goes_on(b, code))
 		code = rebalance_join(b, REBALANCE_ALL, err);
 	if (goes_on(b, code))
@@ -98,14 +137,12 @@ int rebalance(struct array *a, const struct rebalance_options *o, struct rebalan
 	      struct error *err)
 {
 	struct rebalancing b;
-	int code = ERR_NONE;
+	bool more;
+	int code;
 
 	begin(&b, a, o, r);
-	if (!o->dry_run)
-		code = debts_pay(a, DEBTS_THOROUGH, &r->debts, err);
-	r->read_bytes += r->debts.read_bytes;
-	r->written_bytes += r->debts.written_bytes;
-	if (code == ERR_NONE)
+	code = pay(&b, DEBTS_THOROUGH, o->dry_run, err);
+	if (goes_on(&b, code))
 		code = rebalance_surplus(&b, err);
 	b.changed = true;
 	while (goes_on(&b, code) && b.changed) {
@@ -114,7 +151,13 @@ int rebalance(struct array *a, const struct rebalance_options *o, struct rebalan
 		if (o->dry_run)
 			break;
 	}
-	return end(&b, code, err);
+	code = end(&b, code, err);
+	/* The rows of drives that failed meanwhile; and what room is to spare now. */
+	if (goes_on(&b, code) && !o->dry_run)
+		code = extra_recount(a, &more, err);
+	if (goes_on(&b, code) && !o->dry_run)
+		code = pay(&b, DEBTS_ALL, true, err);
+	return code;
 }
 
 static int join_only(struct array *a, enum rebalance_width which, struct rebalance_result *r,

@@ -17,7 +17,7 @@
 
 struct rebalance_options {
 	uint64_t max_time_s; /* or REBALANCE_UNLIMITED */
-	uint64_t max_bytes;  /* read and written together, debts not counted; the same */
+	uint64_t max_bytes;  /* read and written together; the same */
 	bool dry_run;	     /* counts what it would do, and does nothing */
 	struct counters *counters; /* or NULL */
 };

@@ -3,6 +3,7 @@
  * would help nobody. */
 #include "care/rebalance_inner.h"
 
+#include "array/extra.h"
 #include "array/health.h"
 #include "array/object.h"
 #include "array/place.h"
@@ -18,6 +19,7 @@ struct crowd {
 	struct spread_object objects[SPREAD_OBJECTS_MAX]; /* of the group at hand, rows first */
 	unsigned count;
 	uint64_t *written_bytes; /* by drive */
+	struct table_group *whole; /* m.group has no extra rows: they do no harm, and give way */
 };
 
 static bool is_crowded(struct crowd *c)
@@ -53,6 +55,28 @@ static void object_of(const struct table_group *g, unsigned i, struct table_obje
 		object_name_block(&b->name, o->name);
 		*drive_id = &b->drive_id;
 	}
+}
+
+static void leave_extra_out(struct crowd *c)
+{
+	struct table_group *g = c->m.group;
+
+	*c->whole = *g;
+	g->row_count = 0;
+	for (unsigned i = 0; i < c->whole->row_count; i++) {
+		if (!extra_is(c->m.b->a, c->whole, i))
+			g->rows[g->row_count++] = c->whole->rows[i];
+	}
+}
+
+/* The group is about to change. */
+static void drop_extra(struct crowd *c)
+{
+	struct array *a = c->m.b->a;
+	struct upkeep *u = &c->m.b->u;
+
+	for (unsigned i = 0; i < a->count && !c->m.b->o->dry_run; i++)
+		u->garbage_bytes[i] += extra_evict(a, c->whole, &a->drives[i], &u->records);
 }
 
 /* False: not all of it is at hand. */
@@ -207,12 +231,17 @@ static int spread_group(struct crowd *c, const struct id *id, struct error *err)
 
 	if (code != ERR_NONE || !is_crowded(c))
 		return code == ERR_NOT_FOUND ? ERR_NONE : code;
+	leave_extra_out(c);
 	if (list_objects(c) && !has_shared_block(c)) {
-		if (spread_plan(c->m.view, a->count, c->m.domain_max, c->objects, c->count))
+		if (spread_plan(c->m.view, a->count, c->m.domain_max, c->objects, c->count)) {
+			drop_extra(c);
 			return move_objects(c, err);
+		}
 		if (g->member_count > 1 &&
-		    regroup_by_domain_fits(a, g, c->written_bytes, &why) == ERR_NONE)
+		    regroup_by_domain_fits(a, g, c->written_bytes, &why) == ERR_NONE) {
+			drop_extra(c);
 			return split_group(c, err);
+		}
 	}
 	c->m.b->r->crowded++;
 	return ERR_NONE;
@@ -229,7 +258,8 @@ int rebalance_domains(struct rebalancing *b, struct error *err)
 	b->r->crowded = 0;
 	code = moving_init(&c->m, b, err);
 	c->written_bytes = calloc(b->a->count, sizeof(*c->written_bytes));
-	if (code == ERR_NONE && !c->written_bytes)
+	c->whole = malloc(sizeof(*c->whole));
+	if (code == ERR_NONE && (!c->written_bytes || !c->whole))
 		code = err_nomem(err);
 	if (code == ERR_NONE && c->m.domain_max < DRIVES_MAX)
 		code = table_groups(b->a->table, id_list_add, &ids, err);
@@ -240,6 +270,7 @@ int rebalance_domains(struct rebalancing *b, struct error *err)
 	id_list_release(&ids);
 	moving_release(&c->m);
 	free(c->written_bytes);
+	free(c->whole);
 	free(c);
 	return code;
 }

@@ -1,6 +1,7 @@
 /* Objects move to other drives: for any reason, and of drives that are fuller than others. */
 #include "care/rebalance_inner.h"
 
+#include "array/extra.h"
 #include "array/health.h"
 #include "array/object.h"
 #include "array/place.h"
@@ -52,8 +53,10 @@ void moving_count(struct moving *m)
 
 	for (unsigned i = 0; i < m->group->member_count; i++)
 		count_object(m, &m->group->members[i].drive_id, in_domain);
-	for (unsigned i = 0; i < m->group->row_count; i++)
-		count_object(m, &m->group->rows[i].drive_id, in_domain);
+	for (unsigned i = 0; i < m->group->row_count; i++) {
+		if (!extra_is(m->b->a, m->group, i))
+			count_object(m, &m->group->rows[i].drive_id, in_domain);
+	}
 	for (unsigned i = 0; i < m->b->a->count; i++) {
 		if (in_domain[i] > m->in_domain[i])
 			m->in_domain[i] = in_domain[i];
@@ -124,7 +127,7 @@ static int copy(struct moving *m, const struct table_object *o, unsigned from, u
 	if (code != ERR_NONE) {
 		err_wrap(err, "drive %s", source->name);
 	} else {
-		code = place_store(target, o->name, bytes.data, bytes.len_bytes, err);
+		code = place_store(m->b->a, target, o->name, bytes.data, bytes.len_bytes, err);
 		if (code != ERR_NONE && code != ERR_NOMEM && code != ERR_INTERRUPTED)
 			place_poison(m->b->a, target, err);
 	}
@@ -147,6 +150,7 @@ static void record(struct moving *m, const struct table_object *o, unsigned from
 		record_move(&u->records, &o->owner, &a->drives[to].id);
 	}
 	upkeep_garbage(u, &a->drives[from], o->name, o->len_bytes);
+	u->garbage_bytes[to] += extra_evict(a, m->group, &a->drives[to], &u->records);
 	u->changes++;
 	u->new_bytes += o->len_bytes;
 }
@@ -190,7 +194,7 @@ static double share_of(const struct moving *m, unsigned i)
 
 	if (!m->view[i].usable || !known || m->view[i].size_bytes == 0)
 		return -1;
-	return (double)d->used_bytes / (double)m->view[i].size_bytes;
+	return (double)(d->used_bytes - d->extra_bytes) / (double)m->view[i].size_bytes;
 }
 
 static double share_after(const struct moving *m, unsigned i, double more_bytes)
@@ -290,16 +294,35 @@ static unsigned emptiest_target(const struct evening *e, const struct table_obje
 	return best;
 }
 
+/* It gives way rather than it moves. */
+static int is_extra(struct evening *e, const struct table_object *o, bool *yes, struct error *err)
+{
+	struct table_group *g = e->m.group;
+	struct array *a = e->m.b->a;
+	int code = ERR_NONE;
+
+	*yes = false;
+	if (!o->is_row || !a->policy.extra)
+		return ERR_NONE;
+	code = table_group(a->table, &o->owner, g, err);
+	for (unsigned i = 0; i < g->row_count && code == ERR_NONE; i++)
+		*yes = *yes || (g->rows[i].row == o->row && extra_is(a, g, i));
+	return code;
+}
+
 static int even_one(void *ctx, const struct table_object *o, struct error *err)
 {
 	struct evening *e = ctx;
 	struct id_list groups = { 0 };
 	unsigned to = DRIVES_MAX;
-	bool done = false;
+	bool done = false, extra;
 	int code;
 
 	if (!is_apart(&e->m, e->from, SHARES_EVEN) || e->m.b->r->work_remains)
 		return 1;
+	code = is_extra(e, o, &extra, err);
+	if (code != ERR_NONE || extra)
+		return code == ERR_NOT_FOUND ? ERR_NONE : code;
 	code = groups_around(&e->m, o, &groups, err);
 	if (code == ERR_NONE)
 		code = look_around(e, &groups, err);

@@ -1,5 +1,6 @@
 #include "care/rebuild_group.h"
 
+#include "array/extra.h"
 #include "array/object.h"
 #include "array/place.h"
 #include "care/regroup.h"
@@ -58,6 +59,7 @@ struct plan {
 	unsigned count;
 	struct table_group after;	   /* the group as it will be */
 	bool block_homeless, row_homeless; /* no drive takes one of these beside the others */
+	uint32_t needless;		   /* rows by number: that were extra, or others take their turn */
 	struct buf found;		   /* records of what is there already */
 	unsigned found_count;
 	bool was_split;
@@ -98,8 +100,8 @@ static void plan_one(const struct rebuild_work *w, struct plan *p, struct code_r
 	}
 }
 
-static void plan_member(const struct rebuild_work *w, unsigned i, struct taken_drives *taken,
-			struct plan *p)
+static void plan_member(const struct rebuild_work *w, const struct table_group *g, unsigned i,
+			struct taken_drives *taken, struct plan *p)
 {
 	struct table_block *m = &p->after.members[i];
 	char name[OBJECT_NAME_MAX + 1];
@@ -112,6 +114,7 @@ static void plan_member(const struct rebuild_work *w, unsigned i, struct taken_d
 		record_move(&p->found, &m->uid, &there->id);
 		if (w->drains)
 			leave_block(w, m, &p->found);
+		extra_evict(w->a, g, there, &p->found);
 		p->found_count++;
 		return;
 	}
@@ -133,6 +136,7 @@ static void plan_row(const struct rebuild_work *w, const struct table_group *g, 
 		record_rows(&p->found, &p->after.id, row, true);
 		if (w->drains)
 			leave_behind(w, g, (struct code_ref){ true, row->row }, &p->found);
+		extra_evict(w->a, g, there, &p->found);
 		p->found_count++;
 		return;
 	}
@@ -142,9 +146,11 @@ static void plan_row(const struct rebuild_work *w, const struct table_group *g, 
 
 static void make_plan(const struct rebuild_work *w, const struct table_group *g, struct plan *p)
 {
+	uint32_t others = target_rows_elsewhere(w->a, g, w->from);
 	struct taken_drives taken;
 
 	p->count = p->found_count = 0;
+	p->needless = 0;
 	p->block_homeless = p->row_homeless = false;
 	p->after = *g;
 	buf_clear(&p->found);
@@ -153,11 +159,15 @@ static void make_plan(const struct rebuild_work *w, const struct table_group *g,
 		target_give_back(&taken, (unsigned)(w->from - w->a->drives));
 	for (unsigned i = 0; i < g->member_count; i++) {
 		if (id_equal(&g->members[i].drive_id, &w->from->id) && !g->members[i].lost)
-			plan_member(w, i, &taken, p);
+			plan_member(w, g, i, &taken, p);
 	}
 	for (unsigned i = 0; i < g->row_count; i++) {
-		if (id_equal(&g->rows[i].drive_id, &w->from->id))
+		if (!id_equal(&g->rows[i].drive_id, &w->from->id))
+			continue;
+		if (target_needs_row(w->a, g->rows[i].row, &others))
 			plan_row(w, g, i, &taken, p);
+		else
+			p->needless |= 1u << g->rows[i].row;
 	}
 }
 
@@ -228,6 +238,10 @@ static int remake(const struct rebuild_work *w, const struct table_group *g, str
 		if (want->done && w->drains)
 			leave_behind(w, g, want->ref, records);
 	}
+	for (unsigned row = 0; row < GROUP_ROWS_MAX && w->drains; row++) {
+		if (p->needless & 1u << row)
+			leave_behind(w, g, (struct code_ref){ true, (uint8_t)row }, records);
+	}
 	if (code == ERR_NONE && !w->drains)
 		drop_rows(w, g, records);
 	return *again ? ERR_NONE : code;
@@ -277,12 +291,12 @@ static uint64_t objects_on(const struct table_group *g, const struct id *drive_i
 }
 
 /* What came of it. */
-static int conclude(const struct rebuild_work *w, const struct table_group *g, int code,
-		    unsigned found, struct buf *records, struct rebuild_result *r,
+static int conclude(const struct rebuild_work *w, const struct table_group *g,
+		    const struct plan *p, int code, struct buf *records, struct rebuild_result *r,
 		    struct error *err)
 {
 	r->groups = 1;
-	r->found = found;
+	r->found = p->found_count;
 	if (code == ERR_LOST && w->drains) {
 		array_tell(w->a, TELL_WARNING, "a group cannot be moved: %s", err->message);
 		r->beyond++;
@@ -295,7 +309,8 @@ static int conclude(const struct rebuild_work *w, const struct table_group *g, i
 	} else if (code != ERR_NONE) {
 		return code;
 	} else {
-		r->objects = objects_on(g, &w->from->id) - found;
+		r->objects = objects_on(g, &w->from->id) - p->found_count -
+			     (unsigned)__builtin_popcount(p->needless);
 	}
 	return records->failed ? err_nomem(err) : ERR_NONE;
 }
@@ -321,7 +336,7 @@ int rebuild_group(const struct rebuild_work *w, const struct id *id, struct buf 
 	if (code == ERR_NOT_FOUND)
 		code = ERR_NONE;
 	else if (!*again)
-		code = conclude(w, g, code, p->found_count, records, r, err);
+		code = conclude(w, g, p, code, records, r, err);
 	r->split = p && p->was_split;
 	r->read_bytes = mended.read_bytes;
 	r->written_bytes = mended.written_bytes;
@@ -348,7 +363,7 @@ static int copy_alone(const struct rebuild_work *w, const struct table_block *b,
 	object_name_block(&b->name, name);
 	if (code == ERR_NONE)
 		code = mend_load_block(w->a, b, &bytes, mended, err);
-	if (code == ERR_NONE && place_store(*to, name, bytes.data, bytes.len_bytes, &why) != ERR_NONE) {
+	if (code == ERR_NONE && place_store(w->a, *to, name, bytes.data, bytes.len_bytes, &why) != ERR_NONE) {
 		place_poison(w->a, *to, &why);
 		*to = NULL;
 	} else if (code == ERR_NONE) {

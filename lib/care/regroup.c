@@ -1,5 +1,6 @@
 #include "care/regroup.h"
 
+#include "array/extra.h"
 #include "array/health.h"
 #include "array/object.h"
 #include "array/place.h"
@@ -239,7 +240,7 @@ static int store(struct regrouping *r, unsigned drive, const char *name, const s
 		 struct error *err)
 {
 	struct array_drive *d = &r->a->drives[drive];
-	int code = place_store(d, name, bytes->data, bytes->len_bytes, err);
+	int code = place_store(r->a, d, name, bytes->data, bytes->len_bytes, err);
 
 	if (code == ERR_NONE) {
 		record_garbage(&r->waste, &d->id, name, false);
@@ -381,6 +382,7 @@ static int spread(struct regrouping *r, struct buf *records, struct error *err)
 /* The superseded rows, where they lie on drives that count. */
 static void drop_old_rows(const struct regrouping *r, struct buf *records)
 {
+	extra_forget(r->a, r->g);
 	for (unsigned i = 0; i < r->g->row_count; i++) {
 		const struct array_drive *d = array_drive_by_id(r->a, &r->g->rows[i].drive_id);
 		char object[OBJECT_NAME_MAX + 1];

@@ -1,5 +1,6 @@
 #include "care/target.h"
 
+#include "array/extra.h"
 #include "array/place.h"
 
 #include <stdlib.h>
@@ -43,8 +44,33 @@ void taken_from_group(struct array *a, const struct table_group *g, struct taken
 	t->count = 0;
 	for (unsigned i = 0; i < g->member_count; i++)
 		take(a, &g->members[i].drive_id, t);
-	for (unsigned i = 0; i < g->row_count; i++)
-		take(a, &g->rows[i].drive_id, t);
+	for (unsigned i = 0; i < g->row_count; i++) {
+		if (!extra_is(a, g, i))
+			take(a, &g->rows[i].drive_id, t);
+	}
+}
+
+uint32_t target_rows_elsewhere(struct array *a, const struct table_group *g,
+			       const struct array_drive *from)
+{
+	uint32_t rows = 0;
+
+	for (unsigned i = 0; i < g->row_count; i++) {
+		const struct array_drive *d = array_drive_by_id(a, &g->rows[i].drive_id);
+
+		if (d && drive_counts(d) && !id_equal(&d->id, &from->id))
+			rows |= 1u << g->rows[i].row;
+	}
+	return rows;
+}
+
+bool target_needs_row(const struct array *a, unsigned row, uint32_t *others)
+{
+	bool needed = !a->policy.extra || (*others & 1u << row) ||
+		      (unsigned)__builtin_popcount(*others) < a->policy.parity;
+
+	*others |= needed ? 1u << row : 0;
+	return needed;
 }
 
 int target_choose(struct array *a, struct taken_drives *t, bool for_row, uint64_t object_bytes,

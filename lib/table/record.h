@@ -2,7 +2,7 @@
  * Records: what journals say. Logical, independent of SQL. Format: mrmr-format(5), "Records":
  * each is varint (type * 2 + mandatory), varint body length, body. An unknown optional type is
  * kept by compaction and skipped by replay; an unknown mandatory one is refused. All types of
- * this version are mandatory but ACCESS, SCRUB, GARBAGE, VERIFIED and SINCE. A body is read to
+ * this version are mandatory but ACCESS, SCRUB, GARBAGE, VERIFIED, SINCE and EXTRA. A body is read to
  * its last byte: nothing may follow, so that what a record says can grow by a new type only.
  *
  * The body of each type stands with its functions below. There: id is 16 bytes, hash 32, byte
@@ -49,6 +49,7 @@ enum record_type {
 	RECORD_LOST = 22, /* a block declared beyond repair: its chunks are stored anew when met */
 	RECORD_VERIFIED = 24, /* what a scrub found whole on a drive: table/verified.h */
 	RECORD_SINCE = 26,    /* when a drive was given its state */
+	RECORD_EXTRA = 28,    /* whether spare room holds rows beyond the policy's parity */
 	RECORD_VERSION = 32,  /* checkpoints: who said what follows, and what he knew */
 	RECORD_DICTIONARY = 33, /* checkpoints: a block of which only the list of chunks is left */
 	RECORD_SUPERSEDED = 34, /* groups that are no longer live */
@@ -82,10 +83,15 @@ struct policy {
 	unsigned parity; /* rows per group; copies - 1 when copies is set */
 	bool copies;	 /* k = 1: every block as it is on parity + 1 drives */
 	unsigned width;	 /* members + rows at most; 0: default */
+	bool extra; /* parity=max: room to spare holds more rows; of a record of its own, EXTRA */
 	struct geometry geometry;
 };
 void record_policy(struct buf *out, const struct policy *p);
 int parse_policy(struct reader body, struct policy *p, struct error *err);
+
+/* EXTRA: parity=max. Of two that knew nothing of each other, yes counts. Body: bool. */
+void record_extra(struct buf *out, bool extra);
+int parse_extra(struct reader body, bool *extra, struct error *err);
 
 /*
  * DRIVE: everything about a drive that is not its URL. Body: id, text name (drive_name_ok()),

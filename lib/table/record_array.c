@@ -53,6 +53,20 @@ int parse_policy(struct reader body, struct policy *p, struct error *err)
 	return ERR_NONE;
 }
 
+void record_extra(struct buf *out, bool extra)
+{
+	struct buf body = { 0 };
+
+	buf_add_bool(&body, extra);
+	record_finish(out, RECORD_EXTRA, false, &body);
+}
+
+int parse_extra(struct reader body, bool *extra, struct error *err)
+{
+	*extra = read_bool(&body);
+	return parse_end(&body, "extra", err);
+}
+
 static bool letter_or_digit(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

@@ -102,6 +102,8 @@ static int check_array(enum record_type type, struct reader body, struct error *
 		return check_access(body, err);
 	case RECORD_SINCE:
 		return parse_since(body, &since, err);
+	case RECORD_EXTRA:
+		return parse_extra(body, &flag, err);
 	case RECORD_RETIRE:
 		return parse_retire(body, &writer, err);
 	case RECORD_SCRUB:
@@ -180,6 +182,7 @@ static int check_one(struct check *c, uint64_t type, bool mandatory, struct read
 	case RECORD_DRIVE:
 	case RECORD_ACCESS:
 	case RECORD_SINCE:
+	case RECORD_EXTRA:
 	case RECORD_RETIRE:
 	case RECORD_SCRUB:
 	case RECORD_VERIFIED:

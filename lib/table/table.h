@@ -176,6 +176,12 @@ int table_short_groups(struct table *t, unsigned rows, unsigned members, table_i
 /* Live groups with more present rows than that. */
 int table_surplus_groups(struct table *t, unsigned rows, table_id_fn *each, void *ctx,
 			 struct error *err);
+/* Row objects on a drive of groups that have `parity` rows with lower numbers, wherever these are: how
+ * many bytes; and which, the highest numbers first, at most `count` after the first `skip`. */
+int table_extra_bytes(struct table *t, unsigned parity, const struct id *drive_id, uint64_t *bytes,
+		      struct error *err);
+int table_extra_rows(struct table *t, unsigned parity, const struct id *drive_id, size_t skip,
+		     size_t count, table_id_fn *each, void *ctx, struct error *err);
 /* Live groups each block of which is in another one, too. */
 int table_doubled_groups(struct table *t, table_id_fn *each, void *ctx, struct error *err);
 /* Live groups of at most so many members. */

@@ -15,6 +15,14 @@ int replay_policy(struct replay *r, const struct record *rec, struct error *err)
 	return code == ERR_NONE ? fact_set(r, rec, "", 0, err) : code;
 }
 
+int replay_extra(struct replay *r, const struct record *rec, struct error *err)
+{
+	bool extra;
+	int code = parse_extra(rec->body, &extra, err);
+
+	return code == ERR_NONE ? fact_set(r, rec, "", 0, err) : code;
+}
+
 int replay_drive(struct replay *r, const struct record *rec, struct error *err)
 {
 	struct drive_record d;
@@ -117,6 +125,28 @@ static int larger_parity(struct reader a, struct reader b)
 	return (pa.parity > pb.parity) - (pa.parity < pb.parity);
 }
 
+static int extra_first(struct reader a, struct reader b)
+{
+	struct error ignored;
+	bool ea, eb;
+
+	if (parse_extra(a, &ea, &ignored) != ERR_NONE || parse_extra(b, &eb, &ignored) != ERR_NONE)
+		return 0;
+	return ea - eb;
+}
+
+static int load_extra(struct table *t, struct policy *out, struct error *err)
+{
+	struct buf body = { 0 };
+	int code = fact_best(t, RECORD_EXTRA, "", 0, extra_first, &body, err);
+
+	if (code == ERR_NONE)
+		code = table_stored(
+			t, parse_extra(reader_of(body.data, body.len_bytes), &out->extra, err), err);
+	buf_release(&body);
+	return code == ERR_NOT_FOUND ? ERR_NONE : code;
+}
+
 int table_policy(struct table *t, struct policy *out, struct error *err)
 {
 	struct buf body = { 0 };
@@ -126,7 +156,7 @@ int table_policy(struct table *t, struct policy *out, struct error *err)
 		code = table_stored(t, parse_policy(reader_of(body.data, body.len_bytes), out, err),
 				    err);
 	buf_release(&body);
-	return code;
+	return code == ERR_NONE ? load_extra(t, out, err) : code;
 }
 
 /* A slot removed by one writer and confirmed by another stays removed: it was untrusted. */

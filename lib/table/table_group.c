@@ -379,6 +379,40 @@ int table_surplus_groups(struct table *t, unsigned rows, table_id_fn *each, void
 	return query_each_id(&q, each, ctx, err);
 }
 
+#define IS_EXTRA_ON_DRIVE                                                                          \
+	" row.drive = (SELECT id FROM drive WHERE uid = ?2) AND row.present = 1 AND"               \
+	" (SELECT count(DISTINCT below.row) FROM row AS below WHERE below.grp = row.grp"           \
+	" AND below.present = 1 AND below.row < row.row) >= ?1"
+
+int table_extra_bytes(struct table *t, unsigned parity, const struct id *drive_id, uint64_t *bytes,
+		      struct error *err)
+{
+	struct query q = query_of(t, "SELECT sum(len) FROM row WHERE" IS_EXTRA_ON_DRIVE);
+	int64_t sum;
+	bool found;
+	int code;
+
+	query_int(&q, parity);
+	query_id(&q, drive_id);
+	code = query_value(&q, &sum, &found, err);
+	*bytes = code == ERR_NONE ? (uint64_t)sum : 0;
+	return code;
+}
+
+int table_extra_rows(struct table *t, unsigned parity, const struct id *drive_id, size_t skip,
+		     size_t count, table_id_fn *each, void *ctx, struct error *err)
+{
+	struct query q = query_of(t, "SELECT grp.uid FROM row JOIN grp ON grp.id = row.grp WHERE"
+				     IS_EXTRA_ON_DRIVE
+				     " ORDER BY row.row DESC, grp.uid LIMIT ?3 OFFSET ?4");
+
+	query_int(&q, parity);
+	query_id(&q, drive_id);
+	query_int(&q, (int64_t)count);
+	query_int(&q, (int64_t)skip);
+	return query_each_id(&q, each, ctx, err);
+}
+
 int table_doubled_groups(struct table *t, table_id_fn *each, void *ctx, struct error *err)
 {
 	struct query q = query_of(t, "SELECT uid FROM grp WHERE NOT EXISTS"

@@ -117,8 +117,8 @@ struct replay {
 };
 
 typedef int replay_fn(struct replay *r, const struct record *rec, struct error *err);
-replay_fn replay_policy, replay_drive, replay_since, replay_access, replay_slot, replay_retire,
-	replay_scrub, replay_verified;
+replay_fn replay_policy, replay_extra, replay_drive, replay_since, replay_access, replay_slot,
+	replay_retire, replay_scrub, replay_verified;
 replay_fn replay_block, replay_inline, replay_move, replay_fossil, replay_ack, replay_lost,
 	replay_dictionary;
 replay_fn replay_group, replay_rows, replay_garbage, replay_superseded;

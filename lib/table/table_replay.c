@@ -32,6 +32,7 @@ static replay_fn *const replayers[] = {
 	[RECORD_LOST] = replay_lost,
 	[RECORD_VERIFIED] = replay_verified,
 	[RECORD_SINCE] = replay_since,
+	[RECORD_EXTRA] = replay_extra,
 	[RECORD_VERSION] = replay_version,
 	[RECORD_DICTIONARY] = replay_dictionary,
 	[RECORD_SUPERSEDED] = replay_superseded,

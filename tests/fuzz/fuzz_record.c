@@ -146,6 +146,11 @@ static int again_array(uint64_t type, struct reader body, struct buf *out)
 		if (code == ERR_NONE)
 			record_since(out, &since);
 		return code;
+	case RECORD_EXTRA:
+		code = parse_extra(body, &flag, &err);
+		if (code == ERR_NONE)
+			record_extra(out, flag);
+		return code;
 	case RECORD_ACCESS:
 		code = parse_access(body, &id, &url, &options, &err);
 		if (code == ERR_NONE)
@@ -213,6 +218,7 @@ static int again(uint64_t type, struct reader body, struct buf *out)
 	case RECORD_POLICY:
 	case RECORD_DRIVE:
 	case RECORD_SINCE:
+	case RECORD_EXTRA:
 	case RECORD_ACCESS:
 	case RECORD_SCRUB:
 	case RECORD_VERIFIED:

@@ -56,9 +56,6 @@ See \`mrmr help version\`." ]
 		put --stdin-filename x
 		put --stdin-from-command x
 	END
-	run "$MRMR" init --parity max d1
-	[ "$status" -eq 2 ]
-	[ "${lines[0]}" = "mrmr: init: --parity max: this build has it not" ]
 	run "$MRMR" add --layout plain d1
 	[ "$status" -eq 2 ]
 	[ "${lines[0]}" = "mrmr: add: --layout plain: this build has it not" ]

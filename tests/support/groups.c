@@ -132,9 +132,13 @@ bool group_is_as_encoded(struct array *a, const struct table_group *g, struct er
 	struct code_input inputs[GROUP_SLOTS_MAX];
 	struct buf rows[GROUP_ROWS_MAX] = { { 0 } };
 	struct row_descriptor *d = malloc(sizeof(*d));
+	unsigned row_count = a->policy.parity;
 	int code = ERR_NONE;
 	bool ok = true;
 
+	/* More than the policy asks for, too. */
+	for (unsigned i = 0; i < g->row_count; i++)
+		row_count = g->rows[i].row >= row_count ? g->rows[i].row + 1u : row_count;
 	must(members && d, "memory", NULL);
 	for (unsigned i = 0; i < g->member_count && code == ERR_NONE; i++) {
 		char name[OBJECT_NAME_MAX + 1];
@@ -147,7 +151,7 @@ bool group_is_as_encoded(struct array *a, const struct table_group *g, struct er
 	}
 	describe(a, g, d);
 	if (code == ERR_NONE && g->member_count > 1)
-		code = group_encode_rows(d, inputs, a->policy.parity, rows, why);
+		code = group_encode_rows(d, inputs, row_count, rows, why);
 	ok = code == ERR_NONE && rows_equal(a, g, g->member_count > 1 ? rows : members, why);
 	if (ok && (g->row_count < a->policy.parity || !one_per_drive(a, g))) {
 		err_set(why, ERR_CORRUPT, "%u members, %u rows: too few, or two on one drive",

@@ -40,6 +40,7 @@
 #define DRIVES_MOST 8  /* ever */
 #define PARITY_MOST 2
 #define STORY_BYTES 4096
+#define MAX_BYTES 400000u /* of drives with bounds */
 
 struct model {
 	struct tiny t;
@@ -561,6 +562,39 @@ static bool step_parity(struct model *m)
 	return ok;
 }
 
+/* Drives have bounds then: else there is no room to spare. */
+static bool step_parity_max(struct model *m)
+{
+	struct debts_options o = { .scope = DEBTS_ALL, .extra = true };
+	struct debts_result r;
+	struct settings *s = NULL;
+	struct array *a;
+	struct error err;
+	char text[32];
+	bool ok;
+
+	if (m->rotten != 0)
+		return true;
+	tell(m, " parity=max");
+	ok = open_writing(m, true, &a);
+	if (ok && (settings_begin(a, &s, &err) != ERR_NONE ||
+		   settings_set(s, "parity=max", &err) != ERR_NONE))
+		ok = tiny_says(&m->t, "set parity=max: %s", err.message);
+	for (unsigned i = 0; i < TINY_DRIVES_MAX && ok; i++) {
+		snprintf(text, sizeof(text), "d%u.max=%u", i, MAX_BYTES);
+		if (m->members & 1u << i && settings_set(s, text, &err) != ERR_NONE)
+			ok = tiny_says(&m->t, "set %s: %s", text, err.message);
+	}
+	if (ok && (settings_check(s, &err) != ERR_NONE || settings_apply(s, &err) != ERR_NONE ||
+		   debts_settle(a, &o, &r, &err) != ERR_NONE))
+		ok = tiny_says(&m->t, "parity=max: %s", err.message);
+	settings_end(s);
+	if (ok)
+		m->t.parity = a->policy.parity;
+	array_close(a);
+	return ok;
+}
+
 static bool step_lose_table(struct model *m)
 {
 	char path[512];
@@ -602,6 +636,7 @@ static const struct step {
 	{ step_rebuild, 4, true },     { step_disable, 2, false },
 	{ step_enable, 2, true },      { step_drain, 2, true },
 	{ step_parity, 3, true },      { step_rebalance, 3, true },
+	{ step_parity_max, 2, true },
 	{ step_lose_table, 2, true },  { step_lose_state, 1, true },
 };
 #define STEPS (sizeof(steps) / sizeof(steps[0]))

@@ -334,7 +334,7 @@ static void move_block(struct fixture *f, const struct table_block *b, struct ar
 
 	object_name_block(&b->name, name);
 	assert_int_equal(object_get(from->handle, name, 1 << 20, &bytes, &f->err), ERR_NONE);
-	assert_int_equal(place_store(to, name, bytes.data, bytes.len_bytes, &f->err), ERR_NONE);
+	assert_int_equal(place_store(f->a, to, name, bytes.data, bytes.len_bytes, &f->err), ERR_NONE);
 	assert_int_equal(from->handle->driver->remove(from->handle, name, &f->err), ERR_NONE);
 	record_move(&records, &b->uid, &to->id);
 	assert_int_equal(array_commit(f->a, &records, NULL, &f->err), ERR_NONE);

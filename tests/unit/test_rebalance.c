@@ -327,6 +327,46 @@ static void at_the_limit_of_bytes_it_stops_and_goes_on_from_there(void **state)
 	assert_settled(f);
 }
 
+static uint64_t owed_rows(struct fixture *f)
+{
+	struct health h;
+
+	assert_int_equal(health_check(f->a, &h, &f->err), ERR_NONE);
+	return h.owed_rows;
+}
+
+static void what_is_owed_is_within_the_limits_too(void **state)
+{
+	struct fixture *f = *state;
+	struct rebalance_options o = no_limits;
+	uint64_t owed;
+	unsigned runs = 0;
+
+	/* One drive is there: nothing has a row. */
+	f->t.absent = 0xfe;
+	open_it(f);
+	put(f, 1, 50000);
+	f->t.absent = 0;
+	open_it(f);
+	owed = owed_rows(f);
+	assert_true(owed > 2);
+	o.max_bytes = 0;
+	assert_int_equal(run(f, &o), ERR_NONE);
+	assert_true(f->r.work_remains);
+	assert_int_equal(owed_rows(f), owed);
+	o.max_bytes = 20000;
+	do {
+		assert_int_equal(run(f, &o), ERR_NONE);
+		assert_true(f->r.read_bytes + f->r.written_bytes <= o.max_bytes);
+		assert_true(owed_rows(f) <= owed);
+		owed = owed_rows(f);
+		runs++;
+	} while (f->r.work_remains && runs < 100);
+	assert_true(runs > 2 && runs < 100);
+	assert_int_equal(owed, 0);
+	assert_settled(f);
+}
+
 static void without_time_it_begins_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -702,6 +742,7 @@ int main(void)
 		ON(eight_drives, a_damaged_group_stays_as_it_is_and_the_others_are_joined),
 		ON(eight_drives, while_a_drive_is_away_its_groups_wait),
 		ON(eight_drives, at_the_limit_of_bytes_it_stops_and_goes_on_from_there),
+		ON(eight_drives, what_is_owed_is_within_the_limits_too),
 		ON(eight_drives, without_time_it_begins_nothing),
 		ON(eight_drives, a_trial_counts_and_changes_nothing),
 		ON(eight_drives, asked_to_stop_it_commits_what_it_did),

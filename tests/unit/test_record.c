@@ -344,6 +344,20 @@ static void a_since_comes_back_whole(void **state)
 	buf_release(&out);
 }
 
+static void an_extra_comes_back_whole(void **state)
+{
+	struct buf out = { 0 };
+	struct error err;
+	bool back = false;
+
+	(void)state;
+	record_extra(&out, true);
+	assert_int_equal(parse_extra(body_of(&out, RECORD_EXTRA), &back, &err), ERR_NONE);
+	assert_true(back);
+	assert_strict(&out, RECORD_EXTRA, false);
+	buf_release(&out);
+}
+
 static void texts_have_no_nul_inside_and_a_limit(void **state)
 {
 	struct buf body = { 0 };
@@ -1103,6 +1117,7 @@ int main(void)
 		cmocka_unit_test(a_drive_name_is_short_and_plain),
 		cmocka_unit_test(an_access_comes_back_whole),
 		cmocka_unit_test(a_since_comes_back_whole),
+		cmocka_unit_test(an_extra_comes_back_whole),
 		cmocka_unit_test(texts_have_no_nul_inside_and_a_limit),
 		cmocka_unit_test(scrub_slot_garbage_and_retire_come_back_whole),
 		cmocka_unit_test(garbage_names_nothing_but_objects),

@@ -57,6 +57,36 @@ static unsigned parity(struct fixture *f)
 	return p.parity;
 }
 
+static void set_extra(struct fixture *f, struct scribe *s, bool extra)
+{
+	record_extra(&s->records, extra);
+	scribe_apply(s, f->t);
+}
+
+static bool extra(struct fixture *f)
+{
+	struct policy p;
+
+	assert_int_equal(table_policy(f->t, &p, &f->err), ERR_NONE);
+	return p.extra;
+}
+
+static void parity_max_is_a_word_of_its_own_and_wins_until_one_has_seen_both(void **state)
+{
+	struct fixture *f = *state;
+
+	set_parity(f, &f->low, 2);
+	assert_false(extra(f));
+	set_extra(f, &f->low, true);
+	set_extra(f, &f->high, false);
+	assert_true(extra(f));
+	assert_int_equal(parity(f), 2);
+	scribe_pull(&f->high, &f->low);
+	set_extra(f, &f->high, false);
+	assert_false(extra(f));
+	assert_int_equal(parity(f), 2);
+}
+
 static void of_two_policies_the_larger_parity_wins_until_one_has_seen_both(void **state)
 {
 	struct fixture *f = *state;
@@ -376,6 +406,7 @@ static void every_kind_of_fact_changes_the_fingerprint(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(parity_max_is_a_word_of_its_own_and_wins_until_one_has_seen_both),
 		TEST(of_two_policies_the_larger_parity_wins_until_one_has_seen_both),
 		TEST(two_drives_of_one_name_are_told_apart),
 		TEST(a_drive_that_is_gone_gives_way_to_one_in_use),

@@ -131,6 +131,7 @@ static void add_array_record(struct journals *j, unsigned w)
 	switch (below(j, 9)) {
 	case 0:
 		record_policy(out, &p);
+		record_extra(out, below(j, 2));
 		break;
 	case 1:
 		test_record_drive(out, below(j, 3), text);
