@@ -28,9 +28,16 @@ static int tell_plan(struct invocation *inv, struct array *a, struct array_drive
 	if (plan->split > 0)
 		out_line(inv->out, "would split %" PRIu64 " groups that would be too wide for the drives "
 				   "left", plan->split);
+	if (plan->homeless_objects > 0) {
+		size_text(plan->homeless_bytes, bytes);
+		out_warn(inv->out, "%" PRIu64 " of the objects, %s, would stay for want of space",
+			 plan->homeless_objects, bytes);
+		invocation_note(inv, EXIT_FULL);
+	}
 	out_line(inv->out, "as fast as it can be read that takes %s", time);
-	out_json(inv->out, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "message_type",
-				     "summary", "name", d->name, "objects",
+	out_json(inv->out, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "message_type",
+				     "summary", "name", d->name, "objects_left",
+				     (json_int_t)plan->homeless_objects, "objects",
 				     (json_int_t)plan->objects, "bytes", (json_int_t)plan->bytes,
 				     "bytes_written", (json_int_t)plan->written_bytes, "groups_split",
 				     (json_int_t)plan->split, "seconds", (json_int_t)seconds,

@@ -25,6 +25,7 @@ struct planning {
 	struct alloc_drive *view; /* with what was planned so far */
 	struct alloc_drive *before; /* of the group at hand */
 	struct table_group *group;
+	bool resumes; /* it was begun when all of it had room: it goes on as far as it can */
 };
 
 static bool lies_here(const struct planning *p, const struct id *drive_id)
@@ -140,7 +141,7 @@ static int plan_all(struct planning *p, struct error *err)
 	code = table_groups_on(p->a->table, &p->d->id, plan_group, p, err);
 	if (code == ERR_NONE)
 		code = table_ungrouped(p->a->table, plan_alone, p, err);
-	if (code != ERR_NONE || p->plan->homeless_objects == 0)
+	if (code != ERR_NONE || p->plan->homeless_objects == 0 || p->resumes)
 		return code;
 	size_text(p->plan->homeless_bytes, size);
 	size_text(p->plan->bytes, all);
@@ -167,6 +168,7 @@ int drain_check(struct array *a, struct array_drive *d, struct drain_plan *plan,
 	enum drive_state was = d->record.state;
 	int code;
 
+	p.resumes = was == DRIVE_DRAINING;
 	memset(plan, 0, sizeof(*plan));
 	code = check_drive(a, d, err);
 	if (code != ERR_NONE)

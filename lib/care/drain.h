@@ -17,8 +17,9 @@ struct drain_plan {
 };
 
 /* By sizes alone; nothing is read from drives or written. ERR_USAGE: the array cannot do without the
- * drive. ERR_ABSENT: it is not there. ERR_FULL: the others have no room for all of it; then the plan
- * is filled, too. */
+ * drive. ERR_ABSENT: it is not there. ERR_FULL: the others have no room for all of it, and the drain was
+ * not begun yet; then the plan is filled, too. One that was begun goes on as far as it can: a part that was
+ * moved is no reason to leave the rest, and other commands may have taken the room since. */
 int drain_check(struct array *a, struct array_drive *d, struct drain_plan *plan, struct error *err);
 
 /* How long it takes to read so many bytes of it, by reading some objects now; 0: there are none. */

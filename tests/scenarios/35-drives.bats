@@ -481,6 +481,38 @@ clean() {
 }
 
 # bats test_tags=plain
+@test "a drain that was stopped goes on as far as there is room, and ends once there is more" {
+	head -c 2000000 /dev/urandom >in/much
+	make_array 5 --parity 1 --width 3
+	run strace -f -qq -o /dev/null -e trace=renameat2 -e signal=none \
+		-e inject=renameat2:signal=KILL:when=3 "$MRMR" drain d2
+	[ "$(state_of d2)" = draining ]
+	# Room for one block on each of the others, and no more.
+	for i in 1 3 4 5; do
+		used=$("$MRMR" --json drives | jq "select(.name == \"d$i\") | .used_bytes")
+		"$MRMR" -q set "d$i.max=$((used + 2 * 65536 + 70000))"
+	done
+	held=$("$MRMR" --json drives | jq 'select(.name == "d2") | .objects')
+	run "$MRMR" drain -n d2
+	[ "$status" -eq 25 ]
+	[[ "$output" == *" would stay for want of space"* ]]
+	run "$MRMR" drain d2
+	echo "$output"
+	[ "$status" -eq 25 ]
+	[ "$(state_of d2)" = draining ]
+	left=$("$MRMR" --json drives | jq 'select(.name == "d2") | .objects')
+	[ "$left" -gt 0 ]
+	[ "$left" -lt "$held" ]
+	compare
+	"$MRMR" -q set d1.max=0 d3.max=0 d4.max=0 d5.max=0
+	run "$MRMR" drain d2
+	[ "$status" -eq 0 ]
+	[ "$(blobs d2)" -eq 0 ]
+	any_may_go 1 d1 d4
+	clean
+}
+
+# bats test_tags=plain
 @test "a drain that is given up: enable keeps the drive" {
 	make_array 5 --parity 1 --width 4
 	head -c 2000000 /dev/urandom >in/much
