@@ -2,6 +2,7 @@
 
 #include "array/place.h"
 #include "base/units.h"
+#include "care/rebalance.h"
 #include "cmd/commands.h"
 #include "cmd/open.h"
 #include "cmd/out.h"
@@ -13,23 +14,30 @@
 
 /* What setting does to blocks that are stored already. */
 struct level {
-	bool named; /* parity or copies was given, the same as before or not */
+	bool named; /* parity, copies or width was given, the same as before or not */
+	bool parity, width; /* which: parity or copies, width */
+	bool joins; /* nothing is to be split: groups that became narrow are joined */
 	struct debts_options options;
 	struct debts_result planned, done;
+	struct rebalance_result join_planned, join_done;
 };
 
 /* ---- what it says ---- */
 
-static void add_counts(json_t *o, const struct debts_result *r)
+static void add_counts(json_t *o, const struct debts_result *r, const struct rebalance_result *j)
 {
 	const struct {
 		const char *name;
 		uint64_t value;
 	} counts[] = {
-		{ "bytes_read", r->read_bytes },     { "bytes_written", r->written_bytes },
-		{ "rows_made", r->rows_made },	     { "rows_dropped", r->rows_dropped },
+		{ "bytes_read", r->read_bytes + j->read_bytes },
+		{ "bytes_written", r->written_bytes + j->written_bytes },
+		{ "rows_made", r->rows_made },
+		{ "rows_dropped", r->rows_dropped + j->rows_dropped },
 		{ "rows_owed", r->rows_owed },	     { "rows_waiting", r->rows_waiting },
-		{ "groups_split", r->groups_split }, { "groups_made", r->groups_made },
+		{ "groups_split", r->groups_split },
+		{ "groups_made", r->groups_made + j->made },
+		{ "groups_joined", j->joined },
 		{ "extra_rows_made", r->extra_made },
 	};
 
@@ -40,6 +48,20 @@ static void add_counts(json_t *o, const struct debts_result *r)
 static bool is_nothing(const struct debts_result *r)
 {
 	return r->read_bytes + r->written_bytes + r->rows_dropped + r->groups_split == 0;
+}
+
+static void say_joined(struct invocation *inv, const struct rebalance_result *j, bool dry)
+{
+	char read[UNIT_TEXT_BYTES], written[UNIT_TEXT_BYTES];
+
+	if (j->made == 0)
+		return;
+	size_text(j->read_bytes, read);
+	size_text(j->written_bytes, written);
+	out_report(inv->out, "%s %s, %s %s: %" PRIu64 " groups joined into %" PRIu64 ", %" PRIu64
+			     " rows fewer",
+		   dry ? "would read" : "read", read, dry ? "write" : "wrote", written, j->joined,
+		   j->made, j->rows_dropped);
 }
 
 static void say_work(struct invocation *inv, const struct debts_result *r, bool dry)
@@ -63,6 +85,7 @@ static void say_work(struct invocation *inv, const struct debts_result *r, bool 
 static void report(struct invocation *inv, const struct level *level, bool dry)
 {
 	const struct debts_result *r = dry ? &level->planned : &level->done;
+	const struct rebalance_result *j = dry ? &level->join_planned : &level->join_done;
 	json_t *o = out_object("summary"), *changed = json_array();
 
 	for (size_t i = 0; i < inv->args_count; i++) {
@@ -73,13 +96,16 @@ static void report(struct invocation *inv, const struct level *level, bool dry)
 	json_object_set_new(o, "dry_run", json_boolean(dry));
 	if (level->named) {
 		say_work(inv, r, dry);
-		add_counts(o, r);
+		say_joined(inv, j, dry);
+		add_counts(o, r, j);
 	}
 	out_json(inv->out, o);
 	if (level->named && r->rows_owed > 0)
 		out_warn(inv->out, "%" PRIu64 " parity objects %s owed: no drive can take them now "
 				   "(`mrmr status` tells what helps)",
 			 r->rows_owed, dry ? "would be" : "are");
+	if (level->width && r->rows_full > 0)
+		invocation_note(inv, EXIT_FULL);
 	if (level->named && r->rows_waiting > 0)
 		out_warn(inv->out, "%" PRIu64 " parity objects stay until the drives that are away are "
 				   "back", r->rows_waiting);
@@ -110,8 +136,9 @@ static int free_bytes(struct array *a, uint64_t *sum, struct error *err)
 	return ERR_NONE;
 }
 
-static int check_room(struct array *a, const struct policy *p, const struct debts_result *r,
-		      struct error *err)
+/* what: "parity", "copies" or "width". */
+static int check_room(struct array *a, const char *what, unsigned number,
+		      const struct debts_result *r, struct error *err)
 {
 	char needed[UNIT_TEXT_BYTES], room[UNIT_TEXT_BYTES];
 	bool all_here = array_usable_count(a) == array_member_count(a);
@@ -130,26 +157,43 @@ static int check_room(struct array *a, const struct policy *p, const struct debt
 		       "%s %u does not fit: %s more are needed, %s are free on all drives, and %" PRIu64
 		       " of %" PRIu64 " parity objects find no drive that may take them: nothing was "
 		       "changed",
-		       p->copies ? "copies" : "parity", p->copies ? p->parity + 1 : p->parity, needed,
-		       room, r->rows_owed, r->rows_owed + r->rows_made);
+		       what, number, needed, room, r->rows_owed, r->rows_owed + r->rows_made);
+}
+
+static bool is_narrower(const struct policy *p, const struct policy *was)
+{
+	return p->width > 0 && (was->width == 0 || p->width < was->width);
+}
+
+static int check_fits(struct array *a, const struct policy *was, const struct debts_result *r,
+		      struct error *err)
+{
+	const struct policy *p = &a->policy;
+
+	if (p->parity > was->parity || p->copies != was->copies)
+		return check_room(a, p->copies ? "copies" : "parity",
+				  p->copies ? p->parity + 1 : p->parity, r, err);
+	return is_narrower(p, was) ? check_room(a, "width", p->width, r, err) : ERR_NONE;
 }
 
 /* Estimates with all as it shall be. */
 static int plan_level(struct array *a, struct settings *s, struct level *level, struct error *err)
 {
 	struct policy was = a->policy;
-	bool more;
 	int code;
 
 	settings_swap(s);
-	more = a->policy.parity > was.parity || a->policy.copies != was.copies;
 	/* Copies come together when parity takes their place, or when that was asked for again. */
-	level->options.gathers_mirrors = !a->policy.copies && a->policy.parity > 0 &&
-					 !a->policy.extra &&
+	level->options.gathers_mirrors = level->parity && !a->policy.copies &&
+					 a->policy.parity > 0 && !a->policy.extra &&
 					 (was.copies || a->policy.parity == was.parity);
+	level->options.fits_width = level->width;
 	code = debts_estimate(a, &level->options, &level->planned, err);
-	if (code == ERR_NONE && more)
-		code = check_room(a, &a->policy, &level->planned, err);
+	if (code == ERR_NONE)
+		code = check_fits(a, &was, &level->planned, err);
+	level->joins = level->width && level->planned.groups_split == 0;
+	if (code == ERR_NONE && level->joins)
+		code = rebalance_widths(a, true, NULL, &level->join_planned, err);
 	settings_swap(s);
 	return code;
 }
@@ -168,6 +212,8 @@ static int settle(struct invocation *inv, struct array *a, struct level *level, 
 	counters_total(level->options.counters, 0, planned->read_bytes + planned->written_bytes);
 	array_watch(a, level->options.counters);
 	code = debts_settle(a, &level->options, &level->done, err);
+	if (code == ERR_NONE && level->joins)
+		code = rebalance_widths(a, false, level->options.counters, &level->join_done, err);
 	array_watch(a, NULL);
 	progress_stop(progress);
 	return code;
@@ -179,7 +225,9 @@ static int set_all(struct invocation *inv, struct array *a, bool dry, struct err
 	struct settings *s = NULL;
 	int code = settings_begin(a, &s, err);
 
-	level.named = names_level(inv, "parity=") || names_level(inv, "copies=");
+	level.width = names_level(inv, "width=");
+	level.parity = names_level(inv, "parity=") || names_level(inv, "copies=");
+	level.named = level.width || level.parity;
 	for (size_t i = 0; i < inv->args_count && code == ERR_NONE; i++)
 		code = settings_set(s, inv->args[i], err);
 	if (code == ERR_NONE)

@@ -8,7 +8,8 @@
  *	settings_apply(s, &err)
  *	settings_end(s)
  *
- * NAME:	parity=M|max copies=N width=K	of what is stored already, debts_settle() makes the same
+ * NAME:	parity=M|max copies=N width=K	of what is stored already, debts_settle() and
+ *					rebalance_widths() make the same
  *		chunk-profile=P block-size=SIZE	for new data
  *		DRIVE.role=both|data|parity  DRIVE.removable=yes|no  DRIVE.journal=yes|no
  *		DRIVE.reserve=SIZE  DRIVE.max=SIZE (0: the default, no limit)  DRIVE.domain=TEXT

@@ -8,7 +8,7 @@
  *   - rows beyond it are dropped where the promise holds without them, without reading;
  *   - at parity 0 groups end, and their blocks lie alone;
  *   - missing rows are made, of blocks where they lie;
- *   - a group too wide for the drives at hand is split: its blocks are gathered into new groups;
+ *   - a group too wide for the drives at hand, or for a width that was set, is split: its blocks are gathered into new groups;
  *   - blocks alone are gathered (care/gather.h);
  *   - with copies, every group of several becomes copies.
  * Old rows go when the new groups of all their blocks are committed. It is planned in batches, which
@@ -44,6 +44,7 @@ enum debts_scope {
 struct debts_options {
 	enum debts_scope scope;
 	bool gathers_mirrors; /* blocks with copies, under a policy of parity, are gathered, too */
+	bool fits_width; /* groups wider than the policy's width are split, too */
 	bool extra; /* under parity=max: room to spare is filled with rows (array/extra.h) */
 	struct counters *counters; /* or NULL */
 	/* Asked before what reads and writes about so many bytes; after a no nothing more is begun. NULL:

@@ -137,6 +137,15 @@ static bool is_crowded(struct array *a, const struct table_group *g)
 	return false;
 }
 
+/* For the width that the user asks for: rows beyond the policy's do not count. */
+static bool is_too_wide(const struct leveling *l, const struct table_group *g)
+{
+	const struct policy *p = &l->a->policy;
+
+	return l->o->fits_width && p->width > p->parity &&
+	       g->member_count > p->width - p->parity;
+}
+
 static int level_group(struct leveling *l, struct error *err)
 {
 	struct table_group *g = l->group;
@@ -147,6 +156,8 @@ static int level_group(struct leveling *l, struct error *err)
 	int code = ERR_NONE;
 
 	if (may_regroup && at_hand && policy->copies && g->member_count > 1)
+		return level_loosen(l, true, err);
+	if (may_regroup && at_hand && !crowded && is_too_wide(l, g))
 		return level_loosen(l, true, err);
 	plan_rows(l, &plan);
 	if (may_regroup && plan.count + plan.homeless == 0 && at_hand && !policy->copies &&

@@ -160,23 +160,65 @@ int rebalance(struct array *a, const struct rebalance_options *o, struct rebalan
 	return code;
 }
 
-static int join_only(struct array *a, enum rebalance_width which, struct rebalance_result *r,
-		     struct error *err)
+static const struct rebalance_options no_limits = { .max_time_s = REBALANCE_UNLIMITED,
+						    .max_bytes = REBALANCE_UNLIMITED };
+
+static int join_only(struct array *a, enum rebalance_width which, const struct rebalance_options *o,
+		     struct rebalance_result *r, struct error *err)
 {
-	static const struct rebalance_options no_limits = { .max_time_s = REBALANCE_UNLIMITED,
-							    .max_bytes = REBALANCE_UNLIMITED };
 	struct rebalancing b;
 
-	begin(&b, a, &no_limits, r);
+	begin(&b, a, o, r);
 	return end(&b, rebalance_join(&b, which, err), err);
+}
+
+/* A trial books what it would take. */
+struct booked {
+	uint64_t used_bytes, free_bytes;
+};
+
+static struct booked *booked_now(const struct array *a)
+{
+	struct booked *b = calloc(a->count, sizeof(*b));
+
+	for (unsigned i = 0; i < a->count && b; i++)
+		b[i] = (struct booked){ a->drives[i].used_bytes, a->drives[i].about.free_bytes };
+	return b;
+}
+
+static void book_again(struct array *a, const struct booked *b)
+{
+	for (unsigned i = 0; i < a->count; i++) {
+		a->drives[i].used_bytes = b[i].used_bytes;
+		a->drives[i].about.free_bytes = b[i].free_bytes;
+	}
+}
+
+int rebalance_widths(struct array *a, bool dry_run, struct counters *counters,
+		     struct rebalance_result *r, struct error *err)
+{
+	struct booked *before = booked_now(a);
+	struct rebalance_options o = no_limits;
+	int code;
+
+	memset(r, 0, sizeof(*r));
+	if (!before)
+		return err_nomem(err);
+	o.dry_run = dry_run;
+	o.counters = counters;
+	code = join_only(a, REBALANCE_ALL, &o, r, err);
+	if (dry_run)
+		book_again(a, before);
+	free(before);
+	return code;
 }
 
 int rebalance_thin(struct array *a, struct rebalance_result *r, struct error *err)
 {
-	return join_only(a, REBALANCE_THIN, r, err);
+	return join_only(a, REBALANCE_THIN, &no_limits, r, err);
 }
 
 int rebalance_for_room(struct array *a, struct rebalance_result *r, struct error *err)
 {
-	return join_only(a, REBALANCE_ROOM, r, err);
+	return join_only(a, REBALANCE_ROOM, &no_limits, r, err);
 }

@@ -46,6 +46,11 @@ int rebalance(struct array *a, const struct rebalance_options *o, struct rebalan
  */
 int rebalance_thin(struct array *a, struct rebalance_result *r, struct error *err);
 
+/* Joins groups that are narrower than new ones, where that leaves fewer bytes of rows, and does nothing
+ * else. dry_run: the bytes are those that it would take. counters may be NULL. */
+int rebalance_widths(struct array *a, bool dry_run, struct counters *counters,
+		     struct rebalance_result *r, struct error *err);
+
 /* Joins all that can be, and does nothing else: that drops rows, and makes room. */
 int rebalance_for_room(struct array *a, struct rebalance_result *r, struct error *err);
 

@@ -2,6 +2,7 @@
 #include "care/rebalance_inner.h"
 
 #include "array/drive_set.h"
+#include "array/extra.h"
 #include "array/health.h"
 #include "array/place.h"
 #include "care/idlist.h"
@@ -218,6 +219,22 @@ static unsigned row_objects(const struct join *j)
 	return rows;
 }
 
+/* In a trial: what it would take, and leave. */
+static void book(struct rebalancing *b, const struct join *j)
+{
+	for (unsigned i = 0; i < j->row_count; i++)
+		place_book(b->a, &b->a->drives[j->row_drives[i]], j->longest_bytes);
+	for (unsigned i = 0; i < j->group_count; i++) {
+		for (unsigned n = 0; n < j->groups[i]->row_count; n++) {
+			const struct group_row_record *row = &j->groups[i]->rows[n];
+			struct array_drive *d = array_drive_by_id(b->a, &row->drive_id);
+
+			if (d && drive_counts(d) && !extra_is(b->a, j->groups[i], n))
+				place_unbook(b->a, d, row->len_bytes);
+		}
+	}
+}
+
 int rebalance_make(struct rebalancing *b, struct join *j, struct error *err)
 {
 	bool may;
@@ -225,7 +242,9 @@ int rebalance_make(struct rebalancing *b, struct join *j, struct error *err)
 
 	if (code != ERR_NONE || !may)
 		return code;
-	if (!b->o->dry_run)
+	if (b->o->dry_run)
+		book(b, j);
+	else
 		code = join_make(j, &b->u, err);
 	if (code != ERR_NONE)
 		return rebalance_failed(b, code, err);

@@ -305,6 +305,72 @@ static void while_a_drive_is_away_its_groups_wait(void **state)
 	assert_settled(f);
 }
 
+/* ---- a width that is set ---- */
+
+static unsigned widest(const struct fixture *f)
+{
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < f->l->count; i++)
+		k = f->l->groups[i]->member_count > k ? f->l->groups[i]->member_count : k;
+	return k;
+}
+
+static void a_trial_tells_what_a_wider_width_joins(void **state)
+{
+	struct fixture *f = *state;
+	struct rebalance_result planned;
+	uint64_t used[8];
+
+	set_width(f, 8);
+	load(f);
+	for (unsigned i = 0; i < 8; i++)
+		used[i] = f->a->drives[i].used_bytes;
+	assert_int_equal(rebalance_widths(f->a, true, NULL, &planned, &f->err), ERR_NONE);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(f->a->drives[i].used_bytes, used[i]);
+	assert_int_equal(rebalance_widths(f->a, false, NULL, &f->r, &f->err), ERR_NONE);
+	assert_true(f->r.made > 0);
+	assert_int_equal(planned.made, f->r.made);
+	assert_int_equal(planned.joined, f->r.joined);
+	assert_int_equal(planned.read_bytes, f->r.read_bytes);
+	assert_int_equal(planned.written_bytes, f->r.written_bytes);
+	open_it(f);
+	load(f);
+	assert_true(widest(f) > 2);
+	assert_int_equal(rebalance_widths(f->a, false, NULL, &f->r, &f->err), ERR_NONE);
+	assert_int_equal(f->r.made, 0);
+}
+
+static void a_narrower_width_splits_what_is_too_wide_when_asked_to(void **state)
+{
+	struct debts_options o = { .scope = DEBTS_THOROUGH, .fits_width = true };
+	struct fixture *f = *state;
+	struct debts_result planned, done;
+
+	set_width(f, 8);
+	assert_int_equal(run(f, &no_limits), ERR_NONE);
+	assert_true(widest(f) > 3);
+	set_width(f, 4);
+	/* Nobody does so unasked. */
+	assert_int_equal(debts_pay(f->a, DEBTS_THOROUGH, &done, &f->err), ERR_NONE);
+	assert_int_equal(done.groups_split, 0);
+	assert_int_equal(debts_estimate(f->a, &o, &planned, &f->err), ERR_NONE);
+	assert_int_equal(debts_settle(f->a, &o, &done, &f->err), ERR_NONE);
+	assert_true(done.groups_split > 0);
+	assert_int_equal(planned.groups_split, done.groups_split);
+	assert_int_equal(planned.read_bytes, done.read_bytes);
+	assert_int_equal(planned.written_bytes, done.written_bytes);
+	assert_int_equal(done.rows_owed, 0);
+	open_it(f);
+	load(f);
+	assert_int_equal(widest(f), 3);
+	for (unsigned i = 0; i < f->l->count; i++) {
+		if (!group_is_as_encoded(f->a, f->l->groups[i], &f->err))
+			fail_msg("%s", f->err.message);
+	}
+}
+
 /* ---- limits ---- */
 
 static void at_the_limit_of_bytes_it_stops_and_goes_on_from_there(void **state)
@@ -741,6 +807,8 @@ int main(void)
 		ON(five_drives, copies_stay_copies),
 		ON(eight_drives, a_damaged_group_stays_as_it_is_and_the_others_are_joined),
 		ON(eight_drives, while_a_drive_is_away_its_groups_wait),
+		ON(eight_drives, a_trial_tells_what_a_wider_width_joins),
+		ON(eight_drives, a_narrower_width_splits_what_is_too_wide_when_asked_to),
 		ON(eight_drives, at_the_limit_of_bytes_it_stops_and_goes_on_from_there),
 		ON(eight_drives, what_is_owed_is_within_the_limits_too),
 		ON(eight_drives, without_time_it_begins_nothing),
