@@ -15,7 +15,8 @@ struct home {
 
 /* All zero is none; identity_release() wipes it. */
 struct identity {
-	uint8_t *secret_key; /* SECRET_KEY_BYTES of guarded memory */
+	uint8_t *guarded;    /* memory that no core dump has */
+	uint8_t *secret_key; /* SECRET_KEY_BYTES of it */
 	struct mark last;    /* writer: the public key */
 	struct home home;
 	struct have *have; /* by rising drive id */
