@@ -309,6 +309,8 @@ static int open_drives(struct array *a, struct error *err)
 		code = (int)err->code;
 		goto out;
 	}
+	/* One view for all questions. Where there is none they are asked one by one. */
+	table_view(a->table, err);
 	for (unsigned i = 0; i < a->count; i++) {
 		struct array_drive *d = &a->drives[i];
 
@@ -321,6 +323,7 @@ static int open_drives(struct array *a, struct error *err)
 		else
 			pool_add(pool, open_one, &all[i]);
 	}
+	table_view_end(a->table);
 	pool_wait(pool);
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++)
 		check_marker(a, &a->drives[i], i);
@@ -416,6 +419,7 @@ int array_refresh(struct array *a, struct error *err)
 	size_t count = 0;
 	int code = table_view(a->table, err);
 
+	a->refreshed_at = table_changes(a->table);
 	if (code == ERR_NONE)
 		code = table_policy(a->table, &a->policy, err);
 	if (code == ERR_NOT_FOUND)
@@ -443,6 +447,12 @@ int array_refresh(struct array *a, struct error *err)
 	}
 	table_drives_free(rows, count);
 	return code == ERR_NONE ? count_extra(a, err) : code;
+}
+
+/* After a step that may have changed the table: the sums over all blocks are not made for nothing. */
+static int refresh_if_changed(struct array *a, struct error *err)
+{
+	return table_changes(a->table) == a->refreshed_at ? ERR_NONE : array_refresh(a, err);
 }
 
 /* Those that were disabled when it was last looked, and are not any more. */
@@ -661,13 +671,13 @@ int array_open(const struct array_options *o, struct array **out, struct error *
 	    (code = forget_removed(a, err)) != ERR_NONE ||
 	    (a->fork_found && (code = array_heal_forks(a, err)) != ERR_NONE) ||
 	    (code = array_flush_outbox(a, err)) != ERR_NONE ||
-	    (code = array_refresh(a, err)) != ERR_NONE || (code = open_enabled(a, err)) != ERR_NONE)
+	    (code = refresh_if_changed(a, err)) != ERR_NONE || (code = open_enabled(a, err)) != ERR_NONE)
 		goto out;
 	returned = any_behind(a);
 	if ((code = array_push(a, &sent, err)) != ERR_NONE ||
 	    (returned && (code = array_spread_keys(a, err)) != ERR_NONE))
 		goto out;
-	code = array_refresh(a, err);
+	code = refresh_if_changed(a, err);
 	if (code == ERR_NONE)
 		keyslot_raise(a);
 out:

@@ -129,6 +129,7 @@ struct array {
 	struct table *table;
 	pthread_mutex_t table_lock; /* held around table calls where several threads read */
 	bool table_fresh;	     /* it was made anew now */
+	uint64_t refreshed_at;	     /* table_changes() at the last array_refresh() */
 	char *state_path;
 	char temp_tag[17]; /* tells this state folder's temporary objects from others' */
 	struct drive *mirror; /* the state folder's copy of journals and keys */

@@ -187,36 +187,56 @@ static int create(struct table *t, const struct id *array_id, struct error *err)
 	return table_exec(t, numbers, err);
 }
 
-/* Creates what an empty file lacks, or checks that the file is ours. In one transaction, so
- * that two processes that start together do not both create. */
-static int adopt_or_create(struct table *t, const struct id *array_id, bool *fresh,
-			   struct error *err)
+/* Whether the file is ours, or (*empty) has nothing in it yet. */
+static int look(struct table *t, const struct id *array_id, bool *empty, struct error *err)
 {
 	int64_t application = 0, version = 0, objects = 0;
+	int code = pragma_value(t, "PRAGMA application_id", &application, err);
+
+	*empty = false;
+	if (code == ERR_NONE)
+		code = pragma_value(t, "PRAGMA user_version", &version, err);
+	if (code == ERR_NONE && application == 0 && version == 0) {
+		code = pragma_value(t, "SELECT count(*) FROM sqlite_schema", &objects, err);
+		*empty = code == ERR_NONE && objects == 0;
+	}
+	if (code != ERR_NONE || *empty)
+		return code;
+	if (application != APPLICATION_ID || version != SCHEMA_VERSION)
+		return err_set(err, ERR_CORRUPT, "table %s is of another version", t->path);
+	return check_identity(t, array_id, err);
+}
+
+/* In one transaction, so that two processes that start together do not both create. */
+static int create_if_empty(struct table *t, const struct id *array_id, bool *fresh,
+			   struct error *err)
+{
 	int code = table_begin(t, err);
 
 	if (code != ERR_NONE)
 		return code;
-	code = pragma_value(t, "PRAGMA application_id", &application, err);
-	if (code == ERR_NONE)
-		code = pragma_value(t, "PRAGMA user_version", &version, err);
-	if (code == ERR_NONE)
-		code = pragma_value(t, "SELECT count(*) FROM sqlite_schema", &objects, err);
-	if (code != ERR_NONE)
-		goto out;
-	if (application == 0 && version == 0 && objects == 0) {
+	code = look(t, array_id, fresh, err);
+	if (code == ERR_NONE && *fresh)
 		code = create(t, array_id, err);
-		*fresh = true;
-	} else if (application != APPLICATION_ID || version != SCHEMA_VERSION) {
-		code = err_set(err, ERR_CORRUPT, "table %s is of another version", t->path);
-	} else {
-		code = check_identity(t, array_id, err);
-	}
-out:
 	if (code == ERR_NONE)
 		return table_commit(t, err);
 	table_rollback(t);
 	return code;
+}
+
+/* Creates what an empty file lacks, or checks that the file is ours: for that it waits for nobody
+ * who writes. */
+static int adopt_or_create(struct table *t, const struct id *array_id, bool *fresh,
+			   struct error *err)
+{
+	bool empty;
+	int code = table_view(t, err);
+
+	if (code != ERR_NONE)
+		return code;
+	code = look(t, array_id, &empty, err);
+	table_view_end(t);
+	return code == ERR_NONE && empty ? create_if_empty(t, array_id, fresh, err) : code;
 }
 
 static int open_once(struct table *t, const struct id *array_id, bool *fresh, struct error *err)
@@ -348,6 +368,11 @@ void table_view_end(struct table *t)
 	if (t->in_view)
 		sqlite3_exec(t->db, "COMMIT", NULL, NULL, NULL);
 	t->in_view = false;
+}
+
+uint64_t table_changes(const struct table *t)
+{
+	return (uint64_t)sqlite3_total_changes64(t->db);
 }
 
 int table_clear(struct table *t, struct error *err)

@@ -46,6 +46,9 @@ void table_rollback(struct table *t);
  * written meanwhile, but table_begin() may be called: it ends the view first. */
 int table_view(struct table *t, struct error *err);
 void table_view_end(struct table *t); /* without a view: nothing */
+/* How many rows were written through t since it was opened: the same number, the same contents, but
+ * for what other processes wrote. */
+uint64_t table_changes(const struct table *t);
 /* Snapshots whose base is not known (yet) wait for it. Call this when all that there is was
  * replayed and something is missing (a scan, lost journals): those left are taken as if they had
  * no base, with what their own records say. */
