@@ -78,8 +78,9 @@ int inspect_objects(struct inspecting *in, inspect_pause_fn *pause, void *ctx, b
 void inspect_sort_damage(struct inspecting *in);
 
 /* Journals, keys and marker of the drive; repaired on the spot from the state folder or another
- * drive when asked to. */
-int inspect_journal(struct array *a, struct array_drive *d, bool repair,
+ * drive when asked to. l: of all drives, read once for all of them. */
+struct journals;
+int inspect_journal(struct array *a, struct array_drive *d, const struct journals *l, bool repair,
 		    struct scrub_drive *result, struct error *err);
 int inspect_keys(struct array *a, struct array_drive *d, bool repair, struct scrub_drive *result,
 		 struct error *err);

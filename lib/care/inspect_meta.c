@@ -159,43 +159,41 @@ struct suspects {
 	size_t count, cap;
 };
 
-static int find_suspects(struct array *a, struct array_drive *d, struct suspects *out,
-			 struct scrub_drive *result, struct error *err)
+static int find_suspects(struct array *a, struct array_drive *d, const struct journals *l,
+			 struct suspects *out, struct scrub_drive *result, struct error *err)
 {
-	struct journals l = { 0 };
 	struct error why;
-	int code = journals_read(a, &l, err);
+	int code = ERR_NONE;
 
-	for (size_t i = 0; i < l.count && code == ERR_NONE; i = journals_next(&l, i)) {
-		if (check_segment(a, d, &l, i, result, &why) == ERR_NONE)
+	for (size_t i = 0; i < l->count && code == ERR_NONE; i = journals_next(l, i)) {
+		if (check_segment(a, d, l, i, result, &why) == ERR_NONE)
 			continue;
 		if (grow(&out->names, &out->cap, out->count + 1, sizeof(*out->names)))
-			memcpy(out->names[out->count++], l.items[i].name, SEGMENT_NAME_BYTES);
+			memcpy(out->names[out->count++], l->items[i].name, SEGMENT_NAME_BYTES);
 		else
 			code = err_nomem(err);
 	}
-	journals_release(&l);
 	return code;
 }
 
-/* Twice: another host may have merged what was listed first, and deleted it. */
-int inspect_journal(struct array *a, struct array_drive *d, bool repair,
+/* Suspects are looked for anew: another host may have merged what was listed, and deleted it. */
+int inspect_journal(struct array *a, struct array_drive *d, const struct journals *l, bool repair,
 		    struct scrub_drive *result, struct error *err)
 {
 	struct suspects suspects = { 0 };
-	struct journals l = { 0 };
-	int code = d->record.journal ? find_suspects(a, d, &suspects, result, err) : ERR_NONE;
+	struct journals now = { 0 };
+	int code = d->record.journal ? find_suspects(a, d, l, &suspects, result, err) : ERR_NONE;
 
 	if (code != ERR_NONE || suspects.count == 0)
 		goto out;
 	qsort(suspects.names, suspects.count, sizeof(*suspects.names), compare_names);
-	code = journals_read(a, &l, err);
-	for (size_t i = 0; i < l.count && code == ERR_NONE; i = journals_next(&l, i)) {
-		if (bsearch(l.items[i].name, suspects.names, suspects.count,
+	code = journals_read(a, &now, err);
+	for (size_t i = 0; i < now.count && code == ERR_NONE; i = journals_next(&now, i)) {
+		if (bsearch(now.items[i].name, suspects.names, suspects.count,
 			    sizeof(*suspects.names), compare_names))
-			code = mend_segment(a, d, &l, i, repair, result, err);
+			code = mend_segment(a, d, &now, i, repair, result, err);
 	}
-	journals_release(&l);
+	journals_release(&now);
 out:
 	free(suspects.names);
 	return code;

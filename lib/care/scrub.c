@@ -1,6 +1,7 @@
 #include "care/scrub.h"
 
 #include "array/health.h"
+#include "array/journals.h"
 #include "array/object.h"
 #include "base/stop.h"
 #include "care/deep.h"
@@ -54,19 +55,27 @@ static bool can_scrub(const struct array_drive *d)
 
 /* ---- reading ---- */
 
-static int inspect_small(struct scrubbing *s, struct array_drive *d, struct error *err)
+/* What is the same on all drives or belongs to one is small: it is verified each time. */
+static int inspect_small(struct scrubbing *s, struct error *err)
 {
-	struct scrub_drive *result = &s->r->drives[d - s->a->drives];
-	int code;
+	struct journals listed = { 0 };
+	int code = ERR_NONE;
 
-	result->scrubbed = true;
-	if (s->o->quick)
-		return ERR_NONE;
-	code = inspect_marker(s->a, d, s->o->repair, result, err);
+	for (unsigned n = 0; n < s->in.count && code == ERR_NONE; n++) {
+		const struct inspection *i = &s->in.drives[n];
+
+		code = inspect_marker(s->a, i->drive, s->o->repair, i->result, err);
+		if (code == ERR_NONE)
+			code = inspect_keys(s->a, i->drive, s->o->repair, i->result, err);
+	}
 	if (code == ERR_NONE)
-		code = inspect_keys(s->a, d, s->o->repair, result, err);
-	if (code == ERR_NONE)
-		code = inspect_journal(s->a, d, s->o->repair, result, err);
+		code = journals_read(s->a, &listed, err);
+	for (unsigned n = 0; n < s->in.count && code == ERR_NONE; n++) {
+		const struct inspection *i = &s->in.drives[n];
+
+		code = inspect_journal(s->a, i->drive, &listed, s->o->repair, i->result, err);
+	}
+	journals_release(&listed);
 	return code;
 }
 
@@ -81,22 +90,22 @@ static void tell_total(const struct scrubbing *s)
 	counters_total(s->o->counters, objects, bytes);
 }
 
-/* What is the same on all drives or belongs to one is small: it is verified each time. */
 static int begin_drives(struct scrubbing *s, struct error *err)
 {
 	struct array *a = s->a;
-	int code = ERR_NONE;
+	int code;
 
 	s->in.drives = calloc(a->count + 1, sizeof(*s->in.drives));
 	if (!s->in.drives)
 		return err_nomem(err);
-	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
+	for (unsigned i = 0; i < a->count; i++) {
 		if (!scrub_chooses(s->o, &a->drives[i]) || !can_scrub(&a->drives[i]))
 			continue;
 		s->in.drives[s->in.count++] = (struct inspection){ .drive = &a->drives[i],
 								   .result = &s->r->drives[i] };
-		code = inspect_small(s, &a->drives[i], err);
+		s->r->drives[i].scrubbed = true;
 	}
+	code = s->o->quick ? ERR_NONE : inspect_small(s, err);
 	for (unsigned n = 0; n < s->in.count && code == ERR_NONE; n++)
 		code = inspect_list(&s->in, &s->in.drives[n], &s->strays, err);
 	if (code == ERR_NONE)
