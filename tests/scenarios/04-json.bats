@@ -1,3 +1,4 @@
+# bats file_tags=serial
 # --json: every line that any command prints is one object with a message_type, errors too.
 
 load common

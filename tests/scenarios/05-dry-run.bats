@@ -1,3 +1,4 @@
+# bats file_tags=serial
 # -n: every command that changes something says what it would do, and writes nothing to any drive,
 # config, key file or target.
 

@@ -1,3 +1,4 @@
+# bats file_tags=serial
 load common
 bats_require_minimum_version 1.5.0
 

@@ -1,3 +1,4 @@
+# bats file_tags=serial
 # Redundancy as numbers: parity, copies, RAID levels; what they store, what they bear, what is refused.
 
 load common

@@ -1,3 +1,4 @@
+# bats file_tags=serial
 # Arrays that earlier versions made (tests/golden/make): this one opens, restores, verifies, repairs and
 # goes on with all of them, for ever.
 

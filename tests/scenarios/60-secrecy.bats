@@ -1,3 +1,4 @@
+# bats file_tags=serial
 # Nothing that was stored, and no key, is found outside the places that may hold it.
 
 load common
