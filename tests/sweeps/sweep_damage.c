@@ -20,7 +20,7 @@
 
 #define DRIVES 5
 #define PARITY 2
-#define LIVE_CASES 64 /* then the array is brought back to how it was */
+#define LIVE_CASES 24
 #define HURT_MAX 8
 #define OBJECTS_MAX 8 /* of a group */
 #define COMPLAINTS_MAX 10

@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#define CASES 160 /* of a command in the normal run, about */
+#define CASES 120 /* of a command in the normal run, about */
 #define COMPLAINTS_MAX 10
 
 struct mode {
@@ -63,7 +63,7 @@ struct sweep {
 	uint64_t nth;
 	bool counting;
 	bool keeps; /* without faults the command ends with the promise kept */
-	uint64_t calls[TINY_DRIVES_MAX]; /* of mode->rule.calls, by drive */
+	uint64_t calls[MODES][TINY_DRIVES_MAX]; /* of the mode's kinds */
 	struct drive *open[TINY_DRIVES_MAX];
 	/* counts */
 	uint64_t cases, failed_cleanly, done, kept, again, failures;
@@ -92,7 +92,7 @@ static struct drive *wrap(void *ctx, unsigned i, struct drive *inner)
 	return d;
 }
 
-/* How many calls of the mode's kinds each drive gets when nothing fails. */
+/* How many calls of each mode's kinds each drive gets when nothing fails. */
 static void count_calls(struct sweep *s)
 {
 	struct array *a;
@@ -101,6 +101,7 @@ static void count_calls(struct sweep *s)
 	tiny_image_restore(&s->t, &s->image);
 	memset(s->open, 0, sizeof(s->open));
 	s->counting = true;
+	s->mode = &modes[0]; /* not used */
 	s->t.wrap = wrap;
 	s->t.wrap_ctx = s;
 	s->t.absent = s->op->absent;
@@ -108,8 +109,11 @@ static void count_calls(struct sweep *s)
 	if (tiny_open(&s->t, true, &a, &err) != ERR_NONE ||
 	    s->op->run(&s->t, a, &s->keeps, &err) != ERR_NONE)
 		fail_msg("%s without faults: %s", s->op->name, err.message);
-	for (unsigned i = 0; i < TINY_DRIVES_MAX; i++)
-		s->calls[i] = s->open[i] ? fault_count(s->open[i], s->mode->rule.calls) : 0;
+	for (unsigned m = 0; m < MODES; m++) {
+		for (unsigned i = 0; i < TINY_DRIVES_MAX; i++)
+			s->calls[m][i] =
+				s->open[i] ? fault_count(s->open[i], modes[m].rule.calls) : 0;
+	}
 	array_close(a);
 	s->counting = false;
 	s->t.wrap = NULL;
@@ -246,10 +250,10 @@ static void begin_case(struct sweep *s)
 static void sweep_mode(struct sweep *s, unsigned stride)
 {
 	const char *only = getenv("MRMR_SWEEP_CASE");
+	const uint64_t *calls = s->calls[s->mode - modes];
 
-	count_calls(s);
 	for (s->drive = 0; s->drive < TINY_DRIVES_MAX; s->drive++) {
-		for (s->nth = 1; s->nth <= s->calls[s->drive]; s->nth++) {
+		for (s->nth = 1; s->nth <= calls[s->drive]; s->nth++) {
 			begin_case(s);
 			if (only ? strcmp(only, s->name) == 0 : s->turn++ % stride == 0)
 				try_case(s);
@@ -261,11 +265,10 @@ static unsigned stride_for(struct sweep *s)
 {
 	uint64_t all = 0;
 
-	for (unsigned i = 0; i < MODES; i++) {
-		s->mode = &modes[i];
-		count_calls(s);
+	count_calls(s);
+	for (unsigned m = 0; m < MODES; m++) {
 		for (unsigned d = 0; d < TINY_DRIVES_MAX; d++)
-			all += s->calls[d];
+			all += s->calls[m][d];
 	}
 	return tiny_all() ? 1 : (unsigned)(all / CASES + 1) * tiny_every();
 }

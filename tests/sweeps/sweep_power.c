@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#define IMAGES 100 /* of a command in the normal run */
+#define IMAGES 70 /* of a command in the normal run */
 #define MOMENTS_MAX 4096
 #define COMPLAINTS_MAX 10
 
