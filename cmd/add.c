@@ -1,4 +1,4 @@
-#include "array/standing.h"
+#include "array/domains.h"
 
 #include "cmd/commands.h"
 #include "cmd/newdrive.h"

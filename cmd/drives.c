@@ -1,3 +1,4 @@
+#include "array/domains.h"
 #include "base/units.h"
 #include "base/url.h"
 #include "cmd/columns.h"

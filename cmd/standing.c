@@ -1,5 +1,6 @@
 #include "cmd/standing.h"
 
+#include "array/domains.h"
 #include "base/url.h"
 
 #include <inttypes.h>

@@ -49,20 +49,6 @@ static enum array_state judge(const struct status *s)
 	return ARRAY_OPTIMAL;
 }
 
-static int take_shared(void *ctx, const struct shared_domain *d, struct error *err)
-{
-	struct status *s = ctx;
-	json_t *o = json_object(), *names = json_array();
-
-	for (unsigned i = 0; i < d->count; i++)
-		json_array_append_new(names, json_string(s->a->drives[d->drives[i]].name));
-	json_path_set(o, "domain", d->domain, strlen(d->domain));
-	json_object_set_new(o, "drives", names);
-	json_object_set_new(o, "groups_lost", json_integer((json_int_t)d->groups));
-	json_object_set_new(o, "bytes_lost", json_integer((json_int_t)d->bytes));
-	return json_array_append_new(s->shared, o) ? err_nomem(err) : ERR_NONE;
-}
-
 static int find_verified(struct status *s, struct error *err)
 {
 	int code = ERR_NONE;
@@ -82,7 +68,7 @@ static int find_out(struct status *s, struct error *err)
 
 	s->drives = calloc(s->a->count ? s->a->count : 1, sizeof(*s->drives));
 	s->verified = calloc(s->a->count + 1, sizeof(*s->verified));
-	if (code == ERR_NONE && (!s->drives || !s->verified || !s->meaning || !s->action || !s->shared))
+	if (code == ERR_NONE && (!s->drives || !s->verified || !s->meaning || !s->action || !s->shared || !s->help))
 		code = err_nomem(err);
 	for (unsigned i = 0; i < s->a->count && code == ERR_NONE; i++)
 		code = standing_of(s->a, i, &s->drives[i], err);
@@ -93,7 +79,7 @@ static int find_out(struct status *s, struct error *err)
 	if (code == ERR_NONE)
 		code = lost_data(s->a, &s->lost, err);
 	if (code == ERR_NONE)
-		code = shared_domains(s->a, take_shared, s, err);
+		code = status_find_shared(s, err);
 	if (code == ERR_NONE)
 		s->state = judge(s);
 	return code;
@@ -120,6 +106,7 @@ int cmd_status(struct invocation *inv, struct error *err)
 	s.meaning = json_array();
 	s.action = json_array();
 	s.shared = json_array();
+	s.help = json_array();
 	if (code == ERR_NONE)
 		code = find_out(&s, err);
 	if (code == ERR_NONE)
@@ -127,6 +114,7 @@ int cmd_status(struct invocation *inv, struct error *err)
 	json_decref(s.meaning);
 	json_decref(s.action);
 	json_decref(s.shared);
+	json_decref(s.help);
 	free(s.drives);
 	free(s.verified);
 	array_close(s.a);

@@ -1,4 +1,5 @@
-/* Between the parts of `status`: status_words.c says what it means, status_print.c prints it. */
+/* Between the parts of `status`: status_words.c says what it means, status_domains.c what fails
+ * together, status_print.c prints it. */
 #ifndef MRMR_CMD_STATUS_H
 #define MRMR_CMD_STATUS_H
 
@@ -23,12 +24,18 @@ struct status {
 	struct lost_data lost;
 	enum array_state state;
 	/* Lists of sentences, and of objects; both the lines and the JSON are made of them. */
-	json_t *meaning, *action, *shared;
+	json_t *meaning, *action, *shared, *help; /* help: against what shared tells */
 };
+
+/* Appends a sentence. */
+__attribute__((format(printf, 2, 3))) void say(json_t *list, const char *fmt, ...);
 
 /* Fills meaning and action. */
 void status_explain(struct status *s);
 void status_advise(struct status *s);
+/* Drives that fail together: fills shared and help; prints them. */
+int status_find_shared(struct status *s, struct error *err);
+void status_print_shared(struct status *s);
 /* Blocks are gone for good. */
 bool status_is_gone(const struct status *s);
 

@@ -73,22 +73,6 @@ static int print_drives(struct status *s, struct error *err)
 	return columns_print(&c, s->inv->out, 2, err);
 }
 
-static void print_shared(struct status *s)
-{
-	for (size_t i = 0; i < json_array_size(s->shared); i++) {
-		const json_t *o = json_array_get(s->shared, i), *names = json_object_get(o, "drives");
-		char list[DRIVES_MAX * (DRIVE_NAME_MAX + 2) + 1] = "", size[UNIT_TEXT_BYTES];
-
-		for (size_t n = 0; n < json_array_size(names); n++)
-			snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",
-				 n ? ", " : "", json_string_value(json_array_get(names, n)));
-		size_text((uint64_t)json_integer_value(json_object_get(o, "bytes_lost")), size);
-		out_line(s->inv->out, "%-10s%s are on %s: its failure would destroy %s of data",
-			 i == 0 ? "together:" : "", list,
-			 json_string_value(json_object_get(o, "domain")), size);
-	}
-}
-
 static void print_verified(struct status *s)
 {
 	const struct table_verification *v = &s->verified[s->a->count];
@@ -131,9 +115,9 @@ void status_print_json(struct status *s)
 			     (json_int_t)h->owed_rows, "spare", h->least_spare, "promise_kept",
 			     h->promise_kept, "fork", s->a->fork_found));
 	capacity_add_json(&s->capacity, o);
-	json_object_update_new(o, json_pack("{s:I, s:o, s:O}", "blocks_gone",
+	json_object_update_new(o, json_pack("{s:I, s:o, s:O, s:O}", "blocks_gone",
 					    (json_int_t)s->lost.unknown_blocks, "drives", drives,
-					    "shared_domains", s->shared));
+					    "shared_domains", s->shared, "shared_help", s->help));
 	verification_set_json(o, &s->verified[s->a->count]);
 	out_json(s->inv->out, o);
 }
@@ -149,6 +133,6 @@ int status_print(struct status *s, struct error *err)
 	code = print_drives(s, err);
 	capacity_print(&s->capacity, s->inv->out, s->health.absent == 0);
 	print_verified(s);
-	print_shared(s);
+	status_print_shared(s);
 	return code;
 }

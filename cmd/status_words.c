@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 2, 3))) static void say(json_t *list, const char *fmt, ...)
+void say(json_t *list, const char *fmt, ...)
 {
 	char text[SAYING_BYTES];
 	json_t *holder = json_object();

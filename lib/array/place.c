@@ -1,5 +1,6 @@
 #include "array/place.h"
 
+#include "array/domains.h"
 #include "array/extra.h"
 #include "array/object.h"
 #include "array/widen.h"
@@ -90,11 +91,9 @@ static void view_one(const struct array *a, unsigned i, enum viewer viewer, stru
 	out->removable = d->record.removable;
 	out->domain = i;
 	for (unsigned n = 0; n < i; n++) {
-		const char *x = d->record.domain[0] ? d->record.domain : d->about.domain;
-		const char *y = a->drives[n].record.domain[0] ? a->drives[n].record.domain
-							      : a->drives[n].about.domain;
+		const char *domain = drive_domain(d);
 
-		if (x[0] && strcmp(x, y) == 0) {
+		if (domain[0] && strcmp(domain, drive_domain(&a->drives[n])) == 0) {
 			out->domain = n;
 			break;
 		}

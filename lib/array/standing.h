@@ -1,5 +1,5 @@
 /*
- * Standing: how each drive is in the words that users know, and what fails together. By the journals and what array_open() saw: nothing is read from drives.
+ * Standing: how each drive is in the words that users know, and what is gone. By the journals and what array_open() saw: nothing is read from drives.
  */
 #ifndef MRMR_ARRAY_STANDING_H
 #define MRMR_ARRAY_STANDING_H
@@ -36,21 +36,6 @@ struct drive_standing {
 
 /* Of drive i of the array. O(objects to be deleted there). */
 int standing_of(struct array *a, unsigned i, struct drive_standing *out, struct error *err);
-
-/* Drives in one domain: one failure takes them all. */
-struct shared_domain {
-	const char *domain;
-	uint16_t drives[DRIVES_MAX]; /* indices; two at least */
-	unsigned count;
-	uint64_t groups, bytes; /* which it would destroy: groups, and the data of them there */
-};
-typedef int shared_domain_fn(void *ctx, const struct shared_domain *d, struct error *err);
-
-/* Each domain with several counting drives at hand. A value other than 0 from each stops and is
- * returned. O(groups). */
-int shared_domains(struct array *a, shared_domain_fn *each, void *ctx, struct error *err);
-/* What a drive fails together with: as set, else as its driver says; "" when unknown. */
-const char *drive_domain(const struct array_drive *d);
 
 struct lost_data {
 	uint64_t bytes; /* of chunks that were declared lost and that no other block has */

@@ -160,6 +160,33 @@ int rebalance(struct array *a, const struct rebalance_options *o, struct rebalan
 	return code;
 }
 
+/* A trial books what it would store; afterwards the books are as they were. */
+int rebalance_spread_estimate(struct array *a, struct rebalance_result *r, struct error *err)
+{
+	static const struct rebalance_options trial = { .max_time_s = REBALANCE_UNLIMITED,
+							.max_bytes = REBALANCE_UNLIMITED,
+							.dry_run = true };
+	uint64_t used_bytes[DRIVES_MAX], free_bytes[DRIVES_MAX];
+	struct rebalancing b;
+	int code;
+
+	for (unsigned i = 0; i < a->count; i++) {
+		used_bytes[i] = a->drives[i].used_bytes;
+		free_bytes[i] = a->drives[i].about.free_bytes;
+	}
+	begin(&b, a, &trial, r);
+	code = table_view(a->table, err);
+	if (code == ERR_NONE)
+		code = rebalance_domains(&b, err);
+	table_view_end(a->table);
+	code = end(&b, code, err);
+	for (unsigned i = 0; i < a->count; i++) {
+		a->drives[i].used_bytes = used_bytes[i];
+		a->drives[i].about.free_bytes = free_bytes[i];
+	}
+	return code;
+}
+
 static const struct rebalance_options no_limits = { .max_time_s = REBALANCE_UNLIMITED,
 						    .max_bytes = REBALANCE_UNLIMITED };
 

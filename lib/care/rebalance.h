@@ -40,6 +40,12 @@ int rebalance(struct array *a, const struct rebalance_options *o, struct rebalan
 	      struct error *err);
 
 /*
+ * What rebalance() would do for groups with too much in one domain, as things are: of r, moved, split,
+ * crowded and the bytes. Nothing is read from drives or written.
+ */
+int rebalance_spread_estimate(struct array *a, struct rebalance_result *r, struct error *err);
+
+/*
  * What a put does after its commit, so that small ones do not stay as dear as they begin: groups of
  * one or a few short blocks are joined, once they are many enough to become wide ones. Otherwise
  * nothing. The same errors.

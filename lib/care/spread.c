@@ -7,8 +7,9 @@
 
 #define UNPLACED UINT16_MAX
 #define UNREACHED INT64_MAX
-/* Of drives, by how empty they are: it decides where bytes do not. */
-#define RANKS DRIVES_MAX
+/* What decides where bytes do not: rows move rather than data, and then how empty the drives are. */
+#define DATA_MOVES DRIVES_MAX
+#define RANKS (2 * DRIVES_MAX)
 
 /* Nodes: objects, drives, domains (numbered as the drives are), in this order. */
 struct spreading {
@@ -54,7 +55,9 @@ static bool may_have(const struct spreading *s, const struct spread_object *o, u
 
 static int64_t cost_of(const struct spreading *s, const struct spread_object *o, unsigned drive)
 {
-	return o->drive == drive ? 0 : (int64_t)(o->len_bytes * RANKS + s->rank[drive]);
+	if (o->drive == drive)
+		return 0;
+	return (int64_t)(o->len_bytes * RANKS + (o->row ? 0 : DATA_MOVES) + s->rank[drive]);
 }
 
 /* Whether it became cheaper. */

@@ -18,9 +18,9 @@ struct spread_object {
 
 /*
  * Of all ways to have one object per drive at most, and domain_max per domain, where roles and room
- * allow, the one that moves the fewest bytes; where several do, to the emptiest drives. An object
- * may stay on a drive that takes nothing. domain_max: of alloc_domain_limit(); domains are numbered
- * below count, as place_view() does. False: there is none, or memory is short.
+ * allow, the one that moves the fewest bytes; where several do, rows, and to the emptiest drives. An
+ * object may stay on a drive that takes nothing. domain_max: of alloc_domain_limit(); domains are
+ * numbered below count, as place_view() does. False: there is none, or memory is short.
  */
 bool spread_plan(const struct alloc_drive *drives, unsigned count, unsigned domain_max,
 		 struct spread_object *objects, unsigned object_count);

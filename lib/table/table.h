@@ -195,6 +195,21 @@ int table_shared_groups(struct table *t, table_id_fn *each, void *ctx, struct er
 /* Blocks that were declared beyond repair; each gets the uid. */
 int table_lost_blocks(struct table *t, table_id_fn *each, void *ctx, struct error *err);
 
+/* An object of a live group, or (group 0) a block in none. */
+struct table_part {
+	int64_t group, block; /* of this table only; block: 0 for a row */
+	bool is_row, lost;
+	uint8_t row;
+	struct id drive_id; /* zero: unknown */
+	uint64_t len_bytes;
+};
+typedef int table_part_fn(void *ctx, const struct table_part *p, struct error *err);
+/* All of them in one pass, those of one group together. The table is not to be changed by each(). */
+int table_parts(struct table *t, table_part_fn *each, void *ctx, struct error *err);
+/* Blocks that several live groups have, by rising number. The same. */
+typedef int table_number_fn(void *ctx, int64_t block, struct error *err);
+int table_shared_blocks(struct table *t, table_number_fn *each, void *ctx, struct error *err);
+
 /* When a scrub last found an object whole where it is: at that time or later. Lower turns are
  * longer ago. */
 struct table_verified {

@@ -1,5 +1,6 @@
 /* How drives are called, and what an array of them can hold. */
 #include "array/capacity.h"
+#include "array/domains.h"
 #include "array/standing.h"
 
 #include "tests/support/scribe.h"
