@@ -8,10 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool taken(void *ctx, const char *name)
+static bool taken(void *ctx, const char *name, const char *url)
 {
 	const struct array_drive *d = array_drive_by_name(ctx, name);
 
+	(void)url;
 	/* An add that was cut off left a name that no journal knows: the same words take it up. */
 	return d && d->record.state != 0;
 }

@@ -16,10 +16,11 @@ struct initing {
 	struct new_drive *drives;
 };
 
-static bool taken(void *ctx, const char *name)
+static bool taken(void *ctx, const char *name, const char *url)
 {
 	const struct initing *i = ctx;
 
+	(void)url;
 	for (unsigned n = 0; n < i->array.count; n++) {
 		if (strcmp(i->drives[n].record.name, name) == 0)
 			return true;

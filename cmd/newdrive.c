@@ -69,9 +69,9 @@ int new_drive_parse(const struct invocation *inv, const char *arg, name_taken_fn
 	code = place_parse(inv, given_url, &url, &options, err);
 	if (code != ERR_NONE)
 		return code;
-	if (name[0] && taken(ctx, name))
+	if (name[0] && taken(ctx, name, url))
 		code = err_set(err, ERR_USAGE, "two drives named %s", name);
-	for (unsigned attempt = 0; !name[0] || (code == ERR_NONE && taken(ctx, name)); attempt++)
+	for (unsigned attempt = 0; !name[0] || (code == ERR_NONE && taken(ctx, name, url)); attempt++)
 		drive_name_derive(url, attempt, name);
 	memcpy(d->record.name, name, sizeof(name));
 	d->url = url;

@@ -7,9 +7,10 @@
 #include "array/array.h"
 #include "cmd/options.h"
 
-/* Fills d from an argument; taken(ctx, name) tells names that a derived one must avoid. The URL
- * is made absolute when it is a path. Release with new_drive_release(). */
-typedef bool name_taken_fn(void *ctx, const char *name);
+/* Fills d from an argument; taken(ctx, name, url) tells names that a drive at url cannot have, and that
+ * a derived one must avoid. The URL is made absolute when it is a path. Release with
+ * new_drive_release(). */
+typedef bool name_taken_fn(void *ctx, const char *name, const char *url);
 int new_drive_parse(const struct invocation *inv, const char *arg, name_taken_fn *taken, void *ctx,
 		    struct new_drive *d, struct error *err);
 void new_drive_release(struct new_drive *d);

@@ -10,14 +10,17 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
-static bool taken(void *ctx, const char *name)
+static bool taken(void *ctx, const char *name, const char *url)
 {
 	struct array *a = ctx;
 	const struct array_drive *d = array_drive_by_name(a, name);
+	bool same = d && d->url && strcmp(d->url, url) == 0;
 
-	/* A rebuild that was cut off left its new drive joining: the same words find it again. */
-	return d && d->record.state != DRIVE_JOINING && d->record.state != 0;
+	/* A rebuild that was cut off, or had to wait, or ended, left its new drive joining or a member:
+	 * the same words find it again. */
+	return d && !same && d->record.state != DRIVE_JOINING && d->record.state != 0;
 }
 
 static void report(struct invocation *inv, const struct rebuild_result *r)

@@ -104,9 +104,15 @@ optimal() {
 	rm -r d2
 	mkdir n2
 	"$MRMR" rebuild d2 --onto n2
-	run "$MRMR" rebuild d2 --onto n2
-	[ "$status" -eq 0 ]
-	[[ "$output" == *"was rebuilt before"* ]]
+	for onto in n2 n2=n2; do
+		run "$MRMR" rebuild d2 --onto "$onto"
+		[ "$status" -eq 0 ]
+		[[ "$output" == *"was rebuilt before"* ]]
+	done
+	mkdir n3
+	run "$MRMR" rebuild d2 --onto n2=n3
+	[ "$status" -eq 2 ]
+	[[ "$output" == *"two drives named n2"* ]]
 	run "$MRMR" rebuild d9
 	[ "$status" -eq 2 ]
 	run "$MRMR" rebuild d1
