@@ -47,10 +47,20 @@ static void explain_drives(struct status *s)
 		say(s->meaning, "%s.", s->a->fork_why);
 }
 
+/* Of each drive with known damage, what is damaged counts as lost. */
+static int damaged_drives(const struct status *s)
+{
+	int count = 0;
+
+	for (unsigned i = 0; i < s->a->count; i++)
+		count += s->drives[i].listed && s->drives[i].standing == STANDING_DEGRADED;
+	return count;
+}
+
 static void explain_spare(struct status *s)
 {
 	unsigned present = s->health.members - s->health.absent;
-	int spare = s->health.least_spare;
+	int spare = s->health.least_spare, damaged = damaged_drives(s);
 	char count[COUNT_TEXT_BYTES];
 
 	if (spare >= (int)present)
@@ -58,9 +68,15 @@ static void explain_spare(struct status *s)
 	/* Some group has two objects on one drive: not even what is promised may be lost. */
 	if (s->health.weak > 0 && spare >= (int)s->a->policy.parity)
 		spare = (int)s->a->policy.parity - 1;
-	if (spare > 0)
+	if (spare > damaged)
 		say(s->meaning, "Everything can be read, and the loss of any %s would lose nothing.",
-		    count_text((uint64_t)spare, "drive", count));
+		    count_text((uint64_t)(spare - damaged), "drive", count));
+	else if (damaged > spare)
+		say(s->meaning, "Some of what is damaged may be beyond what the other drives can make up "
+				"for; everything else can be read.");
+	else if (damaged > 0)
+		say(s->meaning, "Everything can be read, but until the damage is repaired the loss of one "
+				"more drive could lose data.");
 	else
 		say(s->meaning, "Everything can be read, but the loss of one more drive would lose "
 				"data.");

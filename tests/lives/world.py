@@ -226,8 +226,8 @@ class World:
             self.wrong(f"the snapshots should be {set(self.snapshots)}")
 
     def promised(self):
-        """How many drives more may be lost, by the words of status. The model knows how many it
-        must be at least."""
+        """How many drives more may be lost, by the words of status; rot that nobody has met yet
+        counts as one. The model knows how many it must be at least."""
         code, items = self.lines("status", want=(0, 20))
         status = items[-1]
         for d in status["drives"]:
@@ -236,16 +236,17 @@ class World:
         missing = {d.name for d in self.members()} - listed
         if missing:
             self.wrong(f"status does not list {missing}")
+        met = {self.drives[d["name"]] for d in status["drives"] if d["state"] == "degraded"}
         away, meaning = self.unavailable(), " ".join(status["meaning"])
         found = re.search(r"the loss of any (\d+) drives? would lose nothing", meaning)
         spare = int(found[1]) if found else 0
-        least = min(self.bears - len(away), len(self.at_hand()) - 1)
+        least = min(self.bears - len(away | met), len(self.at_hand()) - 1)
         if self.bears_loss_of(away) and (status["state"] == "failed" or spare < least):
             self.wrong(f"{status['state']}, {spare} may be lost, but {least} were promised")
         if (status["members"], status["absent"]) != (len(self.members()), len(away)):
             self.wrong(f"{len(self.members())} members, {len(away)} of them away")
         self.status_code_is_right(code, status)
-        return spare if status["state"] != "failed" else -1
+        return spare - len(self.rotten() - met) if status["state"] != "failed" else -1
 
     def status_code_is_right(self, code, status):
         if (code == 0) != (status["state"] == "optimal"):
@@ -275,6 +276,8 @@ class World:
             want = ("draining",)
         else:
             want = {True: ("stale",), False: ("optimal",), MAYBE: ("stale", "optimal")}[d.behind]
+            if d.rotten:
+                want += ("degraded",)  # if somebody has met it
         if said["state"] not in want:
             self.wrong(f"drive {d.name} is {said['state']} instead of {want}")
 
@@ -298,8 +301,6 @@ class World:
         counted = self.unavailable() | self.rotten() | gone
         if spare is None:
             spare = self.bears - len(counted)
-        else:
-            spare -= len(self.rotten())
         readable = self.bears_loss_of(counted)
         if readable and (everything or self.more or self.chance(3)):
             self.known()

@@ -119,11 +119,30 @@ true
 	[ "$status" -eq 20 ]
 	[[ "$output" == *"$damaged is degraded: 1 damaged object."* ]]
 	[[ "$output" == *"mrmr scrub --drive $damaged"* ]]
+	# What is damaged counts as lost: no other drive may be.
+	[[ "$output" == *"until the damage is repaired the loss of one more drive could lose data."* ]]
 	run "$MRMR" scrub
 	[ "$status" -eq 23 ]
 	run "$MRMR" status
 	[ "$status" -eq 0 ]
 	[ "$(state_of "$damaged")" = optimal ]
+}
+
+@test "damage that parity cannot make up for is told before it is known to be beyond repair" {
+	"$MRMR" -q set parity=0
+	damaged=$("$MRMR" --json whereis latest:in/noise | jq -r 'select(.block) | .drive' | head -n 1)
+	damage_a_block "$damaged"
+	mkdir home/gone
+	other=d1
+	[ "$damaged" != d1 ] || other=d2
+	mv "$other" home/gone
+	run "$MRMR" scrub
+	[ "$status" -eq 22 ]
+	mv "home/gone/$other" .
+	run "$MRMR" status
+	[ "$status" -eq 20 ]
+	[[ "$output" == *"Some of what is damaged may be beyond what the other drives can make up for"* ]]
+	[[ "$output" != *"Everything can be read"* ]]
 }
 
 @test "damage beyond repair: failed until a put heals it, then all is well again" {
