@@ -1,4 +1,5 @@
 #include "array/domains.h"
+#include "array/paces.h"
 #include "base/units.h"
 #include "base/url.h"
 #include "cmd/columns.h"
@@ -10,12 +11,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define PACE_CELL_BYTES (UNIT_TEXT_BYTES + 16)
+
+/* "31.2 MiB/s read"; "" when it is not known. */
+static void rate_cell(uint64_t mib_us, const char *what, char out[PACE_CELL_BYTES])
+{
+	char size[UNIT_TEXT_BYTES];
+
+	out[0] = '\0';
+	if (mib_us == 0)
+		return;
+	size_text(rate_of(mib_us), size);
+	snprintf(out, PACE_CELL_BYTES, "%s/s %s", size, what);
+}
+
+static void latency_cell(const struct pace *p, char out[PACE_CELL_BYTES])
+{
+	out[0] = '\0';
+	if (p->latency_us > 0)
+		snprintf(out, PACE_CELL_BYTES, "%.1f ms", (double)p->latency_us / 1000);
+}
+
 static int add_line(struct columns *c, const struct array_drive *d, const struct drive_standing *s,
 		    bool verbose, struct error *err)
 {
 	char used[UNIT_TEXT_BYTES], left[UNIT_TEXT_BYTES], remark[REMARK_BYTES];
 	char used_cell[UNIT_TEXT_BYTES + 8], free_cell[UNIT_TEXT_BYTES + 8] = "";
 	char since[UNIT_TEXT_BYTES], why[REMARK_BYTES + UNIT_TEXT_BYTES + 16];
+	char latency[PACE_CELL_BYTES], reads[PACE_CELL_BYTES], writes[PACE_CELL_BYTES];
+	struct pace pace = drive_pace(d);
 	char *url = url_redacted(d->url ? d->url : "");
 
 	if (!url)
@@ -29,10 +53,13 @@ static int add_line(struct columns *c, const struct array_drive *d, const struct
 	snprintf(why, sizeof(why), "%s", remark);
 	if (standing_since(s, since)[0])
 		snprintf(why, sizeof(why), "%s (since %s)", remark, since);
+	latency_cell(&pace, latency);
+	rate_cell(pace.read_mib_us, "read", reads);
+	rate_cell(pace.write_mib_us, "written", writes);
 	if (verbose)
 		columns_add(c, (const char *[]){ d->name, standing_word(s->standing),
 						 role_word(d->record.role), used_cell, free_cell,
-						 url,
+						 latency, reads, writes, url,
 						 drive_domain(d), why });
 	else
 		columns_add(c, (const char *[]){ d->name, standing_word(s->standing),
@@ -57,7 +84,9 @@ static int print_json(struct invocation *inv, struct array *a, const struct arra
 static int list_drives(struct invocation *inv, struct array *a, struct error *err)
 {
 	bool verbose = inv->globals.verbose > 0;
-	struct columns c = { .count = verbose ? 8 : 6, .right = 1 << 3 | 1 << 4 };
+	struct columns c = { .count = verbose ? 11 : 6,
+			     .right = 1 << 3 | 1 << 4 |
+				      (verbose ? 1u << 5 | 1u << 6 | 1u << 7 : 0) };
 	int code = ERR_NONE;
 
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {

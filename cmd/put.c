@@ -207,8 +207,10 @@ int cmd_put(struct invocation *inv, struct error *err)
 	int code = open_array(inv, option_given(inv, "dry-run") ? OPEN_READ : OPEN_WRITE, &opened,
 			      &a, err);
 
-	if (code == ERR_NONE)
+	if (code == ERR_NONE) {
+		a->options.ack_enough = strcmp(option_text(inv, "ack", "all"), "enough") == 0;
 		code = fill_options(inv, &o, host, &tags, &excludes, err);
+	}
 	if (code == ERR_NONE)
 		code = put_now(inv, a, &o, err);
 	patterns_free(excludes);

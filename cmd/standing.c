@@ -1,6 +1,7 @@
 #include "cmd/standing.h"
 
 #include "array/domains.h"
+#include "array/paces.h"
 #include "base/url.h"
 
 #include <inttypes.h>
@@ -68,12 +69,36 @@ static void set_number(json_t *o, const char *key, uint64_t value)
 	json_object_set_new(o, key, json_integer((json_int_t)value));
 }
 
+uint64_t rate_of(uint64_t mib_us)
+{
+	return PACE_MIB * 1000000 / mib_us;
+}
+
+/* null where it is not known. */
+static void set_pace(json_t *o, const struct pace *p)
+{
+	const struct {
+		const char *key;
+		uint64_t value;
+	} rows[] = {
+		{ "latency_us", p->latency_us },
+		{ "read_bytes_per_second", p->read_mib_us ? rate_of(p->read_mib_us) : 0 },
+		{ "write_bytes_per_second", p->write_mib_us ? rate_of(p->write_mib_us) : 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		json_object_set_new(o, rows[i].key, rows[i].value
+							    ? json_integer((json_int_t)rows[i].value)
+							    : json_null());
+}
+
 json_t *standing_json(const struct array_drive *d, const struct drive_standing *s,
 		      const char *type)
 {
 	char hex[ID_HEX_BYTES], remark[REMARK_BYTES], time[UNIT_TEXT_BYTES];
 	char *url = d->url ? url_redacted(d->url) : NULL;
 	json_t *o = type ? out_object(type) : json_object();
+	struct pace pace = drive_pace(d);
 
 	hex_encode(d->id.b, ID_BYTES, hex);
 	standing_remark(d, s, remark);
@@ -104,6 +129,8 @@ json_t *standing_json(const struct array_drive *d, const struct drive_standing *
 	set_number(o, "repaired_ever", d->repaired_ever);
 	set_number(o, "owed_segments", s->owed_segments);
 	set_number(o, "owed_deletions", s->owed_deletions);
+	set_pace(o, &pace);
+	set_number(o, "distance", d->distance);
 	time_iso_text(d->last_scrub_s, time);
 	json_object_set_new(o, "last_scrub", d->last_scrub_s ? json_string(time) : json_null());
 	free(url);

@@ -33,4 +33,7 @@ void verification_set_json(json_t *o, const struct table_verification *v);
 #define VERIFICATION_TEXT_BYTES 192
 void verification_text(const struct table_verification *v, char out[VERIFICATION_TEXT_BYTES]);
 
+/* Bytes a second of what takes so long per MiB; not of 0. */
+uint64_t rate_of(uint64_t mib_us);
+
 #endif

@@ -272,6 +272,7 @@ static const struct option_row put_options[] = {
 	{ 0, "force", OPTION_FLAG, NULL, "read every file, changed or not" },
 	{ 0, "compression", OPTION_NUMBER, "L", "zstd level, 3 by default; 0 stores as it is",
 	  .max = 19 },
+	{ 0, "ack", OPTION_CHOICE, "all|enough", "which drives to wait for" },
 	{ .name = NULL },
 };
 

@@ -29,6 +29,7 @@
 
 enum driver_flags {
 	DRIVER_KNOWS_SPACE = 1, /* about() tells total and free bytes */
+	DRIVER_LOCAL = 2, /* this host's own: its kernel ends every call, sooner or later */
 };
 
 struct object_stat {

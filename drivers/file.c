@@ -6,13 +6,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #define CONNECTIONS_MAX 8
+/* Not in <linux/magic.h>: */
+#define BCACHEFS_SUPER_MAGIC 0xca451a4e
+#define ZFS_SUPER_MAGIC 0x2fc12fc1
 
 int file_write_errno(struct error *err, const char *step, const char *name)
 {
@@ -96,6 +101,26 @@ static void file_close(struct drive *d)
 	free(f);
 }
 
+/* Whether only this host's kernel and its disks answer there. What is not known is somebody
+ * else's: a server, or a process (FUSE). */
+static bool is_local(int fd)
+{
+	static const unsigned long local[] = { EXT4_SUPER_MAGIC,     XFS_SUPER_MAGIC,
+					       BTRFS_SUPER_MAGIC,    F2FS_SUPER_MAGIC,
+					       TMPFS_MAGIC,	     OVERLAYFS_SUPER_MAGIC,
+					       MSDOS_SUPER_MAGIC,    EXFAT_SUPER_MAGIC,
+					       BCACHEFS_SUPER_MAGIC, ZFS_SUPER_MAGIC };
+	struct statfs s;
+
+	if (fstatfs(fd, &s) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
+		if ((unsigned long)s.f_type == local[i])
+			return true;
+	}
+	return false;
+}
+
 static int file_open(const char *url, const struct drive_options *options, struct drive **out,
 		     struct error *err)
 {
@@ -108,7 +133,8 @@ static int file_open(const char *url, const struct drive_options *options, struc
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return err_nomem(err);
-	f->base.driver = &driver_file;
+	f->driver = driver_file;
+	f->base.driver = &f->driver;
 	f->temp_tag = options->temp_tag;
 	f->root_fd = f->mrmr_fd = f->temp_fd = -1;
 	pthread_mutex_init(&f->lock, NULL);
@@ -119,11 +145,14 @@ static int file_open(const char *url, const struct drive_options *options, struc
 		if (code == ERR_NOT_FOUND)
 			code = ERR_NONE;
 	}
-	if (code == ERR_NONE)
-		*out = &f->base;
-	else
+	if (code != ERR_NONE) {
 		file_close(&f->base);
-	return code;
+		return code;
+	}
+	if (is_local(f->root_fd))
+		f->driver.flags |= DRIVER_LOCAL;
+	*out = &f->base;
+	return ERR_NONE;
 }
 
 /* Anything but a regular file is no object. */

@@ -26,6 +26,7 @@ struct temp {
 
 struct file_drive {
 	struct drive base;
+	struct mrmr_driver driver; /* driver_file, with the flags of the place */
 	const char *temp_tag; /* lent */
 	int root_fd;
 

@@ -252,11 +252,6 @@ uint64_t packer_packed_bytes(const struct packer *p)
 	return p->result.packed_bytes;
 }
 
-struct lanes *packer_lanes(struct packer *p)
-{
-	return p->lanes;
-}
-
 /* ---- the end ---- */
 
 /* Whether all there is fits in the journal: then it goes there and the open group is dropped. */
@@ -355,8 +350,6 @@ int packer_new(struct array *a, int level, struct packer **out, struct error *er
 		code = framer_new(level, &p->framers[p->framer_count], err);
 		p->framer_count += code == ERR_NONE;
 	}
-	if (code == ERR_NONE)
-		code = lanes_new(a, &p->lanes, err);
 	if (code == ERR_NONE && (!(p->workers = pool_new(threads, err)) ||
 				 !(p->storer = pool_new(1, err))))
 		code = (int)err->code;
@@ -380,7 +373,6 @@ void packer_free(struct packer *p)
 	pool_free(p->storer);
 	filling_free(p->filling);
 	pack_drop_spare(p);
-	lanes_free(p->lanes);
 	for (unsigned i = 0; p->jobs && i < p->job_count; i++) {
 		buf_release(&p->jobs[i].plain);
 		buf_release(&p->jobs[i].packed);

@@ -60,7 +60,4 @@ int packer_finish(struct packer *p, bool may_inline, struct buf *records,
  * all that are stored, so that the next put finds their chunks. The open group is not stored. */
 void packer_salvage(struct packer *p, struct buf *records);
 
-/* The lanes to the drives, for progress. */
-struct lanes *packer_lanes(struct packer *p);
-
 #endif

@@ -93,13 +93,28 @@ static int filling_new(struct packer *p, struct filling **out, struct error *err
 	return ERR_NONE;
 }
 
+static void free_writer(void *owner)
+{
+	block_writer_free(owner);
+}
+
+/* A block that a drive which hangs may still read is not filled again. */
+static void take_blocks_back(struct filling *f, struct lent **lent)
+{
+	for (unsigned i = 0; i < f->k; i++) {
+		if (lent[i] && !lent_take_back(lent[i]))
+			f->writers[i] = NULL;
+	}
+}
+
 /* Runs on the storer's thread, outside the lock: every frame of f is sealed. */
 static int store_filling(struct packer *p, struct filling *f, struct buf *records,
 			 struct place_result *place, struct error *err)
 {
 	struct new_block *blocks = calloc(f->k, sizeof(*blocks));
+	struct lent **lent = calloc(f->k, sizeof(struct lent *));
 	unsigned used = 0;
-	int code = blocks ? ERR_NONE : err_nomem(err);
+	int code = blocks && lent ? ERR_NONE : err_nomem(err);
 
 	for (unsigned i = 0; i < f->k && code == ERR_NONE; i++) {
 		struct block_writer *w = f->writers[i];
@@ -107,14 +122,20 @@ static int store_filling(struct packer *p, struct filling *f, struct buf *record
 
 		if (block_writer_contents(w)->frame_count == 0)
 			continue;
-		code = block_writer_finish(w, &b->bytes, &b->len_bytes, &b->name, err);
+		lent[i] = lent_new(w, free_writer);
+		code = lent[i] ? block_writer_finish(w, &b->bytes, &b->len_bytes, &b->name, err)
+			       : err_nomem(err);
+		b->lent = lent[i];
 		b->uid = block_writer_uid(w);
 		b->epoch = keys_epoch(p->a->keys);
 		b->contents = block_writer_contents(w);
 		used++;
 	}
 	if (code == ERR_NONE)
-		code = place_group(p->a, p->lanes, blocks, used, records, place, err);
+		code = place_group(p->a, blocks, used, records, place, err);
+	if (lent)
+		take_blocks_back(f, lent);
+	free(lent);
 	free(blocks);
 	return code;
 }

@@ -47,7 +47,6 @@ struct placed_frame {
 
 struct packer {
 	struct array *a;
-	struct lanes *lanes;
 	struct pool *workers; /* pack and seal */
 	struct pool *storer;  /* one thread: codes and stores full groups */
 	struct framer **framers;

@@ -2,6 +2,7 @@
 
 #include "array/keyslots.h"
 #include "array/object.h"
+#include "array/paces.h"
 #include "array/seen.h"
 #include "array/widen.h"
 #include "base/file.h"
@@ -152,11 +153,6 @@ void array_unlock_state(int fd)
 
 /* ---- opening drives ---- */
 
-struct opening {
-	struct array *a;
-	struct array_drive *d;
-};
-
 static void leave_out(struct array_drive *d, enum drive_presence p, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -170,68 +166,134 @@ static void leave_out(struct array_drive *d, enum drive_presence p, const char *
 	va_end(args);
 }
 
-static void read_marker(struct opening *o)
+/* What is asked of a drive first, by one call: a slow one delays nobody. */
+struct first_look {
+	struct call call;
+	struct marker marker;
+	struct error marker_err;
+	int marker_code; /* ERR_NOT_FOUND: there is none */
+	struct drive_about about;
+};
+
+static int look_at_marker(struct first_look *l, struct drive *d, struct error *err)
 {
-	struct drive *handle = o->d->handle;
 	uint8_t bytes[MARKER_BYTES_MAX];
 	struct object_stat st;
-	struct error err;
-	int code = handle->driver->stat(handle, MARKER_NAME, &st, &err);
+	int code = d->driver->stat(d, MARKER_NAME, &st, err);
 
-	if (code == ERR_NOT_FOUND) {
-		o->d->marker_state = MARKER_MISSING;
-		leave_out(o->d, DRIVE_ABSENT, "no marker at %s (not mounted?)", o->d->url);
-		return;
-	}
+	if (code == ERR_NOT_FOUND)
+		return code;
 	if (code == ERR_NONE && st.len_bytes > sizeof(bytes))
-		code = err_set(&err, ERR_CORRUPT, "%s is too long", MARKER_NAME);
+		code = err_set(err, ERR_CORRUPT, "%s is too long", MARKER_NAME);
 	if (code == ERR_NONE)
-		code = handle->driver->get(handle, MARKER_NAME, 0, bytes, (size_t)st.len_bytes, &err);
+		code = d->driver->get(d, MARKER_NAME, 0, bytes, (size_t)st.len_bytes, err);
 	if (code == ERR_NONE)
-		code = marker_parse(bytes, (size_t)st.len_bytes, &o->d->marker, &err);
-	if (code == ERR_NONE) {
-		o->d->marker_state = MARKER_GOOD;
-	} else if (code == ERR_CORRUPT) {
-		o->d->marker_state = MARKER_DAMAGED;
-		leave_out(o->d, DRIVE_FOREIGN, "its marker is damaged (scrub can mend it): %s",
-			  err.message);
-	} else if (code == ERR_UNSUPPORTED) {
-		o->d->marker_state = MARKER_OTHER;
-		leave_out(o->d, DRIVE_FOREIGN, "%s", err.message);
-	} else {
-		leave_out(o->d, DRIVE_UNREACHABLE, "%s", err.message);
+		code = marker_parse(bytes, (size_t)st.len_bytes, &l->marker, err);
+	/* It was there a moment ago. */
+	if (code == ERR_NOT_FOUND)
+		err->code = code = ERR_IO;
+	return code;
+}
+
+static int run_look(struct call *call, struct drive *d, struct error *err)
+{
+	struct first_look *l = (struct first_look *)call;
+
+	l->marker_code = look_at_marker(l, d, &l->marker_err);
+	return l->marker_code == ERR_NONE ? d->driver->about(d, &l->about, err) : ERR_NONE;
+}
+
+static void release_look(struct call *call)
+{
+	free(call);
+}
+
+static void judge_marker(struct array_drive *d, const struct first_look *l)
+{
+	const char *why = l->marker_err.message;
+
+	switch (l->marker_code) {
+	case ERR_NONE:
+		d->marker = l->marker;
+		d->marker_state = MARKER_GOOD;
+		break;
+	case ERR_NOT_FOUND:
+		d->marker_state = MARKER_MISSING;
+		leave_out(d, DRIVE_ABSENT, "no marker at %s (not mounted?)", d->url);
+		break;
+	case ERR_CORRUPT:
+		d->marker_state = MARKER_DAMAGED;
+		leave_out(d, DRIVE_FOREIGN, "its marker is damaged (scrub can mend it): %s", why);
+		break;
+	case ERR_UNSUPPORTED:
+		d->marker_state = MARKER_OTHER;
+		leave_out(d, DRIVE_FOREIGN, "%s", why);
+		break;
+	default:
+		leave_out(d, DRIVE_UNREACHABLE, "%s", why);
 	}
 }
 
-/* Runs on a thread of its own per drive: a slow one delays nobody. */
-static void open_one(void *arg)
+/* One drive on its way; several at once. */
+struct opening {
+	struct opening_call *call;
+	struct first_look *look;
+};
+
+static void open_begin(struct array *a, struct array_drive *d, struct opening *o)
 {
-	struct opening *o = arg;
-	const struct array_options *options = &o->a->options;
-	struct drive_options drive_options = { .make_root = false, .temp_tag = o->a->temp_tag };
-	struct config_drive entry = { .id = o->d->id,
-				      .url = o->d->url,
-				      .options_json = o->d->options_json };
+	struct config_drive entry = { .id = d->id,
+				      .url = d->url,
+				      .options_json = d->options_json };
+	struct error err;
+
+	memcpy(entry.name, d->name, sizeof(entry.name));
+	d->presence = DRIVE_PRESENT;
+	d->why[0] = '\0';
+	o->call = paces_open_begin(a, &entry, &err);
+	if (!o->call)
+		leave_out(d, DRIVE_UNREACHABLE, "%s", err.message);
+}
+
+static void open_look(struct array_drive *d, struct opening *o)
+{
 	struct error err;
 	int code;
 
-	memcpy(entry.name, o->d->name, sizeof(entry.name));
-	o->d->presence = DRIVE_PRESENT;
-	o->d->why[0] = '\0';
-	code = options->open_drive(options->open_drive_ctx, &entry, &drive_options, &o->d->handle,
-				   &err);
-	if (code == ERR_NOT_FOUND)
-		leave_out(o->d, DRIVE_ABSENT, "%s", err.message);
-	else if (code != ERR_NONE)
-		leave_out(o->d, DRIVE_UNREACHABLE, "%s", err.message);
+	if (!o->call)
+		return;
+	code = watched_open_end(o->call, &d->handle, &err);
 	if (code != ERR_NONE) {
-		o->d->handle = NULL;
+		d->handle = NULL;
+		leave_out(d, code == ERR_NOT_FOUND ? DRIVE_ABSENT : DRIVE_UNREACHABLE, "%s",
+			  err.message);
 		return;
 	}
-	read_marker(o);
-	if (o->d->presence == DRIVE_PRESENT &&
-	    o->d->handle->driver->about(o->d->handle, &o->d->about, &err) != ERR_NONE)
-		leave_out(o->d, DRIVE_UNREACHABLE, "%s", err.message);
+	o->look = calloc(1, sizeof(*o->look));
+	if (!o->look) {
+		leave_out(d, DRIVE_UNREACHABLE, "out of memory");
+		return;
+	}
+	o->look->call.run = run_look;
+	o->look->call.release = release_look;
+	call_start(d->handle, &o->look->call);
+}
+
+static void open_end(struct array_drive *d, struct opening *o)
+{
+	struct error err;
+	int code;
+
+	if (!o->look)
+		return;
+	code = call_finish(&o->look->call, 0, &err);
+	if (code != ERR_NONE)
+		leave_out(d, DRIVE_UNREACHABLE, "%s", err.message);
+	if (!watched_hangs(d->handle))
+		judge_marker(d, o->look);
+	if (d->presence == DRIVE_PRESENT)
+		d->about = o->look->about;
+	call_leave(&o->look->call);
 }
 
 bool array_is_marked(const struct array *a, const struct array_drive *d, const struct id *id)
@@ -292,43 +354,31 @@ static int name_drive(struct array_drive *d, const struct config_drive *entry, s
 static int open_drives(struct array *a, struct error *err)
 {
 	struct opening *all = calloc(a->config.count ? a->config.count : 1, sizeof(*all));
-	struct pool *pool = NULL;
-	int code = ERR_NONE;
+	int code = all ? ERR_NONE : err_nomem(err);
 
-	if (!all) {
-		code = err_nomem(err);
-		goto out;
-	}
-	if (a->config.count > DRIVES_MAX) {
+	if (code == ERR_NONE && a->config.count > DRIVES_MAX)
 		code = err_set(err, ERR_CORRUPT, "the config names more than %d drives", DRIVES_MAX);
-		goto out;
-	}
-	a->count = (unsigned)a->config.count;
-	pool = pool_new(a->count ? a->count : 1, err);
-	if (!pool) {
-		code = (int)err->code;
-		goto out;
-	}
+	if (code == ERR_NONE)
+		a->count = (unsigned)a->config.count;
 	/* One view for all questions. Where there is none they are asked one by one. */
-	table_view(a->table, err);
-	for (unsigned i = 0; i < a->count; i++) {
+	if (code == ERR_NONE)
+		table_view(a->table, err);
+	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
 		struct array_drive *d = &a->drives[i];
 
-		all[i] = (struct opening){ .a = a, .d = d };
 		code = name_drive(d, &a->config.drives[i], err);
-		if (code != ERR_NONE)
-			break;
-		if (is_disabled(a, d))
+		if (code == ERR_NONE && is_disabled(a, d))
 			set_aside(d);
-		else
-			pool_add(pool, open_one, &all[i]);
+		else if (code == ERR_NONE)
+			open_begin(a, d, &all[i]);
 	}
 	table_view_end(a->table);
-	pool_wait(pool);
+	for (unsigned i = 0; i < a->count; i++)
+		open_look(&a->drives[i], &all[i]);
+	for (unsigned i = 0; i < a->count; i++)
+		open_end(&a->drives[i], &all[i]);
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++)
 		check_marker(a, &a->drives[i], i);
-out:
-	pool_free(pool);
 	free(all);
 	return code;
 }
@@ -351,7 +401,7 @@ static void check_mac(struct array *a, struct array_drive *d)
 
 void array_open_drive(struct array *a, struct array_drive *d)
 {
-	struct opening o = { .a = a, .d = d };
+	struct opening o = { 0 };
 
 	if (!d->url) {
 		leave_out(d, DRIVE_ABSENT, NO_WAY);
@@ -366,7 +416,9 @@ void array_open_drive(struct array *a, struct array_drive *d)
 	if (d->handle)
 		d->handle->driver->close(d->handle);
 	d->handle = NULL;
-	open_one(&o);
+	open_begin(a, d, &o);
+	open_look(d, &o);
+	open_end(d, &o);
 	check_marker(a, d, a->count);
 	check_mac(a, d);
 }
@@ -652,7 +704,10 @@ int array_open(const struct array_options *o, struct array **out, struct error *
 		return (int)err->code;
 	if ((code = config_load(o->config_path, &a->config, err)) != ERR_NONE ||
 	    (code = array_open_state(a, err)) != ERR_NONE ||
-	    (code = open_drives(a, err)) != ERR_NONE || o->locked ||
+	    (code = open_drives(a, err)) != ERR_NONE)
+		goto out;
+	paces_load(a);
+	if (o->locked ||
 	    (code = array_unlock(a, err)) != ERR_NONE)
 		goto out;
 	for (unsigned i = 0; i < a->count; i++)
@@ -723,6 +778,7 @@ void array_close(struct array *a)
 {
 	if (!a)
 		return;
+	paces_store(a);
 	for (unsigned i = 0; i < a->count; i++) {
 		struct array_drive *d = &a->drives[i];
 

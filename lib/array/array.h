@@ -14,6 +14,7 @@
 
 #include "array/alloc.h"
 #include "array/config.h"
+#include "array/pace.h"
 #include "base/counters.h"
 #include "drivers/driver.h"
 #include "seal/slot.h"
@@ -60,7 +61,7 @@ struct array_drive {
 	char why[ERR_MESSAGE_BYTES]; /* when not present: for people */
 	enum marker_state marker_state;
 	struct marker marker;	   /* when it could be read */
-	struct drive *handle;	   /* NULL: there was nothing to open; owned */
+	struct drive *handle;	   /* watched (array/watched.h). NULL: there was nothing to open; owned */
 	struct drive_about about;  /* when open */
 	struct clock holds;	   /* of every writer: how far it has the journal without a gap */
 	bool behind;		   /* it lacks segments that others hold */
@@ -70,6 +71,11 @@ struct array_drive {
 	uint64_t objects;	   /* how many these are */
 	atomic_bool poisoned;	   /* a write failed: nothing more is written in this process */
 	atomic_ullong damaged;	   /* objects found bad by reading, in this process */
+	atomic_bool passed_over;   /* too slow for what is put now: nothing more is placed there */
+	atomic_bool late;	   /* it was not waited for: what can wait is not asked of it */
+	atomic_bool stalled;	   /* it once did not answer in its time: it is asked last */
+	struct pace pace_kept;	   /* how fast it was in former runs; what it is now: array/paces.h */
+	uint32_t distance;	   /* for the allocator; the same for the whole run */
 	int64_t last_scrub_s;
 	uint64_t damaged_ever, repaired_ever;
 	uint64_t unrepaired; /* objects that the last scrub found bad and could not repair */
@@ -114,6 +120,11 @@ struct array_options {
 	void *open_drive_ctx;
 	const struct keys *keys; /* already unlocked; not owned. NULL: slots are asked */
 	unsigned threads;	 /* workers; 0: one per processor */
+	bool ack_enough; /* `--ack enough`: what is put is acknowledged as soon as the promise is kept.
+			  * Drives that are slower than that need not be waited for. */
+	unsigned stall_ms; /* a read is late after that at least; 0: STALL_MS_DEFAULT */
+	unsigned hang_ms;  /* a drive without a sign of life for so long is given up; 0:
+			    * HANG_MS_DEFAULT. More while bytes are on their way. */
 };
 
 struct array {

@@ -130,6 +130,11 @@ static int push_drive(struct array *a, const struct journals *l, const struct cl
 	return code;
 }
 
+static bool may_push(const struct array_drive *d)
+{
+	return d->behind && takes_journal(d) && !atomic_load(&d->late);
+}
+
 int array_push(struct array *a, unsigned *sent, struct error *err)
 {
 	struct journals l = { 0 };
@@ -139,7 +144,7 @@ int array_push(struct array *a, unsigned *sent, struct error *err)
 
 	*sent = 0;
 	for (unsigned i = 0; i < a->count; i++)
-		needed = needed || (a->drives[i].behind && takes_journal(&a->drives[i]));
+		needed = needed || may_push(&a->drives[i]);
 	if (!needed)
 		return ERR_NONE;
 	/* The clock first: another command of this host may commit at any time. */
@@ -149,7 +154,7 @@ int array_push(struct array *a, unsigned *sent, struct error *err)
 	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
 		struct array_drive *d = &a->drives[i];
 
-		if (!takes_journal(d) || !d->behind)
+		if (!may_push(d))
 			continue;
 		if (push_drive(a, &l, &known, i, sent, err) != ERR_NONE) {
 			atomic_store(&d->poisoned, true);

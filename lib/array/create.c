@@ -3,6 +3,7 @@
  */
 #include "array/membership.h"
 #include "array/object.h"
+#include "array/paces.h"
 #include "array/settings.h"
 #include "base/file.h"
 
@@ -147,7 +148,6 @@ static int open_new(struct array *a, const struct new_drive *n, struct array_dri
 		    struct error *err)
 {
 	struct config_drive entry = { .id = n->record.id };
-	struct drive_options options = { .make_root = n->make_root, .temp_tag = a->temp_tag };
 	struct object_stat st;
 	int code;
 
@@ -161,7 +161,7 @@ static int open_new(struct array *a, const struct new_drive *n, struct array_dri
 	d->record = n->record;
 	d->id = n->record.id;
 	memcpy(d->name, n->record.name, sizeof(d->name));
-	code = a->options.open_drive(a->options.open_drive_ctx, &entry, &options, &d->handle, err);
+	code = paces_open_drive(a, &entry, n->make_root, &d->handle, err);
 	if (code != ERR_NONE) {
 		d->handle = NULL;
 		/* A place that is not there is a wrong word on the command line, not a lost drive. */

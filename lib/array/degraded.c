@@ -1,12 +1,17 @@
 #include "array/degraded.h"
 
 #include "array/object.h"
+#include "array/paces.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define GROUPS_OF_BLOCK_MAX 16
+#define AHEAD_BYTES_MAX ((size_t)16 << 20) /* of all objects, begun at once */
+#define RIVAL_MS 5			    /* how often the rival is looked after */
+#define SAME_US 2000			    /* a range in this time: it is all the same whence */
 
 static bool readable(const struct array_drive *d)
 {
@@ -21,11 +26,12 @@ struct array_drive *block_drive(struct array *a, const struct table_block *b)
 	return readable(d) ? d : NULL;
 }
 
+/* Without end: what rebuilds whole objects waits for its drives. */
 static int read_stored(void *ctx, uint64_t offset_bytes, void *out, size_t len_bytes,
 		       struct error *err)
 {
 	struct stored_object *o = ctx;
-	struct drive *h = o->drive->handle;
+	struct drive *h = watched_inside(o->drive->handle);
 
 	return h->driver->get(h, o->name, offset_bytes, out, len_bytes, err);
 }
@@ -132,9 +138,214 @@ static int find_group(void *ctx, const struct id *id, struct error *err)
 	return f->count == GROUPS_OF_BLOCK_MAX;
 }
 
+/* Waits for a range: as long as is usual for the drive, or, when patient, as long as it lives. */
+static int await_range(struct stored_object *o, struct read_call *c, struct error *err)
+{
+	uint64_t bytes = c->want.len_bytes;
+	unsigned most_ms = o->patient ? UINT_MAX : drive_patience_ms(o->array, o->drive, bytes);
+	unsigned step_ms = o->how->rival ? RIVAL_MS : most_ms;
+	uint64_t waited_ms = 0;
+
+	while (!call_wait(&c->call, bytes, step_ms)) {
+		waited_ms += step_ms;
+		if (o->how->rival && call_wait(&o->how->rival->call, 0, 0))
+			return err_set(err, ERR_INTERRUPTED, "the block itself was read first");
+		if (waited_ms >= most_ms) {
+			drive_stalled(o->array, o->drive, most_ms);
+			o->call = c;
+			return err_set(err, ERR_TRANSIENT, "drive %s is late", o->drive->name);
+		}
+	}
+	return call_finish(&c->call, bytes, err);
+}
+
+static int read_near(void *ctx, uint64_t offset_bytes, void *out, size_t len_bytes,
+		     struct error *err)
+{
+	struct stored_object *o = ctx;
+	struct read_want want = { o->name, offset_bytes, len_bytes, NULL, NULL };
+	struct read_call *c = o->call;
+	int code;
+
+	o->call = NULL;
+	if (c && (c->want.offset_bytes != offset_bytes || c->want.len_bytes != len_bytes)) {
+		call_leave(&c->call);
+		c = NULL;
+	}
+	if (!c)
+		c = read_start(o->drive->handle, &want, err);
+	if (!c)
+		return (int)err->code;
+	code = await_range(o, c, err);
+	if (code == ERR_NONE)
+		memcpy(out, c->bytes, len_bytes);
+	else if (watched_hangs(o->drive->handle))
+		drive_stalled(o->array, o->drive, 0);
+	if (!o->call)
+		call_leave(&c->call);
+	return code;
+}
+
+static int compare_objects(const void *x, const void *y)
+{
+	const struct group_object *p = x, *q = y;
+	const struct stored_object *a = p->ctx, *b = q->ctx;
+
+	if (a->distance != b->distance)
+		return a->distance < b->distance ? -1 : 1;
+	if (p->ref.is_row != q->ref.is_row)
+		return p->ref.is_row ? 1 : -1;
+	return (a > b) - (a < b);
+}
+
+static uint64_t expect_us(const struct stored_object *o, size_t len_bytes)
+{
+	struct pace p = drive_pace(o->drive);
+
+	return pace_expect_us(&p, len_bytes);
+}
+
+/* The nearest first, drives that stalled last. */
+static void order_objects(struct live_group *g, size_t len_bytes)
+{
+	uint64_t nearest_us = 0;
+
+	for (unsigned i = 0; i < g->count; i++) {
+		uint64_t us = expect_us(&g->stored[i], len_bytes);
+
+		if (us > 0 && (nearest_us == 0 || us < nearest_us))
+			nearest_us = us;
+	}
+	for (unsigned i = 0; i < g->count; i++) {
+		struct stored_object *o = &g->stored[i];
+
+		o->distance = atomic_load(&o->drive->stalled)
+				      ? UINT32_MAX
+				      : pace_distance(expect_us(o, len_bytes), nearest_us, SAME_US);
+	}
+	qsort(g->objects, g->count, sizeof(*g->objects), compare_objects);
+}
+
+/* Begins to read what is going to be needed, if all goes well. False: that is to be expected to
+ * take longer than it may. */
+static bool begin_reads(struct live_group *g, uint64_t offset_bytes, size_t len_bytes)
+{
+	unsigned k = g->group.member_count, taken = 0;
+	uint64_t limit_us = g->count > 0 ? g->stored[0].how->limit_us : 0;
+	struct error ignored;
+
+	for (unsigned i = 0; i < g->count && taken < k; i++) {
+		struct group_object *o = &g->objects[i];
+		struct stored_object *s = o->ctx;
+		struct read_want want = { .name = s->name, .offset_bytes = offset_bytes };
+		uint64_t end = o->len_bytes < offset_bytes + len_bytes ? o->len_bytes
+								       : offset_bytes + len_bytes;
+
+		if (o->bad && end > offset_bytes)
+			continue;
+		taken++;
+		if (end <= offset_bytes)
+			continue;
+		if (limit_us > 0 && (s->distance == UINT32_MAX || expect_us(s, len_bytes) > limit_us))
+			return false;
+		want.len_bytes = (size_t)(end - offset_bytes);
+		if (len_bytes <= AHEAD_BYTES_MAX / k)
+			s->call = read_start(s->drive->handle, &want, &ignored);
+	}
+	return limit_us == 0 || taken == k;
+}
+
+static void leave_reads(struct live_group *g)
+{
+	for (unsigned i = 0; i < g->count; i++) {
+		if (g->stored[i].call)
+			call_leave(&g->stored[i].call->call);
+		g->stored[i].call = NULL;
+	}
+}
+
+/* Late objects that have come by now, or never will, count again. How many are late still? */
+static unsigned collect_late(struct live_group *g, bool *came)
+{
+	unsigned late = 0;
+
+	for (unsigned i = 0; i < g->count; i++) {
+		struct stored_object *o = g->objects[i].ctx;
+
+		if (!g->objects[i].bad || !o->call)
+			continue;
+		if (call_wait(&o->call->call, o->call->want.len_bytes, 0)) {
+			g->objects[i].bad = false;
+			o->patient = true;
+			*came = true;
+		} else {
+			late++;
+		}
+	}
+	return late;
+}
+
+static void wait_for_late(struct live_group *g)
+{
+	for (unsigned i = 0; i < g->count; i++) {
+		struct stored_object *o = g->objects[i].ctx;
+
+		if (g->objects[i].bad && o->call) {
+			call_wait(&o->call->call, o->call->want.len_bytes, RIVAL_MS);
+			return;
+		}
+	}
+}
+
+/* Without those that are late there are too few: waits for the first of them, whichever it is.
+ * ERR_LOST: none is late. */
+static int be_patient(struct live_group *g, const struct degraded_how *how, struct error *err)
+{
+	bool came = false;
+
+	while (collect_late(g, &came) > 0 && !came) {
+		if (how->may_ask)
+			return err_set(err, ERR_TRANSIENT, "too many are late");
+		if (how->rival && call_wait(&how->rival->call, 0, 0))
+			return err_set(err, ERR_INTERRUPTED, "the block itself was read first");
+		wait_for_late(g);
+	}
+	return came ? ERR_NONE : ERR_LOST;
+}
+
+static int read_range(struct array *a, struct live_group *g, const struct table_block *b,
+		      struct code_ref want, uint64_t offset_bytes, uint8_t *out, size_t len_bytes,
+		      const struct degraded_how *how, struct error *err)
+{
+	struct error why;
+	bool exposed = false;
+
+	for (;;) {
+		int code = group_read_range(g->slots, g->group.member_count, g->objects, g->count,
+					    want, b->len_bytes, offset_bytes, out, len_bytes, err);
+
+		if (code == ERR_LOST) {
+			int late = be_patient(g, how, &why);
+
+			if (late == ERR_NONE)
+				continue;
+			if (late != ERR_LOST) {
+				*err = why;
+				return late;
+			}
+		}
+		if (code == ERR_NONE)
+			code = how->judge(how->ctx, out, err);
+		if (code != ERR_CORRUPT || exposed)
+			return code;
+		live_group_expose_liars(a, g);
+		exposed = true;
+	}
+}
+
 static int read_from_group(struct array *a, const struct id *group_id, const struct table_block *b,
-			   uint64_t offset_bytes, uint8_t *out, size_t len_bytes, judge_fn *judge,
-			   void *ctx, struct error *err)
+			   uint64_t offset_bytes, uint8_t *out, size_t len_bytes,
+			   const struct degraded_how *how, struct error *err)
 {
 	struct code_ref want = { false, 0 };
 	struct live_group *g = malloc(sizeof(*g));
@@ -148,27 +359,28 @@ static int read_from_group(struct array *a, const struct id *group_id, const str
 		if (id_equal(&g->group.members[i].uid, &b->uid))
 			want.index = g->slots[i];
 	}
-	/* Its own place was tried before. */
 	for (unsigned i = 0; i < g->count; i++) {
-		if (!g->objects[i].ref.is_row && g->objects[i].ref.index == want.index)
-			g->objects[i].bad = true;
+		struct group_object *o = &g->objects[i];
+
+		/* Its own place is another one's business. */
+		o->bad = !o->ref.is_row && o->ref.index == want.index;
+		o->read = read_near;
+		g->stored[i].array = a;
+		g->stored[i].how = how;
 	}
-	for (unsigned try = 0; try < 2; try++) {
-		code = group_read_range(g->slots, g->group.member_count, g->objects, g->count, want,
-					b->len_bytes, offset_bytes, out, len_bytes, err);
-		if (code == ERR_NONE)
-			code = judge(ctx, out, err);
-		if (code != ERR_CORRUPT || try == 1)
-			break;
-		live_group_expose_liars(a, g);
-	}
+	order_objects(g, len_bytes);
+	if (begin_reads(g, offset_bytes, len_bytes))
+		code = read_range(a, g, b, want, offset_bytes, out, len_bytes, how, err);
+	else
+		code = err_set(err, ERR_TRANSIENT, "the others are no nearer");
+	leave_reads(g);
 	live_group_release(g);
 	free(g);
 	return code;
 }
 
 int degraded_read(struct array *a, const struct table_block *b, uint64_t offset_bytes, uint8_t *out,
-		  size_t len_bytes, judge_fn *judge, void *ctx, struct error *err)
+		  size_t len_bytes, const struct degraded_how *how, struct error *err)
 {
 	struct found_groups found = { .count = 0 };
 	int code;
@@ -181,9 +393,9 @@ int degraded_read(struct array *a, const struct table_block *b, uint64_t offset_
 	if (code != ERR_NONE && code != 1)
 		return code;
 	for (unsigned i = 0; i < found.count; i++) {
-		code = read_from_group(a, &found.ids[i], b, offset_bytes, out, len_bytes, judge,
-				       ctx, err);
-		if (code == ERR_NONE || code == ERR_NOMEM)
+		code = read_from_group(a, &found.ids[i], b, offset_bytes, out, len_bytes, how, err);
+		if (code == ERR_NONE || code == ERR_NOMEM || code == ERR_INTERRUPTED ||
+		    code == ERR_TRANSIENT)
 			return code;
 	}
 	return err_set(err, ERR_LOST, "beyond repair with the drives at hand: %s",

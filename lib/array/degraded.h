@@ -6,6 +6,7 @@
 #define MRMR_ARRAY_DEGRADED_H
 
 #include "array/array.h"
+#include "array/watched.h"
 #include "group/group.h"
 
 /* An object of a group on a drive, ready for group_read_range(): its ctx. */
@@ -13,6 +14,12 @@ struct stored_object {
 	struct array_drive *drive;
 	char name[OBJECT_NAME_MAX + 1];
 	uint64_t object_bytes; /* of the whole object; a row's coded bytes are fewer */
+	/* of degraded_read(): */
+	struct array *array;
+	const struct degraded_how *how;
+	struct read_call *call; /* of the range, begun and not taken yet */
+	uint32_t distance;
+	bool patient; /* wait for it as long as the drive lives */
 };
 
 /* A live group with the objects of it that lie on present drives. */
@@ -36,12 +43,24 @@ void live_group_expose_liars(struct array *a, struct live_group *g);
 /* How to judge reconstructed bytes: ERR_NONE when they are right. */
 typedef int judge_fn(void *ctx, const uint8_t *bytes, struct error *err);
 
+struct degraded_how {
+	judge_fn *judge;
+	void *ctx;
+	/* The same range on its way from the block itself. When that ends, so does degraded_read(),
+	 * with ERR_INTERRUPTED: the block may be the better answer. NULL: there is none. */
+	struct read_call *rival;
+	/* It could be asked, and was not: ERR_TRANSIENT rather than to wait for what is late. */
+	bool may_ask;
+	uint64_t limit_us; /* ERR_TRANSIENT where it is to be expected to take longer; 0: no limit */
+};
+
 /*
  * Fills out with len_bytes from offset_bytes of the block, reconstructed from any group it is in,
- * and judged; on a wrong result liars are found and left out, and it tries again. ERR_LOST.
+ * and judged; on a wrong result liars are found and left out, and it tries again. Read are the
+ * nearest objects that suffice, all at once; for one that is late, another. ERR_LOST.
  */
 int degraded_read(struct array *a, const struct table_block *b, uint64_t offset_bytes, uint8_t *out,
-		  size_t len_bytes, judge_fn *judge, void *ctx, struct error *err);
+		  size_t len_bytes, const struct degraded_how *how, struct error *err);
 
 /* The drive of a block when it is there to be read, else NULL. */
 struct array_drive *block_drive(struct array *a, const struct table_block *b);

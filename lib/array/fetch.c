@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define LISTS_KEPT 32
-#define LISTS_A_THREAD 8 /* more than a thread, and what is loaded ahead for it, ever hold */
+#define LISTS_A_THREAD 16 /* more than a thread, and what is loaded ahead for it, ever hold */
 #define FRAMES_KEPT 256
 #define PLACES_TRIED 8 /* other blocks that hold the same chunk */
 
@@ -21,6 +21,9 @@ struct frame_entry {
 	unsigned users;
 	uint64_t last_use;
 	uint8_t *bytes;
+	struct fetcher *f;
+	struct frame_loading *loading; /* begun ahead: whoever needs the frame first ends it */
+	struct block_list *list;       /* held until it came, or failed */
 };
 
 struct list_entry {
@@ -33,9 +36,9 @@ struct list_entry {
 struct fetcher {
 	struct array *a;
 	struct frame_loader *loader;
-	struct pool *ahead;
 	pthread_mutex_t lock; /* everything below */
 	pthread_cond_t loaded;
+	struct pool *ahead; /* once there is something for it */
 	struct frame_entry *frames[FRAMES_KEPT];
 	struct list_entry **lists;
 	unsigned lists_kept;
@@ -55,8 +58,6 @@ int fetcher_new(struct array *a, size_t cache_bytes, struct fetcher **out, struc
 		f->lists_kept = LISTS_KEPT;
 	f->lists = calloc(f->lists_kept, sizeof(struct list_entry *));
 	code = f->lists ? frame_loader_new(a, &f->loader, err) : err_nomem(err);
-	if (code == ERR_NONE && !(f->ahead = pool_new(a->options.threads, err)))
-		code = (int)err->code;
 	if (code != ERR_NONE) {
 		frame_loader_free(f->loader);
 		free(f->lists);
@@ -77,8 +78,10 @@ void fetcher_free(struct fetcher *f)
 		return;
 	pool_free(f->ahead);
 	for (unsigned i = 0; i < FRAMES_KEPT; i++) {
-		if (f->frames[i])
-			free(f->frames[i]->bytes);
+		if (!f->frames[i])
+			continue;
+		frame_load_leave(f->frames[i]->loading);
+		free(f->frames[i]->bytes);
 		free(f->frames[i]);
 	}
 	for (unsigned i = 0; i < f->lists_kept; i++) {
@@ -96,6 +99,54 @@ void fetcher_free(struct fetcher *f)
 unsigned long long fetch_reconstructed(const struct fetcher *f)
 {
 	return frame_loader_reconstructed(f->loader);
+}
+
+/* ---- what was begun ahead ---- */
+
+/* Called with the lock held, as all here that take an entry. */
+static void unhold_list(struct frame_entry *e)
+{
+	if (e->list)
+		((struct list_entry *)e->list)->users--;
+	e->list = NULL;
+}
+
+/* It is ready, or failed: nobody loads it. */
+static void drop_frame(struct fetcher *f, struct frame_entry *e)
+{
+	frame_load_leave(e->loading);
+	f->cached_bytes -= e->frame.len_bytes;
+	free(e->bytes);
+	memset(e, 0, sizeof(*e));
+}
+
+/* One that was begun ahead, and that nobody has come for yet. */
+static struct frame_entry *begun_frame(struct fetcher *f)
+{
+	for (unsigned i = 0; i < FRAMES_KEPT; i++) {
+		struct frame_entry *e = f->frames[i];
+
+		if (e && e->state == ENTRY_LOADING && e->loading && e->users == 0)
+			return e;
+	}
+	return NULL;
+}
+
+/* It may be that nobody ever comes: what was to be read is given up. The lock is let go. */
+static void give_up_frame(struct fetcher *f, struct frame_entry *e)
+{
+	struct frame_loading *loading = e->loading;
+
+	e->loading = NULL;
+	e->users++;
+	pthread_mutex_unlock(&f->lock);
+	frame_load_leave(loading);
+	pthread_mutex_lock(&f->lock);
+	e->users--;
+	unhold_list(e);
+	if (e->state == ENTRY_LOADING)
+		drop_frame(f, e);
+	pthread_cond_broadcast(&f->loaded);
 }
 
 /* ---- lists ---- */
@@ -131,17 +182,18 @@ static struct list_entry *free_list(struct fetcher *f)
 int fetch_list(struct fetcher *f, const struct id *block_uid, struct block_list **out,
 	       struct error *err)
 {
+	struct frame_entry *begun;
 	struct list_entry *e;
 	int code = ERR_NONE;
 
 	pthread_mutex_lock(&f->lock);
-	e = find_list(f, block_uid);
+	while (!(e = find_list(f, block_uid)) && !(e = free_list(f)) && (begun = begun_frame(f)))
+		give_up_frame(f, begun);
 	if (!e) {
-		e = free_list(f);
-		if (!e) {
-			code = err_nomem(err);
-			goto out;
-		}
+		code = err_nomem(err);
+		goto out;
+	}
+	if (!e->filled) {
 		pthread_mutex_lock(&f->a->table_lock);
 		code = table_block_by_uid(f->a->table, block_uid, &e->list.block, err);
 		if (code == ERR_NONE)
@@ -189,13 +241,6 @@ static struct frame_entry *find_frame(struct fetcher *f, int64_t block_id, uint3
 	return NULL;
 }
 
-static void drop_frame(struct fetcher *f, struct frame_entry *e)
-{
-	f->cached_bytes -= e->frame.len_bytes;
-	free(e->bytes);
-	memset(e, 0, sizeof(*e));
-}
-
 /* The unused frame that was not used for longest; NULL when all are in use. */
 static struct frame_entry *oldest_frame(struct fetcher *f)
 {
@@ -216,7 +261,7 @@ static struct frame_entry *oldest_frame(struct fetcher *f)
 static struct frame_entry *free_frame(struct fetcher *f, size_t len_bytes)
 {
 	for (;;) {
-		struct frame_entry *oldest = oldest_frame(f);
+		struct frame_entry *oldest = oldest_frame(f), *begun;
 
 		if (oldest && f->cached_bytes + len_bytes > f->cache_bytes) {
 			drop_frame(f, oldest);
@@ -230,35 +275,51 @@ static struct frame_entry *free_frame(struct fetcher *f, size_t len_bytes)
 		}
 		if (oldest)
 			drop_frame(f, oldest);
+		else if ((begun = begun_frame(f)))
+			give_up_frame(f, begun);
 		else
 			pthread_cond_wait(&f->loaded, &f->lock);
 	}
 }
 
-/* Claims an entry and loads it outside the lock. Called with the lock held. */
-static int load_entry(struct fetcher *f, const struct block_list *list, uint32_t index,
-		      struct frame_entry **out, struct error *err)
+/* An entry for a frame that is going to be loaded. Called with the lock held. */
+static struct frame_entry *claim_entry(struct fetcher *f, const struct block_list *list,
+				       uint32_t index)
 {
 	size_t len_bytes = list->contents.frames[index].plain_bytes;
 	struct frame_entry *e = free_frame(f, len_bytes);
-	int code;
 
 	if (!e || !(e->bytes = malloc(len_bytes ? len_bytes : 1)))
-		return err_nomem(err);
+		return NULL;
 	e->state = ENTRY_LOADING;
+	e->f = f;
 	e->block_id = list->block.id;
 	e->index = index;
 	e->frame = (struct frame){ e->bytes, len_bytes };
 	f->cached_bytes += len_bytes;
+	return e;
+}
+
+/* Loads an entry outside the lock, or ends what was begun ahead. Called with the lock held. */
+static int load_entry(struct fetcher *f, const struct block_list *list, struct frame_entry *e,
+		      struct error *err)
+{
+	struct frame_loading *loading = e->loading;
+	int code;
+
+	e->loading = NULL;
+	e->users++;
 	pthread_mutex_unlock(&f->lock);
-	code = frame_load(f->loader, list, index, e->bytes, err);
+	code = loading ? frame_load_end(loading, err)
+		       : frame_load(f->loader, list, e->index, e->bytes, err);
 	pthread_mutex_lock(&f->lock);
+	e->users--;
+	unhold_list(e);
 	if (code == ERR_NONE)
 		e->state = ENTRY_READY;
 	else
 		drop_frame(f, e);
 	pthread_cond_broadcast(&f->loaded);
-	*out = e;
 	return code;
 }
 
@@ -271,10 +332,13 @@ int fetch_frame(struct fetcher *f, struct block_list *list, uint32_t index, stru
 	if (index >= list->contents.frame_count)
 		return err_set(err, ERR_CORRUPT, "a frame that its block has not");
 	pthread_mutex_lock(&f->lock);
-	while ((e = find_frame(f, list->block.id, index)) && e->state == ENTRY_LOADING)
+	while ((e = find_frame(f, list->block.id, index)) && e->state == ENTRY_LOADING &&
+	       !e->loading)
 		pthread_cond_wait(&f->loaded, &f->lock);
-	if (!e)
-		code = load_entry(f, list, index, &e, err);
+	if (!e && !(e = claim_entry(f, list, index)))
+		code = err_nomem(err);
+	else if (e->state == ENTRY_LOADING || e->loading)
+		code = load_entry(f, list, e, err);
 	if (code == ERR_NONE) {
 		e->users++;
 		e->last_use = ++f->clock;
@@ -296,6 +360,20 @@ void fetch_release(struct fetcher *f, struct frame *frame)
 
 /* ---- ahead ---- */
 
+/* On a thread of the drive: the frame is there and right. */
+static void frame_came(void *ctx)
+{
+	struct frame_entry *e = ctx;
+	struct fetcher *f = e->f;
+
+	pthread_mutex_lock(&f->lock);
+	e->state = ENTRY_READY;
+	e->last_use = ++f->clock; /* as if: it is going to be */
+	unhold_list(e);
+	pthread_cond_broadcast(&f->loaded);
+	pthread_mutex_unlock(&f->lock);
+}
+
 struct ahead_job {
 	struct fetcher *f;
 	struct block_list *list; /* held */
@@ -315,20 +393,53 @@ static void run_ahead(void *arg)
 	free(job);
 }
 
-void fetch_ahead(struct fetcher *f, struct block_list *list, uint32_t index)
+/* What takes more than asking the drive where it lies is for a thread of ours. */
+static void add_job(struct fetcher *f, struct block_list *list, uint32_t index)
 {
-	struct ahead_job *job;
-	bool there;
+	struct ahead_job *job = malloc(sizeof(*job));
+	struct error ignored;
+	struct pool *ahead;
 
 	pthread_mutex_lock(&f->lock);
-	there = find_frame(f, list->block.id, index) != NULL;
+	if (!f->ahead)
+		f->ahead = pool_new(f->a->options.threads, &ignored);
+	ahead = f->ahead;
 	pthread_mutex_unlock(&f->lock);
-	job = there ? NULL : malloc(sizeof(*job));
-	if (!job)
+	if (!job || !ahead) {
+		free(job);
 		return;
+	}
 	*job = (struct ahead_job){ f, list, index };
 	hold_list(f, list);
-	pool_add(f->ahead, run_ahead, job);
+	pool_add(ahead, run_ahead, job);
+}
+
+void fetch_ahead(struct fetcher *f, struct block_list *list, uint32_t index)
+{
+	struct frame_loading *loading;
+	struct frame_entry *e = NULL;
+
+	pthread_mutex_lock(&f->lock);
+	if (find_frame(f, list->block.id, index) || !(e = claim_entry(f, list, index))) {
+		pthread_mutex_unlock(&f->lock);
+		return;
+	}
+	e->users++; /* so that it is not given up before it is known what loads it */
+	((struct list_entry *)list)->users++;
+	e->list = list;
+	pthread_mutex_unlock(&f->lock);
+	loading = frame_load_begin(f->loader, list, index, e->bytes, frame_came, e);
+	pthread_mutex_lock(&f->lock);
+	e->users--;
+	e->loading = loading;
+	if (!loading) {
+		unhold_list(e);
+		drop_frame(f, e);
+	}
+	pthread_cond_broadcast(&f->loaded);
+	pthread_mutex_unlock(&f->lock);
+	if (!loading)
+		add_job(f, list, index);
 }
 
 /* ---- chunks ---- */

@@ -2,10 +2,13 @@
 
 #include "array/degraded.h"
 #include "array/object.h"
+#include "array/paces.h"
 #include "block/block.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define SLOW_US 20000 /* a read that takes less is not worth going round */
 
 /* Buffers and codec state of one call; kept for the next. */
 struct workspace {
@@ -19,6 +22,7 @@ struct frame_loader {
 	pthread_mutex_t lock; /* spare */
 	struct workspace *spare;
 	atomic_ullong reconstructed;
+	atomic_bool told; /* that the array is degraded */
 };
 
 int frame_loader_new(struct array *a, struct frame_loader **out, struct error *err)
@@ -166,38 +170,177 @@ static int load_inline(struct judging *j, struct error *err)
 	return unpack(j, j->w->box.data + frame->offset_bytes, frame->box_bytes, err);
 }
 
-/* From its own place, and when that fails from the rest of its group. */
-static int load_stored(struct judging *j, struct error *err)
+/* Reading a block where it is. */
+struct own {
+	struct array_drive *drive; /* NULL: it is not there to be read */
+	judge_fn *then;		   /* judges the bytes where they come to */
+	void *then_ctx;
+	struct read_call *call;	   /* on its way */
+	bool tried;		   /* it came, or will never: there is nothing more to be had */
+	bool good;		   /* it came, and was what it should be */
+	bool around;		   /* it may be as good as any, and is not waited for */
+};
+
+/* The bytes are judged where they came to, unless they are not waited for. */
+static int own_start(struct judging *j, struct own *own, struct error *err)
 {
 	const struct contents_frame *frame = &j->list->contents.frames[j->index];
-	struct array_drive *d = block_drive(j->l->a, &j->list->block);
 	char name[OBJECT_NAME_MAX + 1];
+	struct read_want want = { name, frame->offset_bytes, frame->box_bytes,
+				  own->around ? NULL : own->then, own->then_ctx };
+
+	object_name_block(&j->list->block.name, name);
+	own->call = read_start(own->drive->handle, &want, err);
+	return own->call ? ERR_NONE : (int)err->code;
+}
+
+/* What came, judged. Once per drive it is told that it is not what it should be. */
+static int own_finish(struct judging *j, struct own *own, struct error *err)
+{
+	struct array_drive *d = own->drive;
+	struct read_call *c = own->call;
+	int code = call_finish(&c->call, c->want.len_bytes, err);
+
+	if (code == ERR_NONE && !c->then_done)
+		code = judge_box(j, c->bytes, err);
+	own->tried = true;
+	own->good = code == ERR_NONE;
+	own->call = NULL;
+	if (code != ERR_NONE && watched_hangs(d->handle))
+		drive_stalled(j->l->a, d, 0);
+	else if (code != ERR_NONE && code != ERR_NOMEM && atomic_fetch_add(&d->damaged, 1) == 0)
+		array_tell(j->l->a, TELL_WARNING,
+			   "drive %s: %s: %s: reading around it (`mrmr scrub` repairs)", d->name,
+			   c->name, err->message);
+	call_leave(&c->call);
+	return code;
+}
+
+/* Waits as long as is usual for the drive. ERR_TRANSIENT: it is on its way still, and will not be
+ * judged before own_finish(). */
+static int own_await(struct judging *j, struct own *own, struct error *err)
+{
+	unsigned ms = drive_patience_ms(j->l->a, own->drive, own->call->want.len_bytes);
+
+	if (call_wait(&own->call->call, own->call->want.len_bytes, ms) ||
+	    !call_bar(&own->call->call))
+		return own_finish(j, own, err);
+	drive_stalled(j->l->a, own->drive, ms);
+	own->around = true;
+	return err_set(err, ERR_TRANSIENT, "drive %s is late", own->drive->name);
+}
+
+/* What it may take to reconstruct a range, so that it is not worth waiting for d, which is as slow as
+ * that. 0: it is not. */
+static uint64_t detour_us(const struct array *a, const struct array_drive *d, uint64_t bytes)
+{
+	struct pace p = drive_pace(d);
+	uint64_t own_us = pace_expect_us(&p, bytes);
+
+	if (own_us < SLOW_US)
+		return 0;
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct array_drive *other = &a->drives[i];
+		uint64_t us;
+
+		p = drive_pace(other);
+		us = pace_expect_us(&p, bytes);
+		if (other != d && us > 0 && us < own_us / PACE_STEP)
+			return own_us / PACE_STEP;
+	}
+	return 0;
+}
+
+/* From what is left of its group, while its own place is asked or not. */
+static int load_around(struct judging *j, struct own *own, struct degraded_how *how,
+		       struct error *err)
+{
+	const struct contents_frame *frame = &j->list->contents.frames[j->index];
+	struct error why;
 	int code;
 
-	buf_clear(&j->w->box);
-	if (!buf_reserve(&j->w->box, frame->box_bytes + 1))
-		return err_nomem(err);
-	if (d) {
-		object_name_block(&j->list->block.name, name);
-		counters_queue(j->l->a->counters, (unsigned)(d - j->l->a->drives), 1);
-		code = d->handle->driver->get(d->handle, name, frame->offset_bytes, j->w->box.data,
-					      frame->box_bytes, err);
-		counters_queue(j->l->a->counters, (unsigned)(d - j->l->a->drives), -1);
-		if (code == ERR_NONE)
-			code = judge_box(j, j->w->box.data, err);
-		if (code == ERR_NONE || code == ERR_NOMEM)
+	for (;;) {
+		how->rival = own->call;
+		how->may_ask = own->drive && !own->tried && !own->call;
+		code = degraded_read(j->l->a, &j->list->block, frame->offset_bytes, j->w->box.data,
+				     frame->box_bytes, how, err);
+		if (code == ERR_NONE || code == ERR_NOMEM || !own->drive || own->tried)
 			return code;
-		if (atomic_fetch_add(&d->damaged, 1) == 0)
-			array_tell(j->l->a, TELL_WARNING,
-				   "drive %s: %s: %s: reading around it (`mrmr scrub` repairs)", d->name,
-				   name, err->message);
+		if (!own->call && own_start(j, own, err) != ERR_NONE)
+			return (int)err->code;
+		if (code == ERR_TRANSIENT && how->limit_us > 0) {
+			how->limit_us = 0;
+			own->around = false;
+			if (own_await(j, own, &why) == ERR_NONE)
+				return ERR_NONE;
+			continue;
+		}
+		if (code == ERR_TRANSIENT)
+			continue;
+		/* It came first, or it is the last that can help. */
+		if (own_finish(j, own, &why) == ERR_NONE)
+			return ERR_NONE;
+		if (code != ERR_INTERRUPTED)
+			return code;
 	}
-	code = degraded_read(j->l->a, &j->list->block, frame->offset_bytes, j->w->box.data,
-			     frame->box_bytes, judge_box, j, err);
-	if (code == ERR_NONE && atomic_fetch_add(&j->l->reconstructed, 1) == 0)
+}
+
+/* Asks its own place, if that is as near as any. ERR_NONE with own->good: that was it. */
+static int ask_own(struct judging *j, struct own *own, struct degraded_how *how, struct error *err)
+{
+	struct array_drive *d = own->drive;
+	struct error why;
+	int code;
+
+	if (!d)
+		return ERR_NONE;
+	if (atomic_load(&d->stalled)) {
+		own->around = true;
+		return ERR_NONE;
+	}
+	how->limit_us = detour_us(j->l->a, d, j->list->contents.frames[j->index].box_bytes);
+	own->around = how->limit_us > 0;
+	/* A slow one is asked all the same, for one range at a time: it may have become fast. */
+	if (own->around && !watched_idle(d->handle))
+		return ERR_NONE;
+	code = own_start(j, own, err);
+	if (code == ERR_NONE && !own->around && own_await(j, own, &why) == ERR_NOMEM)
+		code = err_nomem(err);
+	return code;
+}
+
+/* What is left to do when its own place was asked. */
+static int go_on(struct judging *j, struct own *own, struct degraded_how *how, struct error *err)
+{
+	int code = own->good ? ERR_NONE : load_around(j, own, how, err);
+
+	if (own->call)
+		call_leave(&own->call->call);
+	if (code != ERR_NONE || own->good)
+		return code;
+	atomic_fetch_add(&j->l->reconstructed, 1);
+	if (!own->around && !atomic_exchange(&j->l->told, true))
 		array_tell(j->l->a, TELL_WARNING,
 			   "some data are reconstructed from parity: the array is degraded");
 	return code;
+}
+
+static bool has_room(struct judging *j)
+{
+	buf_clear(&j->w->box);
+	return buf_reserve(&j->w->box, j->list->contents.frames[j->index].box_bytes + 1);
+}
+
+/* From its own place, and when it fails or is late from its group. */
+static int load_stored(struct judging *j, struct error *err)
+{
+	struct own own = { .drive = block_drive(j->l->a, &j->list->block),
+			   .then = judge_box,
+			   .then_ctx = j };
+	struct degraded_how how = { .judge = judge_box, .ctx = j };
+	int code = has_room(j) ? ask_own(j, &own, &how, err) : err_nomem(err);
+
+	return code == ERR_NONE ? go_on(j, &own, &how, err) : code;
 }
 
 int frame_load(struct frame_loader *l, const struct block_list *list, uint32_t index,
@@ -228,4 +371,83 @@ int frame_open(struct frame_loader *l, const struct block_list *list, uint32_t i
 	code = judge_box(&j, box, err);
 	give_workspace(l, j.w);
 	return code;
+}
+
+/* ---- in two steps ---- */
+
+struct frame_loading {
+	struct judging j;
+	struct own own;
+	void (*done)(void *ctx);
+	void *ctx;
+};
+
+static int judge_and_tell(void *ctx, const uint8_t *bytes, struct error *err)
+{
+	struct frame_loading *loading = ctx;
+	int code = judge_box(&loading->j, bytes, err);
+
+	if (code != ERR_NONE)
+		return code;
+	give_workspace(loading->j.l, loading->j.w);
+	loading->j.w = NULL;
+	loading->done(loading->ctx);
+	return ERR_NONE;
+}
+
+static void loading_free(struct frame_loading *loading)
+{
+	if (loading->j.w)
+		give_workspace(loading->j.l, loading->j.w);
+	free(loading);
+}
+
+struct frame_loading *frame_load_begin(struct frame_loader *l, const struct block_list *list,
+				       uint32_t index, uint8_t *plain, void (*done)(void *ctx),
+				       void *ctx)
+{
+	struct array_drive *d = list->block.lost ? NULL : block_drive(l->a, &list->block);
+	struct frame_loading *loading;
+	struct error ignored;
+
+	if (!d || atomic_load(&d->stalled) ||
+	    detour_us(l->a, d, list->contents.frames[index].box_bytes) > 0)
+		return NULL;
+	loading = calloc(1, sizeof(*loading));
+	if (!loading)
+		return NULL;
+	loading->j = (struct judging){ .l = l, .list = list, .index = index, .plain = plain };
+	loading->own = (struct own){ .drive = d, .then = judge_and_tell, .then_ctx = loading };
+	loading->done = done;
+	loading->ctx = ctx;
+	loading->j.w = take_workspace(l, &ignored);
+	if (loading->j.w && own_start(&loading->j, &loading->own, &ignored) == ERR_NONE)
+		return loading;
+	loading_free(loading);
+	return NULL;
+}
+
+int frame_load_end(struct frame_loading *loading, struct error *err)
+{
+	struct judging *j = &loading->j;
+	struct degraded_how how = { .judge = judge_box, .ctx = j };
+	struct error why;
+	int code = own_await(j, &loading->own, &why) == ERR_NOMEM ? err_nomem(err) : ERR_NONE;
+
+	if (code == ERR_NONE && !loading->own.good && !has_room(j))
+		code = err_nomem(err);
+	if (code == ERR_NONE)
+		code = go_on(j, &loading->own, &how, err);
+	else if (loading->own.call)
+		call_leave(&loading->own.call->call);
+	loading_free(loading);
+	return code;
+}
+
+void frame_load_leave(struct frame_loading *loading)
+{
+	if (!loading)
+		return;
+	call_leave(&loading->own.call->call);
+	loading_free(loading);
 }

@@ -41,7 +41,8 @@ int garbage_sweep(struct array *a, struct array_drive *d, struct buf *records, u
 	int code;
 
 	/* Also of one that is being drained, which takes nothing more. */
-	if (!drive_counts(d) || d->presence != DRIVE_PRESENT || atomic_load(&d->poisoned))
+	if (!drive_counts(d) || d->presence != DRIVE_PRESENT || atomic_load(&d->poisoned) ||
+	    atomic_load(&d->late))
 		return ERR_NONE;
 	pthread_mutex_lock(&a->table_lock);
 	code = table_garbage(a->table, &d->id, note_name, &names, err);

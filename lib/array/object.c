@@ -1,5 +1,7 @@
 #include "array/object.h"
 
+#include "array/watched.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,7 +116,7 @@ int object_get(struct drive *d, const char *name, size_t max_bytes, struct buf *
 	return ERR_NONE;
 }
 
-int object_verify(struct drive *d, const char *name, uint64_t want_len_bytes, struct error *err)
+static int verify(struct drive *d, const char *name, uint64_t want_len_bytes, struct error *err)
 {
 	struct sha256 *running = sha256_new();
 	uint8_t *slice = malloc(SLICE_BYTES);
@@ -155,5 +157,45 @@ int object_verify(struct drive *d, const char *name, uint64_t want_len_bytes, st
 out:
 	sha256_free(running);
 	free(slice);
+	return code;
+}
+
+struct verify_call {
+	struct call call;
+	char name[OBJECT_NAME_MAX + 1];
+	uint64_t len_bytes;
+};
+
+static int run_verify(struct call *call, struct drive *d, struct error *err)
+{
+	const struct verify_call *c = (struct verify_call *)call;
+
+	return verify(d, c->name, c->len_bytes, err);
+}
+
+static void release_verify(struct call *call)
+{
+	free(call);
+}
+
+/* The bytes are hashed where they come to: on the thread of the drive. */
+int object_verify(struct drive *d, const char *name, uint64_t want_len_bytes, struct error *err)
+{
+	struct verify_call *c;
+	int code;
+
+	if (!drive_is_watched(d))
+		return verify(d, name, want_len_bytes, err);
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_nomem(err);
+	c->call.run = run_verify;
+	c->call.release = release_verify;
+	c->call.hands = HANDS_EACH; /* whoever waits has nothing else to do */
+	snprintf(c->name, sizeof(c->name), "%s", name);
+	c->len_bytes = want_len_bytes;
+	call_start(d, &c->call);
+	code = call_finish(&c->call, 0, err);
+	call_leave(&c->call);
 	return code;
 }

@@ -89,6 +89,7 @@ static void view_one(const struct array *a, unsigned i, enum viewer viewer, stru
 	out->usable = drive_usable(d);
 	out->role = (enum drive_role)d->record.role;
 	out->removable = d->record.removable;
+	out->distance = d->distance;
 	out->domain = i;
 	for (unsigned n = 0; n < i; n++) {
 		const char *domain = drive_domain(d);
@@ -207,6 +208,57 @@ struct alloc_policy place_policy(const struct array *a)
 				      .copies = a->policy.copies };
 }
 
+bool place_pass_over(struct array *a, struct array_drive *d)
+{
+	unsigned others = 0;
+	bool new = false;
+
+	pthread_mutex_lock(&a->place_lock);
+	for (unsigned i = 0; i < a->count; i++)
+		others += &a->drives[i] != d && drive_usable(&a->drives[i]) &&
+			  !atomic_load(&a->drives[i].passed_over);
+	if (others > a->policy.parity)
+		new = !atomic_exchange(&d->passed_over, true);
+	pthread_mutex_unlock(&a->place_lock);
+	if (new)
+		array_tell(a, TELL_WARNING, "drive %s: slower than the others: not waited for", d->name);
+	return atomic_load(&d->passed_over);
+}
+
+static uint32_t distance_of(const struct array *a, const struct alloc_drive *view, unsigned i)
+{
+	return atomic_load(&a->drives[i].passed_over) ? UINT32_MAX : view[i].distance;
+}
+
+/* `--ack enough`: only the nearest drives that suffice for the promise, and all that are as near.
+ * False: that leaves none out. */
+static bool keep_nearest(const struct array *a, struct alloc_drive *view)
+{
+	uint32_t reach = 0;
+
+	for (;;) {
+		uint32_t next = UINT32_MAX;
+		unsigned near = 0, far = 0;
+
+		for (unsigned i = 0; i < a->count; i++) {
+			uint32_t distance = distance_of(a, view, i);
+
+			near += view[i].usable && distance <= reach;
+			far += view[i].usable && distance > reach;
+			if (view[i].usable && distance > reach && distance < next)
+				next = distance;
+		}
+		if (far == 0)
+			return false;
+		if (near > a->policy.parity)
+			break;
+		reach = next;
+	}
+	for (unsigned i = 0; i < a->count; i++)
+		view[i].usable = view[i].usable && distance_of(a, view, i) <= reach;
+	return true;
+}
+
 /* want_k: 0 where it is only asked what a group would be like, and none is made: the next one has its
  * turn then. */
 static int plan_group(struct array *a, uint64_t block_bytes, unsigned want_k,
@@ -215,6 +267,7 @@ static int plan_group(struct array *a, uint64_t block_bytes, unsigned want_k,
 	struct alloc_policy policy = place_policy(a);
 	struct alloc_drive *view = calloc(a->count, sizeof(*view));
 	uint64_t rotation;
+	bool nearest;
 	int code;
 
 	if (!view)
@@ -224,7 +277,14 @@ static int plan_group(struct array *a, uint64_t block_bytes, unsigned want_k,
 	rotation = a->rotation;
 	a->rotation += want_k > 0;
 	pthread_mutex_unlock(&a->place_lock);
+	nearest = a->options.ack_enough && keep_nearest(a, view);
 	code = alloc_group(view, a->count, &policy, block_bytes, want_k, rotation, plan, err);
+	if (nearest && (code == ERR_FULL || code == ERR_ABSENT)) {
+		for (unsigned i = 0; i < a->count; i++)
+			atomic_store(&a->drives[i].passed_over, false);
+		place_view(a, view);
+		code = alloc_group(view, a->count, &policy, block_bytes, want_k, rotation, plan, err);
+	}
 	free(view);
 	return code;
 }
@@ -288,13 +348,16 @@ struct attempt {
 	uint8_t slots[DRIVES_MAX];
 	struct id group_id;
 	struct buf rows[GROUP_ROWS_MAX];
+	struct lent *lent[GROUP_ROWS_MAX]; /* of rows, once they are coded */
 	struct lane_job *jobs; /* plan.k members, then plan.m rows */
 };
 
 static void attempt_release(struct attempt *t)
 {
-	for (unsigned i = 0; i < GROUP_ROWS_MAX; i++)
-		buf_release(&t->rows[i]);
+	for (unsigned i = 0; i < GROUP_ROWS_MAX; i++) {
+		if (!t->lent[i] || lent_take_back(t->lent[i]))
+			buf_release(&t->rows[i]);
+	}
 	free(t->jobs);
 	free(t);
 }
@@ -338,6 +401,11 @@ static int encode_rows(struct attempt *t, struct error *err)
 						 t->blocks[i].bytes,
 						 t->blocks[i].len_bytes };
 	code = group_encode_rows(d, inputs, t->plan.m, t->rows, err);
+	for (unsigned j = 0; j < t->plan.m && code == ERR_NONE; j++) {
+		t->lent[j] = lent_new(t->rows[j].data, free);
+		if (!t->lent[j])
+			code = err_nomem(err);
+	}
 	free(d);
 	return code;
 }
@@ -348,11 +416,11 @@ static struct hash row_name(const struct attempt *t, unsigned j)
 			      : sha256(t->rows[j].data, t->rows[j].len_bytes);
 }
 
-static void run_jobs(struct attempt *t, struct lanes *l)
+static void run_jobs(struct attempt *t)
 {
 	struct batch batch;
 
-	batch_init(&batch);
+	batch_init(&batch, t->a);
 	for (unsigned i = 0; i < t->plan.k + t->plan.m; i++) {
 		struct lane_job *job = &t->jobs[i];
 		bool is_row = i >= t->plan.k;
@@ -364,6 +432,7 @@ static void run_jobs(struct attempt *t, struct lanes *l)
 			object_name_row(&name, job->name);
 			job->bytes = t->rows[j].data;
 			job->len_bytes = t->rows[j].len_bytes;
+			job->lent = t->lent[j];
 		} else {
 			const struct new_block *b = &t->blocks[is_row ? 0 : i];
 
@@ -373,12 +442,13 @@ static void run_jobs(struct attempt *t, struct lanes *l)
 				object_name_block(&b->name, job->name);
 			job->bytes = b->bytes;
 			job->len_bytes = b->len_bytes;
+			job->lent = b->lent;
 		}
 		job->sync = true;
-		lanes_add(l, is_row ? t->plan.rows[j] : t->plan.data[i], job, &batch);
+		job->may_move = true;
+		lanes_add(&batch, is_row ? t->plan.rows[j] : t->plan.data[i], job);
 	}
 	batch_wait(&batch);
-	batch_release(&batch);
 }
 
 static unsigned drive_of(const struct attempt *t, unsigned job_index)
@@ -435,8 +505,9 @@ static bool account(struct attempt *t, struct buf *records, struct place_result 
 		struct array_drive *d = &t->a->drives[drive_of(t, i)];
 		uint64_t len = t->jobs[i].len_bytes;
 
-		if (t->jobs[i].code != ERR_NONE)
+		if (t->jobs[i].code != ERR_NONE && !t->jobs[i].left)
 			continue;
+		/* One that was not waited for may be there, or come yet. */
 		place_book(t->a, d, len);
 		result->stored_bytes += len;
 		if (!all)
@@ -484,9 +555,9 @@ static int plan_clear(struct array *a, uint64_t block_bytes, unsigned want_k,
 }
 
 /* Places blocks[0..*taken-1], as many as one group takes now. */
-static int place_some(struct array *a, struct lanes *l, const struct new_block *blocks,
-		      unsigned count, unsigned *taken, struct buf *records,
-		      struct place_result *result, struct error *err)
+static int place_some(struct array *a, const struct new_block *blocks, unsigned count,
+		      unsigned *taken, struct buf *records, struct place_result *result,
+		      struct error *err)
 {
 	struct attempt *t = calloc(1, sizeof(*t));
 	uint64_t longest = 0;
@@ -513,7 +584,7 @@ static int place_some(struct array *a, struct lanes *l, const struct new_block *
 		code = encode_rows(t, err);
 	if (code != ERR_NONE)
 		goto out;
-	run_jobs(t, l);
+	run_jobs(t);
 	if (account(t, records, result)) {
 		add_records(t, records, err, &code);
 		*taken = t->plan.k;
@@ -537,14 +608,14 @@ static int widen(struct array *a, const struct new_block *blocks, unsigned count
 	return code;
 }
 
-int place_group(struct array *a, struct lanes *l, const struct new_block *blocks, unsigned count,
+int place_group(struct array *a, const struct new_block *blocks, unsigned count,
 		struct buf *records, struct place_result *result, struct error *err)
 {
 	unsigned done = 0, taken = 0;
 
 	/* Each round places blocks or poisons a drive: it ends when either runs out. */
 	while (done < count) {
-		int code = place_some(a, l, blocks + done, count - done, &taken, records, result,
+		int code = place_some(a, blocks + done, count - done, &taken, records, result,
 				      err);
 
 		/* Not for a group, but maybe for single blocks. */

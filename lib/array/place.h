@@ -9,12 +9,14 @@
 #include "array/array.h"
 #include "array/lanes.h"
 
-/* A finished block in memory. Everything is lent. */
+/* A finished block in memory. Everything is lent for the call; bytes for longer, if a drive hangs:
+ * then lent is held by somebody else still. */
 struct new_block {
 	const struct id *uid;
 	struct hash name;
 	const uint8_t *bytes;
 	size_t len_bytes;
+	struct lent *lent; /* holds bytes; NULL: each drive gets a copy */
 	uint32_t epoch;
 	const struct contents *contents;
 };
@@ -55,6 +57,10 @@ int place_store(struct array *a, struct array_drive *d, const char *name, const 
 /* d failed to take an object: nothing more is written to it in this process. The user is told. */
 void place_poison(struct array *a, struct array_drive *d, const struct error *why);
 
+/* `--ack enough`: nothing more is placed on d while the others have room. False: without it there
+ * would be too few drives for the promise. Tells it, once. */
+bool place_pass_over(struct array *a, struct array_drive *d);
+
 /* How many members and rows the next group would have, and how long its blocks may be. */
 int place_shape(struct array *a, unsigned *k, unsigned *m, uint32_t *block_bytes,
 		struct error *err);
@@ -64,9 +70,9 @@ uint32_t place_block_bytes_min(const struct array *a);
 
 /*
  * Stores blocks as one group (or, when drives fail or fill up meanwhile, as several), rows and
- * all, durable on return; appends their records. Any thread, with lanes of its own.
+ * all, durable on return; appends their records. Any thread.
  */
-int place_group(struct array *a, struct lanes *l, const struct new_block *blocks, unsigned count,
+int place_group(struct array *a, const struct new_block *blocks, unsigned count,
 		struct buf *records, struct place_result *result, struct error *err);
 
 /* A slot for a block on this drive that is none of taken[0..n-1]: the drive's own if free. */

@@ -52,6 +52,27 @@ bool takes_journal(const struct array_drive *d)
 	       !atomic_load(&d->poisoned);
 }
 
+/* Of drive i, as far as it has got by now. */
+static bool has_all(const struct sender *c, unsigned i)
+{
+	for (size_t n = 0; n < c->count; n++) {
+		if (!c->sendings[n].jobs[i].done || c->sendings[n].jobs[i].code != ERR_NONE)
+			return false;
+	}
+	return true;
+}
+
+/* Whether so many drives have everything that the others may get it later. */
+static bool has_quorum(void *ctx)
+{
+	const struct sender *c = ctx;
+	unsigned have = 0;
+
+	for (unsigned i = 0; i < c->a->count; i++)
+		have += has_all(c, i);
+	return c->a->options.ack_enough && have >= quorum(c->a);
+}
+
 /* Every sending to every drive, one sync per drive behind them all; waits. */
 int sending_deliver(struct sender *c, struct error *err)
 {
@@ -69,10 +90,10 @@ int sending_deliver(struct sender *c, struct error *err)
 			job->bytes = s->bytes.data;
 			job->len_bytes = s->bytes.len_bytes;
 			job->sync = n + 1 == c->count;
-			lanes_add(c->lanes, i, job, &c->batch);
+			lanes_add(&c->batch, i, job);
 		}
 	}
-	batch_wait(&c->batch);
+	batch_wait_enough(&c->batch, has_quorum, c);
 	return c->a->mirror->driver->sync(c->a->mirror, err);
 }
 
@@ -182,22 +203,18 @@ int sending_settle(struct sender *c, struct error *err)
 int sending_begin(struct sender *c, struct array *a, struct error *err)
 {
 	enum writer_origin origin;
-	int code;
 
 	memset(c, 0, sizeof(*c));
 	c->a = a;
-	batch_init(&c->batch);
-	code = writer_open(a->state_path, a->keys, a->options.machine_id, &c->writer, &origin, err);
-	return code == ERR_NONE ? lanes_new(a, &c->lanes, err) : code;
+	batch_init(&c->batch, a);
+	return writer_open(a->state_path, a->keys, a->options.machine_id, &c->writer, &origin, err);
 }
 
 void sending_end(struct sender *c)
 {
-	lanes_free(c->lanes);
 	writer_close(c->writer);
 	for (size_t n = 0; n < c->count; n++)
 		sending_release(&c->sendings[n]);
 	free(c->sendings);
-	batch_release(&c->batch);
 }
 

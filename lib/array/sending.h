@@ -18,13 +18,12 @@ struct sending {
 struct sender {
 	struct array *a;
 	struct writer *writer;
-	struct lanes *lanes;
 	struct batch batch;
 	struct sending *sendings;
 	size_t count, cap;
 };
 
-/* Opens the writer and the lanes. c is filled even on an error: sending_end() in any case. The
+/* Opens the writer. c is filled even on an error: sending_end() in any case. The
  * state folder's lock is held by the caller. */
 int sending_begin(struct sender *c, struct array *a, struct error *err);
 void sending_end(struct sender *c);

@@ -131,7 +131,8 @@ int folder_sync(const char *path, struct error *err)
 	return code;
 }
 
-int file_store(const char *path, const void *bytes, size_t len_bytes, struct error *err)
+static int store(const char *path, const void *bytes, size_t len_bytes, bool durable,
+		 struct error *err)
 {
 	char *temp = NULL, *folder = folder_of(path);
 	int fd = -1, code = ERR_NONE;
@@ -145,7 +146,7 @@ int file_store(const char *path, const void *bytes, size_t len_bytes, struct err
 		code = err_errno(err, "create %s", temp);
 		goto out;
 	}
-	if (!write_all(fd, bytes, len_bytes) || fsync(fd) < 0) {
+	if (!write_all(fd, bytes, len_bytes) || (durable && fsync(fd) < 0)) {
 		code = err_errno(err, "write %s", temp);
 		goto out;
 	}
@@ -153,7 +154,8 @@ int file_store(const char *path, const void *bytes, size_t len_bytes, struct err
 		code = err_errno(err, "rename to %s", path);
 		goto out;
 	}
-	code = folder_sync(folder, err);
+	if (durable)
+		code = folder_sync(folder, err);
 out:
 	if (fd >= 0)
 		close(fd);
@@ -162,6 +164,16 @@ out:
 	free(temp);
 	free(folder);
 	return code;
+}
+
+int file_store(const char *path, const void *bytes, size_t len_bytes, struct error *err)
+{
+	return store(path, bytes, len_bytes, true, err);
+}
+
+int file_store_notes(const char *path, const void *bytes, size_t len_bytes, struct error *err)
+{
+	return store(path, bytes, len_bytes, false, err);
 }
 
 /* "<name>.<pid>.tmp" of a process that is gone. */

@@ -25,6 +25,8 @@ int file_load(const char *path, size_t max_bytes, struct buf *out, struct error 
  * beside it (mode 0600), fsync, rename, fsync of the folder.
  */
 int file_store(const char *path, const void *bytes, size_t len_bytes, struct error *err);
+/* The same for what may be lost: not durable. After a power cut the file may be empty. */
+int file_store_notes(const char *path, const void *bytes, size_t len_bytes, struct error *err);
 /* Removes the temporary files that file_store() left beside files whose names begin with prefix ("":
  * all) when its process was killed. Failing to tidy up fails nothing. */
 void file_sweep(const char *folder, const char *prefix);

@@ -25,7 +25,7 @@ static int sweep_drive(struct leveling *l, struct array_drive *d, struct error *
 	uint64_t *freed = &l->freed_bytes[d - l->a->drives];
 	int code = garbage_sweep(l->a, d, &l->records, &l->r->objects_swept, err);
 
-	if (code == ERR_NONE && !atomic_load(&d->poisoned)) {
+	if (code == ERR_NONE && !atomic_load(&d->poisoned) && !atomic_load(&d->late)) {
 		place_unbook(l->a, d, *freed);
 		*freed = 0;
 	}

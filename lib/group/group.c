@@ -80,17 +80,17 @@ static int gather_one(struct gathering *g, struct group_object *o, struct error 
 	return code;
 }
 
-/* From members, or from rows, until there are k inputs or no more objects. */
-static int gather_kind(struct gathering *g, bool rows, struct error *err)
+/* From objects in the order given until there are k inputs. */
+static int gather_in_order(struct gathering *g, struct error *cause)
 {
 	for (unsigned i = 0; i < g->object_count && g->in_count < g->k; i++) {
 		struct group_object *o = &g->objects[i];
 		bool needs_read = bytes_in_range(o->len_bytes, g->offset_bytes, g->len_bytes) > 0;
 		int code;
 
-		if (o->ref.is_row != rows || has_input(g, o->ref) || (o->bad && needs_read))
+		if (has_input(g, o->ref) || (o->bad && needs_read))
 			continue;
-		code = gather_one(g, o, err);
+		code = gather_one(g, o, cause);
 		if (code != ERR_NONE && !o->bad)
 			return code;
 	}
@@ -105,9 +105,7 @@ static int gather(struct gathering *g, uint64_t offset_bytes, size_t len_bytes, 
 	g->offset_bytes = offset_bytes;
 	g->len_bytes = len_bytes;
 	g->in_count = 0;
-	code = gather_kind(g, false, &cause);
-	if (code == ERR_NONE)
-		code = gather_kind(g, true, &cause);
+	code = gather_in_order(g, &cause);
 	if (code != ERR_NONE)
 		*err = cause;
 	else if (g->in_count < g->k)

@@ -28,8 +28,9 @@ struct group_object {
 
 /*
  * Reconstructs bytes [offset, offset + len) of one wanted object from any k of the others, by
- * ranges: it reads the same range from k objects that are not bad (members first, in the
- * order given: put the nearest first), and goes on to others when a read fails. objects: all
+ * ranges: it reads the same range from k objects that are not bad (in the order given: put the
+ * nearest first, and members before rows where that is all the same, since members cost less to
+ * compute with), and goes on to others when a read fails. objects: all
  * that may be readable, the wanted one not among them; one object at two places may be there
  * twice. Bad ones may be there too: beyond their end they are known to be zero, and count.
  * slots: all k slots of the group. The range must lie within want_len_bytes (asserted).

@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #define CALL_KINDS 8
 
@@ -21,7 +23,14 @@ struct fault_drive {
 	struct buf unsynced; /* names of puts since the last sync, each with its NUL */
 	fault_hook *hook;
 	void *hook_ctx;
+	pthread_cond_t released;
+	unsigned stalling;
+	uint64_t releases;
+	struct fault_drive *next; /* of all there are */
 };
+
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct fault_drive *all;
 
 static struct fault_drive *fault_of(struct drive *d)
 {
@@ -33,6 +42,29 @@ static bool rule_matches(const struct fault_rule *r, enum fault_calls call, cons
 	if (!(r->calls & (unsigned)call))
 		return false;
 	return !r->prefix || strncmp(name, r->prefix, strlen(r->prefix)) == 0;
+}
+
+static void stall(struct fault_drive *f, uint64_t ms)
+{
+	struct timespec until;
+	uint64_t releases;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += (time_t)(ms / 1000);
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&f->lock);
+	releases = f->releases;
+	f->stalling += ms == 0;
+	while (f->releases == releases) {
+		if (ms == 0)
+			pthread_cond_wait(&f->released, &f->lock);
+		else if (pthread_cond_timedwait(&f->released, &f->lock, &until) != 0)
+			break;
+	}
+	f->stalling -= ms == 0;
+	pthread_mutex_unlock(&f->lock);
 }
 
 /* Counts the call. True: *out decides about it. */
@@ -64,6 +96,10 @@ static bool rule_for(struct fault_drive *f, enum fault_calls call, const char *n
 	pthread_mutex_unlock(&f->lock);
 	if (hook)
 		hook(ctx, call, name);
+	if (decided && out->effect == FAULT_STALL) {
+		stall(f, out->at);
+		decided = false;
+	}
 	return decided;
 }
 
@@ -163,6 +199,7 @@ static int fault_put(struct drive *d, const char *name, const void *bytes, size_
 		break;
 	case FAULT_FAIL:
 	case FAULT_LIE:
+	case FAULT_STALL:
 		break;
 	}
 	return finish(&r, code, "put", name, err);
@@ -305,7 +342,16 @@ static void fault_close(struct drive *d)
 	struct fault_drive *f = fault_of(d);
 
 	f->inner->driver->close(f->inner);
+	pthread_mutex_lock(&all_lock);
+	for (struct fault_drive **at = &all; *at; at = &(*at)->next) {
+		if (*at == f) {
+			*at = f->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&all_lock);
 	pthread_mutex_destroy(&f->lock);
+	pthread_cond_destroy(&f->released);
 	buf_release(&f->unsynced);
 	free(f);
 }
@@ -318,6 +364,7 @@ struct drive *fault_drive_new(struct drive *inner)
 		abort();
 	f->inner = inner;
 	f->driver = *inner->driver;
+	f->driver.flags &= (enum driver_flags)~DRIVER_LOCAL; /* its calls may hang */
 	f->driver.close = fault_close;
 	f->driver.put = fault_put;
 	f->driver.get = fault_get;
@@ -329,6 +376,11 @@ struct drive *fault_drive_new(struct drive *inner)
 	f->driver.about = fault_about;
 	f->base.driver = &f->driver;
 	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->released, NULL);
+	pthread_mutex_lock(&all_lock);
+	f->next = all;
+	all = f;
+	pthread_mutex_unlock(&all_lock);
 	return &f->base;
 }
 
@@ -355,6 +407,45 @@ void fault_clear(struct drive *d)
 	pthread_mutex_lock(&f->lock);
 	f->rule_count = 0;
 	pthread_mutex_unlock(&f->lock);
+}
+
+void fault_release(struct drive *d)
+{
+	struct fault_drive *f = fault_of(d);
+
+	pthread_mutex_lock(&f->lock);
+	f->releases++;
+	pthread_cond_broadcast(&f->released);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void fault_let_all_go(void)
+{
+	bool any = true;
+
+	for (unsigned ms = 0; any; ms++) {
+		pthread_mutex_lock(&all_lock);
+		any = all != NULL;
+		for (struct fault_drive *f = all; f; f = f->next) {
+			fault_clear(&f->base);
+			fault_release(&f->base);
+		}
+		pthread_mutex_unlock(&all_lock);
+		if (ms > 60000)
+			abort(); /* a drive that nobody closes */
+		usleep(any ? 1000 : 0);
+	}
+}
+
+unsigned fault_stalling(struct drive *d)
+{
+	struct fault_drive *f = fault_of(d);
+	unsigned stalling;
+
+	pthread_mutex_lock(&f->lock);
+	stalling = f->stalling;
+	pthread_mutex_unlock(&f->lock);
+	return stalling;
 }
 
 void fault_die(struct drive *d, uint64_t nth, enum err_code code)

@@ -34,6 +34,7 @@ enum fault_effect {
 	FAULT_LIE,	  /* nothing is done, ERR_NONE is returned; get and stat answer zeros */
 	FAULT_TEAR, /* put: only the first `at` bytes are stored; returns code, ERR_NONE too */
 	FAULT_FLIP, /* put, get: bit `at` of the bytes is wrong (modulo their length) */
+	FAULT_STALL, /* does it `at` ms later; 0: not before fault_release() */
 };
 
 struct fault_rule {
@@ -54,6 +55,14 @@ struct drive *fault_drive_new(struct drive *inner);
 
 void fault_add(struct drive *d, const struct fault_rule *rule);
 void fault_clear(struct drive *d); /* no rules; the counts stay */
+
+/* Lets all calls go that stall now. Those that come later stall anew, while their rule is there. */
+void fault_release(struct drive *d);
+/* How many calls stall now that only fault_release() ends. */
+unsigned fault_stalling(struct drive *d);
+/* The same on all fault drives, their rules forgotten, until the last of them is closed: one whose
+ * call stalls may outlive what it belonged to. */
+void fault_let_all_go(void);
 
 /* Everything from the nth call from now on fails with code: the drive has died. */
 void fault_die(struct drive *d, uint64_t nth, enum err_code code);

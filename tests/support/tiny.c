@@ -108,6 +108,8 @@ static struct array_options options_of(struct tiny *t, bool writing)
 				       .open_drive = open_drive,
 				       .open_drive_ctx = t,
 				       .keys = t->keys,
+				       .stall_ms = t->stall_ms,
+				       .hang_ms = t->hang_ms,
 				       .threads = 1 };
 }
 

@@ -30,6 +30,7 @@ struct tiny {
 	tiny_wrap_fn *wrap; /* NULL: as they are */
 	void *wrap_ctx;
 	bool strict;	 /* writing commands mend nothing: as put, not as scrub */
+	unsigned stall_ms, hang_ms; /* as in array_options; 0: as a command has them */
 	unsigned absent; /* bits: drives that are not there */
 	struct buf files[TINY_FILES]; /* as the next put finds them; empty: no file */
 	struct hash expected[TINY_SNAPSHOTS_MAX];

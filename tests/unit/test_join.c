@@ -295,7 +295,7 @@ static void of_a_mirror_whose_block_is_damaged_the_copy_is_taken(void **state)
 	add_disjoint(f, 1);
 	b = &f->j->groups[0]->members[0];
 	object_name_block(&b->name, name);
-	h = fault_inner(array_drive_by_id(f->a, &b->drive_id)->handle);
+	h = fault_inner(f->wrapped[array_drive_by_id(f->a, &b->drive_id) - f->a->drives]);
 	assert_int_equal(object_get(h, name, 1 << 20, &bytes, &f->err), ERR_NONE);
 	bytes.data[100] ^= 1;
 	tiny_overwrite(h, name, bytes.data, bytes.len_bytes);
@@ -598,7 +598,7 @@ static void a_damaged_row_is_found_before_it_is_used(void **state)
 	take_disjoint(f, f->k, f->k);
 	r = &f->j->groups[1]->rows[0];
 	object_name_row(&r->name, name);
-	h = fault_inner(array_drive_by_id(f->a, &r->drive_id)->handle);
+	h = fault_inner(f->wrapped[array_drive_by_id(f->a, &r->drive_id) - f->a->drives]);
 	assert_int_equal(object_get(h, name, 1 << 20, &bytes, &f->err), ERR_NONE);
 	bytes.data[7] ^= 1;
 	tiny_overwrite(h, name, bytes.data, bytes.len_bytes);

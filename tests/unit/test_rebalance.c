@@ -274,7 +274,7 @@ static void a_damaged_group_stays_as_it_is_and_the_others_are_joined(void **stat
 	set_width(f, 8);
 	row = row_to_damage(f);
 	object_name_row(&row.name, name);
-	h = fault_inner(array_drive_by_id(f->a, &row.drive_id)->handle);
+	h = fault_inner(f->wrapped[array_drive_by_id(f->a, &row.drive_id) - f->a->drives]);
 	assert_int_equal(object_get(h, name, 1 << 20, &bytes, &f->err), ERR_NONE);
 	bytes.data[3] ^= 8;
 	tiny_overwrite(h, name, bytes.data, bytes.len_bytes);

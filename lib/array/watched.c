@@ -1,0 +1,215 @@
+#include "array/watched_internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RUNNING_MAX 8 /* calls of a drive at once */
+
+bool drive_is_watched(const struct drive *d)
+{
+	return d->driver->close == watched_close;
+}
+
+static struct watched *watched_of(struct drive *d)
+{
+	assert(drive_is_watched(d));
+	return (struct watched *)d;
+}
+
+static void watched_free(struct watched *w)
+{
+	if (w->inner)
+		w->inner->driver->close(w->inner);
+	pthread_cond_destroy(&w->let_go);
+	free(w);
+}
+
+void watched_let_go(struct watched *w)
+{
+	if (--w->holders > 0) {
+		pthread_cond_broadcast(&w->let_go);
+		return;
+	}
+	calls_unlock();
+	watched_free(w);
+	calls_lock();
+}
+
+/* No moment for a drive that hangs: whichever call of it comes back last then frees it. */
+void watched_close(struct drive *d)
+{
+	struct watched *w = watched_of(d);
+	uint64_t until_us = clock_us() + w->leave_ms * (uint64_t)1000;
+
+	calls_lock();
+	while (w->holders > 1 && !w->hangs) {
+		if (!calls_wait_until(&w->let_go, until_us))
+			break;
+	}
+	watched_let_go(w);
+	calls_unlock();
+}
+
+/* ---- opening ---- */
+
+struct opening_call {
+	struct call call;
+	open_drive_fn *open;
+	void *ctx;
+	struct config_drive entry; /* its texts are ours */
+	struct drive_options options;
+};
+
+static int run_open(struct call *call, struct drive *d, struct error *err)
+{
+	struct opening_call *c = (struct opening_call *)call;
+	struct drive **inner = &((struct timed *)d)->w->inner;
+	int code = c->open(c->ctx, &c->entry, &c->options, inner, err);
+
+	if (code != ERR_NONE)
+		*inner = NULL;
+	return code;
+}
+
+static void release_open(struct call *call)
+{
+	struct opening_call *c = (struct opening_call *)call;
+
+	free(c->entry.url);
+	free(c->entry.options_json);
+	free(c);
+}
+
+static struct opening_call *opening_call_new(const struct opening_drive *o, struct watched *w)
+{
+	struct opening_call *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->call.run = run_open;
+	c->call.release = release_open;
+	c->open = o->open;
+	c->ctx = o->ctx;
+	c->options = o->options;
+	c->options.temp_tag = w->temp_tag;
+	c->entry = *o->entry;
+	c->entry.url = strdup(o->entry->url);
+	c->entry.options_json = strdup(o->entry->options_json);
+	if (c->entry.url && c->entry.options_json)
+		return c;
+	release_open(&c->call);
+	return NULL;
+}
+
+struct opening_call *watched_open_begin(const struct opening_drive *o, struct error *err)
+{
+	struct watched *w = calloc(1, sizeof(*w));
+	struct opening_call *c = w ? opening_call_new(o, w) : NULL;
+
+	if (!c) {
+		free(w);
+		err_nomem(err);
+		return NULL;
+	}
+	calls_cond_init(&w->let_go);
+	w->holders = 1;
+	w->hang_ms = o->hang_ms ? o->hang_ms : HANG_MS_DEFAULT;
+	w->leave_ms = o->leave_ms ? o->leave_ms : STALL_MS_DEFAULT;
+	w->running_max = 1;
+	w->outer.close = watched_close;
+	w->base.driver = &w->outer;
+	w->timed.base.driver = &w->measured;
+	w->timed.w = w;
+	snprintf(w->temp_tag, sizeof(w->temp_tag), "%s",
+		 o->options.temp_tag ? o->options.temp_tag : "");
+	call_start(&w->base, &c->call);
+	return c;
+}
+
+/* The slots of the driver inside are known only now. */
+static void take_driver(struct watched *w)
+{
+	const struct mrmr_driver *inside = w->inner->driver;
+	unsigned most = inside->connections_max < RUNNING_MAX ? inside->connections_max
+							      : RUNNING_MAX;
+
+	w->outer = w->measured = *inside;
+	watched_fill_outer(&w->outer);
+	watched_fill_measured(&w->measured);
+	calls_lock();
+	w->running_max = most > 0 ? most : 1;
+	calls_unlock();
+}
+
+int watched_open_end(struct opening_call *c, struct drive **out, struct error *err)
+{
+	struct watched *w = c->call.w;
+	int code = call_finish(&c->call, 0, err);
+
+	call_leave(&c->call);
+	if (code != ERR_NONE) {
+		watched_close(&w->base);
+		return code;
+	}
+	take_driver(w);
+	*out = &w->base;
+	return ERR_NONE;
+}
+
+int watched_open(const struct opening_drive *o, struct drive **out, struct error *err)
+{
+	struct opening_call *c = watched_open_begin(o, err);
+
+	return c ? watched_open_end(c, out, err) : (int)err->code;
+}
+
+/* ---- what is known of it ---- */
+
+bool watched_hangs(struct drive *d)
+{
+	struct watched *w = watched_of(d);
+	bool hangs;
+
+	calls_lock();
+	hangs = w->hangs;
+	calls_unlock();
+	return hangs;
+}
+
+bool watched_idle(struct drive *d)
+{
+	struct watched *w = watched_of(d);
+	bool idle;
+
+	calls_lock();
+	idle = w->waiting == 0 && w->running == 0;
+	calls_unlock();
+	return idle;
+}
+
+struct drive *watched_inside(struct drive *d)
+{
+	return &watched_of(d)->timed.base;
+}
+
+struct pace watched_pace(struct drive *d)
+{
+	struct watched *w = watched_of(d);
+	struct pace p;
+
+	calls_lock();
+	p = w->pace;
+	calls_unlock();
+	return p;
+}
+
+void watched_set_pace(struct drive *d, const struct pace *p)
+{
+	struct watched *w = watched_of(d);
+
+	calls_lock();
+	w->pace = *p;
+	calls_unlock();
+}

@@ -1,0 +1,56 @@
+/*
+ * Between the parts of watched drives: calls.c has the threads and the calls on them, watched.c the
+ * life of a drive, watched_calls.c what callers call, watched_timed.c what the threads call.
+ */
+#ifndef MRMR_ARRAY_WATCHED_INTERNAL_H
+#define MRMR_ARRAY_WATCHED_INTERNAL_H
+
+#include "array/watched.h"
+
+#define TEMP_TAG_BYTES 33
+
+/* The drive that calls are made on: the one inside, its time taken. */
+struct timed {
+	struct drive base;
+	struct watched *w;
+};
+
+struct watched {
+	struct drive base; /* first: what others have as the drive */
+	struct mrmr_driver outer, measured; /* with flags and limits of the driver inside */
+	struct timed timed;
+	struct drive *inner; /* set once by the first call, before any other */
+	char temp_tag[TEMP_TAG_BYTES]; /* lent to inner */
+	unsigned hang_ms, leave_ms; /* as opened with */
+	/* everything below: under the lock */
+	unsigned holders; /* whoever has the handle, and each call */
+	pthread_cond_t let_go; /* one of them */
+	unsigned waiting, running, running_max; /* calls */
+	bool in_order; /* one that is in order runs */
+	int order_broken; /* code of the first such that failed, and what it said */
+	struct error broken;
+	bool hangs; /* given up */
+	uint64_t alive_us; /* when a call last came back */
+	struct pace pace;
+	uint64_t unsynced_bytes, unsynced_us; /* put since the last sync, and how long that took */
+};
+
+/* One lock for all watched drives and the calls of them: none is held for long. */
+void calls_lock(void);
+void calls_unlock(void);
+/* Of the monotonic clock. */
+void calls_cond_init(pthread_cond_t *c);
+/* With the lock held. False: until_us has come. */
+bool calls_wait_until(pthread_cond_t *c, uint64_t until_us);
+/* Waits for a change of c, until_us at most, with the lock held. False: the drive hangs, or is found
+ * to, since it gave no sign of life for its time and what bytes take. */
+bool call_await(struct call *c, uint64_t bytes, uint64_t until_us);
+
+/* One holder less, with the lock held; let go for what the last one does: to close and free it. */
+void watched_let_go(struct watched *w);
+
+void watched_fill_outer(struct mrmr_driver *out);
+void watched_fill_measured(struct mrmr_driver *out);
+void watched_close(struct drive *d);
+
+#endif

@@ -1,0 +1,149 @@
+/* The drive that a watched drive's threads call: it does what the one inside does, measures it,
+ * and tells that the drive is alive. */
+#include "array/watched_internal.h"
+
+static struct watched *watched_of(struct drive *d)
+{
+	return ((struct timed *)d)->w;
+}
+
+static uint64_t came_back(struct watched *w, uint64_t began_us)
+{
+	w->alive_us = clock_us();
+	return w->alive_us - began_us;
+}
+
+/* A call that moves little. Answers that say no are answers. */
+static void answered(struct watched *w, uint64_t began_us, int code)
+{
+	uint64_t us;
+
+	calls_lock();
+	us = came_back(w, began_us);
+	if (code == ERR_NONE || code == ERR_NOT_FOUND)
+		pace_answered(&w->pace, us);
+	calls_unlock();
+}
+
+/* One whose time tells nothing. */
+static void alive(struct watched *w, uint64_t began_us)
+{
+	calls_lock();
+	came_back(w, began_us);
+	calls_unlock();
+}
+
+static int timed_put(struct drive *d, const char *name, const void *bytes, size_t len_bytes,
+		     struct error *err)
+{
+	struct watched *w = watched_of(d);
+	uint64_t began_us = clock_us(), us;
+	int code = w->inner->driver->put(w->inner, name, bytes, len_bytes, err);
+
+	calls_lock();
+	us = came_back(w, began_us);
+	if (code == ERR_NONE) {
+		w->unsynced_bytes += len_bytes;
+		w->unsynced_us += us;
+	}
+	calls_unlock();
+	return code;
+}
+
+static int timed_sync(struct drive *d, struct error *err)
+{
+	struct watched *w = watched_of(d);
+	uint64_t began_us = clock_us(), us;
+	int code = w->inner->driver->sync(w->inner, err);
+
+	calls_lock();
+	us = came_back(w, began_us) + w->unsynced_us;
+	if (code == ERR_NONE && w->unsynced_bytes >= PACE_BULK_BYTES)
+		pace_wrote(&w->pace, w->unsynced_bytes, us);
+	w->unsynced_bytes = w->unsynced_us = 0;
+	calls_unlock();
+	return code;
+}
+
+static int timed_get(struct drive *d, const char *name, uint64_t offset_bytes, void *out,
+		     size_t len_bytes, struct error *err)
+{
+	struct watched *w = watched_of(d);
+	uint64_t began_us = clock_us(), us;
+	int code = w->inner->driver->get(w->inner, name, offset_bytes, out, len_bytes, err);
+
+	if (len_bytes < PACE_BULK_BYTES) {
+		answered(w, began_us, code);
+		return code;
+	}
+	calls_lock();
+	us = came_back(w, began_us);
+	if (code == ERR_NONE)
+		pace_read(&w->pace, len_bytes, us);
+	calls_unlock();
+	return code;
+}
+
+static int timed_stat(struct drive *d, const char *name, struct object_stat *out,
+		      struct error *err)
+{
+	struct watched *w = watched_of(d);
+	uint64_t began_us = clock_us();
+	int code = w->inner->driver->stat(w->inner, name, out, err);
+
+	answered(w, began_us, code);
+	return code;
+}
+
+static int timed_list(struct drive *d, const char *prefix, object_fn *each, void *ctx,
+		      struct error *err)
+{
+	struct watched *w = watched_of(d);
+	uint64_t began_us = clock_us();
+	int code = w->inner->driver->list(w->inner, prefix, each, ctx, err);
+
+	alive(w, began_us);
+	return code;
+}
+
+static int timed_move(struct drive *d, const char *from, const char *to, struct error *err)
+{
+	struct watched *w = watched_of(d);
+	uint64_t began_us = clock_us();
+	int code = w->inner->driver->move(w->inner, from, to, err);
+
+	alive(w, began_us);
+	return code;
+}
+
+static int timed_remove(struct drive *d, const char *name, struct error *err)
+{
+	struct watched *w = watched_of(d);
+	uint64_t began_us = clock_us();
+	int code = w->inner->driver->remove(w->inner, name, err);
+
+	alive(w, began_us);
+	return code;
+}
+
+static int timed_about(struct drive *d, struct drive_about *out, struct error *err)
+{
+	struct watched *w = watched_of(d);
+	uint64_t began_us = clock_us();
+	int code = w->inner->driver->about(w->inner, out, err);
+
+	alive(w, began_us);
+	return code;
+}
+
+void watched_fill_measured(struct mrmr_driver *out)
+{
+	out->put = timed_put;
+	out->sync = timed_sync;
+	out->get = timed_get;
+	out->stat = timed_stat;
+	out->list = timed_list;
+	out->move = timed_move;
+	out->remove = timed_remove;
+	out->about = timed_about;
+}
