@@ -65,9 +65,6 @@ static void explain_spare(struct status *s)
 
 	if (spare >= (int)present)
 		spare = present > 0 ? (int)present - 1 : 0;
-	/* Some group has two objects on one drive: not even what is promised may be lost. */
-	if (s->health.weak > 0 && spare >= (int)s->a->policy.parity)
-		spare = (int)s->a->policy.parity - 1;
 	if (spare > damaged)
 		say(s->meaning, "Everything can be read, and the loss of any %s would lose nothing.",
 		    count_text((uint64_t)(spare - damaged), "drive", count));

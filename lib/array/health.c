@@ -158,6 +158,8 @@ static int check_group(void *ctx, const struct id *id, struct error *err)
 		h->lost++;
 		h->bytes_lost += away_bytes;
 	}
+	while (h->least_spare > 0 && spare < (int)worst_loss(c->a, g, (unsigned)h->least_spare))
+		h->least_spare--;
 	if (spare < h->least_spare)
 		h->least_spare = spare;
 	if (spare < (int)worst_loss(c->a, g, c->need))

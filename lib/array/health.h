@@ -14,7 +14,8 @@ struct health {
 	uint64_t lost;	    /* groups with fewer objects at hand than members, lone blocks away */
 	uint64_t bytes_lost; /* of the blocks in these that are not at hand */
 	uint64_t weak;	    /* groups and lone blocks that the promise does not hold for */
-	int least_spare;    /* of all groups: objects at hand minus members; parity when there are none */
+	int least_spare;    /* drives at hand that may be lost, whichever they are, up to parity (what extra
+			     * rows bear counts, too); below 0 some data cannot be read now */
 	/* All that is stored survives the loss of any `parity` drives, absent ones counted in. */
 	bool promise_kept;
 };

@@ -148,7 +148,7 @@ static bool restores(struct model *m, struct health *h)
 	if (ok && health_check(a, h, &err) != ERR_NONE)
 		ok = tiny_says(&m->t, "health: %s", err.message);
 	array_close(a);
-	m->spare = h->weak > 0 && h->least_spare > 0 ? h->least_spare - 1 : h->least_spare;
+	m->spare = h->least_spare;
 	m->spare -= (int)bits(m->rotten & at_hand(m));
 	m->kept = h->promise_kept;
 	return ok;
