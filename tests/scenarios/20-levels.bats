@@ -159,7 +159,6 @@ about() { # times a hundredth
 		--parity 17|from 0 to 16
 		--parity -1|from 0 to 16
 		--parity two|from 0 to 16
-		--parity max|this build has it not
 		--copies 0|from 1 to 17
 		--copies 4|at most 2
 		--parity 1 --copies 2|exclude each other
