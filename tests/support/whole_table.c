@@ -155,6 +155,18 @@ static int any_object(void *ctx, const struct table_object *o, struct error *err
 	return ERR_NONE;
 }
 
+static int any_part(void *ctx, const struct table_part *p, struct error *err)
+{
+	(void)ctx, (void)p, (void)err;
+	return ERR_NONE;
+}
+
+static int any_number(void *ctx, int64_t block, struct error *err)
+{
+	(void)ctx, (void)block, (void)err;
+	return ERR_NONE;
+}
+
 static int any_name(void *ctx, const char *name, struct error *err)
 {
 	(void)ctx, (void)name, (void)err;
@@ -225,6 +237,8 @@ static void ask_groups(struct asking *a)
 	free(g);
 	fine(a, table_groups(a->t, any_id, NULL, a->err));
 	fine(a, table_ungrouped(a->t, any_id, NULL, a->err));
+	fine(a, table_parts(a->t, any_part, NULL, a->err));
+	fine(a, table_shared_blocks(a->t, any_number, NULL, a->err));
 	fine(a, table_short_groups(a->t, 2, 1, any_id, NULL, a->err));
 	fine(a, table_doubled_groups(a->t, any_id, NULL, a->err));
 	fine(a, table_surplus_groups(a->t, 0, any_id, NULL, a->err));

@@ -303,6 +303,93 @@ static void drives_that_fail_together_are_told_with_what_that_destroys(void **st
 	assert_int_equal(shared(f).count, 0);
 }
 
+/* Block i lies on drive i. Block 1 is in both groups: with 2, and a row on 3; with 4, and a row on 5.
+ * Block 6 is in none. */
+static void store_two_groups(struct fixture *f)
+{
+	static const uint32_t chunks[] = { 1 }, first[] = { 1, 2 }, second[] = { 1, 4 };
+	static const uint32_t first_rows[] = { 3 }, second_rows[] = { 5 };
+	struct scribe s;
+
+	for (unsigned i = 0; i < 7; i++)
+		add_drive(f, GB);
+	scribe_init(&s, 1);
+	for (uint32_t i = 1; i <= 7; i++)
+		test_record_drive(&s.records, i, "drive");
+	test_record_block(&s.records, 1, 1, chunks, 1);
+	test_record_block(&s.records, 2, 2, chunks, 1);
+	test_record_block(&s.records, 4, 4, chunks, 1);
+	test_record_block(&s.records, 6, 6, chunks, 1);
+	test_record_group(&s.records, 1, first, 2, first_rows, 1, NULL, 0);
+	test_record_group(&s.records, 2, second, 2, second_rows, 1, NULL, 0);
+	scribe_apply(&s, f->a.table);
+	scribe_release(&s);
+}
+
+static uint64_t block_bytes(struct fixture *f, uint32_t number)
+{
+	struct id uid = test_id('b', number);
+	struct table_block b;
+
+	assert_int_equal(table_block_by_uid(f->a.table, &uid, &b, &f->err), ERR_NONE);
+	return b.len_bytes;
+}
+
+static void a_block_of_two_groups_is_lost_when_neither_can_make_it_and_counts_once(void **state)
+{
+	struct fixture *f = *state;
+	struct shared_domain found;
+
+	store_two_groups(f);
+	set_domain(&f->a.drives[0], "shelf");
+	set_domain(&f->a.drives[2], "shelf");
+	assert_int_equal(shared(f).blocks, 0); /* the second group can */
+	set_domain(&f->a.drives[4], "shelf");
+	found = shared(f);
+	assert_int_equal(found.groups, 2);
+	assert_int_equal(found.blocks, 1);
+	assert_int_equal(found.bytes, block_bytes(f, 1));
+}
+
+static void what_an_absent_drive_has_is_lost_with_what_makes_up_for_it(void **state)
+{
+	struct fixture *f = *state;
+	struct shared_domain found;
+
+	store_two_groups(f);
+	set_domain(&f->a.drives[2], "shelf");
+	set_domain(&f->a.drives[6], "shelf");
+	f->a.drives[1].presence = DRIVE_ABSENT;
+	found = shared(f); /* the row of the first group */
+	assert_int_equal(found.groups, 1);
+	assert_int_equal(found.blocks, 1);
+	assert_int_equal(found.bytes, block_bytes(f, 2));
+	f->a.drives[0].presence = DRIVE_ABSENT; /* the second group has block 1, as block 4 is there */
+	assert_int_equal(shared(f).blocks, 0); /* block 2 is away already */
+}
+
+/* More of them than a group may have. */
+static void a_block_in_no_group_is_lost_with_its_drive(void **state)
+{
+	static const uint32_t chunks[] = { 1 };
+	struct fixture *f = *state;
+	struct shared_domain found;
+	struct scribe s;
+
+	store_two_groups(f);
+	scribe_init(&s, 2);
+	for (uint32_t i = 10; i < 410; i++)
+		test_record_block(&s.records, i, 6, chunks, 1);
+	scribe_apply(&s, f->a.table);
+	scribe_release(&s);
+	set_domain(&f->a.drives[5], "shelf");
+	set_domain(&f->a.drives[6], "shelf");
+	found = shared(f);
+	assert_int_equal(found.groups, 0);
+	assert_int_equal(found.blocks, 401);
+	assert_int_equal(found.bytes, 401 * block_bytes(f, 6));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -317,6 +404,9 @@ int main(void)
 		TEST(what_is_used_is_not_free),
 		TEST(absent_drives_hold_nothing_and_a_size_may_be_unknown),
 		TEST(drives_that_fail_together_are_told_with_what_that_destroys),
+		TEST(a_block_of_two_groups_is_lost_when_neither_can_make_it_and_counts_once),
+		TEST(what_an_absent_drive_has_is_lost_with_what_makes_up_for_it),
+		TEST(a_block_in_no_group_is_lost_with_its_drive),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
