@@ -35,12 +35,14 @@ struct shape {
 	unsigned domain_rows_max; /* rows at most in one domain */
 	bool nearest;		  /* beyond m objects: the nearest, not the emptiest */
 	bool member_first;	  /* a place for one member, and only then the rows */
+	bool by_domain; /* rows in the domain with most room for rows, not on the emptiest drive */
 };
 
 /* A candidate. Drives that may hold both are told apart only at the end, by rotation. */
 struct choice {
 	struct shape shape;
 	unsigned k, only_data, only_rows, both; /* objects; drives taken of each kind */
+	unsigned removable;			/* of the members */
 	bool taken[DRIVES_MAX];			/* by place in the view */
 	unsigned in_domain[DRIVES_MAX];
 	uint64_t lost; /* blocks of the bound */
@@ -56,6 +58,7 @@ uint64_t alloc_policy_bytes(const struct alloc_drive *drives, unsigned count,
 		limits.width = policy->parity + 1;
 	alloc_view_make(&v, drives, count, ALLOC_SIZE, 1);
 	limits.domain_max = alloc_domain_max(&v, policy->parity);
+	limits.removable_max = alloc_removable_max(policy->parity);
 	return alloc_bound(&v, &limits);
 }
 
@@ -110,14 +113,20 @@ static unsigned objects_of(const struct choice *c)
 	return c->only_data + c->only_rows + c->both;
 }
 
-/* False: the drive is full, taken, or its domain has enough of this group. */
+/* False: the drive is full, taken, or its domain has enough of this group, or removable drives have. */
+static bool has_place(const struct task *t, const struct choice *c, const struct alloc_spot *s)
+{
+	return s->units > 0 && !c->taken[place_of(t, s)] &&
+	       c->in_domain[s->domain] < t->limits.domain_max &&
+	       !(s->removable && c->removable >= t->limits.removable_max);
+}
+
 static bool take(const struct task *t, struct choice *c, const struct alloc_spot *s)
 {
-	unsigned place = place_of(t, s);
-
-	if (s->units == 0 || c->taken[place] || c->in_domain[s->domain] >= t->limits.domain_max)
+	if (!has_place(t, c, s))
 		return false;
-	c->taken[place] = true;
+	c->taken[place_of(t, s)] = true;
+	c->removable += s->removable;
 	c->in_domain[s->domain]++;
 	if (s->data && s->rows)
 		c->both++;
@@ -128,17 +137,45 @@ static bool take(const struct task *t, struct choice *c, const struct alloc_spot
 	return true;
 }
 
+/* Room for rows in the domain of s. */
+static uint64_t domain_room(const struct task *t, const struct alloc_spot *s)
+{
+	uint64_t units = 0;
+
+	for (unsigned i = 0; i < t->free.count; i++)
+		if (t->free.spots[i].rows && t->free.spots[i].domain == s->domain)
+			units += t->free.spots[i].units;
+	return units;
+}
+
+/* The next drive for a row, in the order of the shape; NULL: there is none. */
+static const struct alloc_spot *row_spot(const struct task *t, const struct choice *c,
+					 bool parity_role)
+{
+	const struct alloc_spot *best = NULL;
+
+	for (unsigned i = 0; i < t->free.count; i++) {
+		const struct alloc_spot *s = t->by_room[i];
+
+		if (!s->rows || (parity_role && s->data) || !has_place(t, c, s) ||
+		    c->in_domain[s->domain] >= c->shape.domain_rows_max)
+			continue;
+		if (!best || (c->shape.by_domain && domain_room(t, s) > domain_room(t, best)))
+			best = s;
+		if (!c->shape.by_domain)
+			break;
+	}
+	return best;
+}
+
 /* Takes drives for rows until there are that many objects; false: not so many were found. */
 static bool take_for_rows(const struct task *t, struct choice *c, bool parity_role,
 			  unsigned objects)
 {
-	for (unsigned i = 0; i < t->free.count && objects_of(c) < objects; i++) {
-		const struct alloc_spot *s = t->by_room[i];
+	const struct alloc_spot *s;
 
-		if (s->rows && !(parity_role && s->data) &&
-		    c->in_domain[s->domain] < c->shape.domain_rows_max)
-			take(t, c, s);
-	}
+	while (objects_of(c) < objects && (s = row_spot(t, c, parity_role)))
+		take(t, c, s);
 	return objects_of(c) == objects;
 }
 
@@ -225,21 +262,26 @@ static bool next_shape(const struct task *t, const struct shape *widest, bool mi
 	}
 	s->both_data_max = widest->both_data_max;
 	s->domain_rows_max = lesser(s->domain_rows_max, t->limits.parity);
-	if (s->domain_rows_max <= 1)
+	if (s->domain_rows_max > 1) {
+		s->domain_rows_max--;
+		return true;
+	}
+	s->domain_rows_max = widest->domain_rows_max;
+	if (s->by_domain || t->free.domains == t->free.count)
 		return false;
-	s->domain_rows_max--;
+	s->by_domain = true;
 	return true;
 }
 
-/* The first candidate that loses nothing, or that of the least loss per member. */
-static bool choose_best(const struct task *t, unsigned width, struct choice *best)
+/* Tries the candidates on a view of the drives, and weighs them by what they really have. */
+static bool try_candidates(const struct task *t, const struct task *view, unsigned width, bool *mixed,
+			   bool found, struct choice *best)
 {
-	bool mixed, found = false;
-	struct shape widest = widest_shape(t, width, &mixed), shape = widest;
+	struct shape widest = widest_shape(view, width, mixed), shape = widest;
 	struct choice c;
 
 	for (unsigned i = 0; i < CANDIDATES_MAX; i++) {
-		if (choose(t, &shape, &c)) {
+		if (choose(view, &shape, &c)) {
 			weigh(t, &c);
 			if (!found || c.lost * best->k < best->lost * c.k)
 				*best = c;
@@ -247,12 +289,51 @@ static bool choose_best(const struct task *t, unsigned width, struct choice *bes
 			if (best->lost == 0)
 				break;
 		}
-		if (!next_shape(t, &widest, mixed, &shape))
+		if (!next_shape(view, &widest, *mixed, &shape))
 			break;
 	}
+	return found;
+}
+
+/*
+ * Room without which the array holds as much does not count: it only makes a drive look emptier than
+ * others in the same domain, or other removable ones, which every group needs.
+ */
+static void leave_out_idle_room(struct task *t)
+{
+	for (unsigned i = 0; i < t->free.count; i++) {
+		struct alloc_spot *s = &t->free.spots[place_of(t, t->by_room[i])];
+		uint64_t low = 0, high = s->units;
+
+		while (low < high) {
+			s->units = low + (high - low) / 2;
+			if (alloc_bound(&t->free, &t->limits) >= t->left)
+				high = s->units;
+			else
+				low = s->units + 1;
+		}
+		s->units = low;
+	}
+}
+
+/* The first candidate that loses nothing, or that of the least loss per member. */
+static bool choose_best(const struct task *t, unsigned width, struct choice *best)
+{
+	bool mixed, found = try_candidates(t, t, width, &mixed, false, best);
+
+	if (found && best->lost > 0 && mixed) {
+		struct task tight = *t;
+
+		sort_spots(&tight);
+		leave_out_idle_room(&tight);
+		sort_spots(&tight);
+		try_candidates(t, &tight, width, &mixed, true, best);
+	}
 	if (!found) {
-		widest.member_first = true;
-		found = choose(t, &widest, best);
+		struct shape shape = widest_shape(t, width, &mixed);
+
+		shape.member_first = true;
+		found = choose(t, &shape, best);
 		if (found)
 			weigh(t, best);
 	}
@@ -370,6 +451,11 @@ unsigned alloc_domain_limit(const struct alloc_drive *drives, unsigned count, un
 	return alloc_domain_max(&v, parity);
 }
 
+unsigned alloc_removable_limit(const struct alloc_drive *drives, unsigned count, unsigned parity)
+{
+	return alloc_removable_max(alloc_rows(drives, count, parity));
+}
+
 static bool takes_data(const struct alloc_view *v)
 {
 	for (unsigned i = 0; i < v->count; i++)
@@ -398,6 +484,7 @@ int alloc_group(const struct alloc_drive *drives, unsigned count, const struct a
 		.parity = m,
 		.width = policy->copies ? m + 1 : WIDTH_MAX,
 		.domain_max = alloc_domain_max(&t.free, m),
+		.removable_max = alloc_removable_max(m),
 	};
 	found = choose_group(&t, &sizes, policy, want_k, &choice);
 	if (!found && t.limits.domain_max != ALLOC_UNLIMITED) {
@@ -425,6 +512,16 @@ static unsigned in_domain_of(const struct alloc_drive *drives, unsigned i, const
 	return objects;
 }
 
+/* Those that have an object of the group: members, since no rows lie there. */
+static unsigned removable_of(const struct alloc_drive *drives, const uint16_t *taken, unsigned n)
+{
+	unsigned members = 0;
+
+	for (unsigned j = 0; j < n; j++)
+		members += drives[taken[j]].removable;
+	return members;
+}
+
 static bool is_taken(const uint16_t *taken, unsigned n, unsigned drive)
 {
 	for (unsigned j = 0; j < n; j++)
@@ -438,17 +535,20 @@ int alloc_one(const struct alloc_drive *drives, unsigned count, const struct all
 	      struct error *err)
 {
 	const struct alloc_spot *best = NULL;
-	bool any = false, best_fits_domain = false;
+	bool any = false, best_fits_domain = false, removable;
 	struct alloc_view v;
 	unsigned domain_max;
 
 	alloc_view_make(&v, drives, count, ALLOC_FREE, 1);
 	domain_max = alloc_domain_max(&v, policy->parity);
+	removable = removable_of(drives, taken, n) <
+		    alloc_removable_max(rows_of(&v, policy->parity));
 	for (unsigned i = 0; i < v.count; i++) {
 		const struct alloc_spot *s = &v.spots[i];
 		bool fits_domain = in_domain_of(drives, s->drive, taken, n) < domain_max, better;
 
-		if (!(for_row ? s->rows : s->data) || is_taken(taken, n, s->drive))
+		if (!(for_row ? s->rows : s->data) || is_taken(taken, n, s->drive) ||
+		    (s->removable && !removable))
 			continue;
 		any = true;
 		if (s->units < object_bytes)

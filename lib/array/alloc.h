@@ -7,13 +7,16 @@
  *     may hold rows) rows and k >= 1 members. A full drive is still one of the r.
  *   - Parity-role drives hold no members. Data-role drives hold no rows, removable drives hold
  *     no rows.
+ *   - At most m' members of a group on removable drives, if it has rows at all: these may all be
+ *     unplugged at once.
  * What holds while any such group fits:
  *   - At most max(m',1) objects of a group per domain. With one domain only, the rule is void.
  *
  * How much fits: U(m), the most data that any number G of groups of blocks can hold:
  *   the maximum over G of min(D(G), T(G) - m*G) where m*G <= R(G), and
  *   T(G) = sum over domains d of min(sum over drives i in d of min(s_i, G), max(m,1) * G),
- *   D(G) and R(G) the same sums over the drives that may hold members, or rows.
+ *   D(G) and R(G) the same sums over the drives that may hold members, or rows. Where that is less,
+ *   T(G) and D(G) are m*G + the same sums over the drives that are not removable.
  * With drives of one kind, each its own domain, this is the sum of sizes minus the m largest.
  *
  * How it is reached: a group takes every drive with room (64 objects at most), the most free
@@ -86,6 +89,9 @@ uint64_t alloc_policy_bytes(const struct alloc_drive *drives, unsigned count,
  * group has. */
 unsigned alloc_domain_limit(const struct alloc_drive *drives, unsigned count, unsigned parity);
 
+/* Members of a group on removable drives at most; more than any group has where there is no limit. */
+unsigned alloc_removable_limit(const struct alloc_drive *drives, unsigned count, unsigned parity);
+
 /* m': the rows of a group with these drives, full ones among them. */
 unsigned alloc_rows(const struct alloc_drive *drives, unsigned count, unsigned parity);
 
@@ -102,7 +108,8 @@ int alloc_group(const struct alloc_drive *drives, unsigned count, const struct a
 /*
  * One more drive for an object of a group whose other objects lie on drives taken[0..n-1] (and
  * their domains count, usable or not): for a row a parity-role drive if one fits, then the one
- * with most room. ERR_FULL: no such drive has room; ERR_ABSENT: no such drive is usable.
+ * with most room. ERR_FULL: no such drive has room; ERR_ABSENT: no such drive is usable (for a member
+ * of a group that has enough of them on removable drives: none but these).
  */
 int alloc_one(const struct alloc_drive *drives, unsigned count, const struct alloc_policy *policy,
 	      const uint16_t *taken, unsigned n, bool for_row, uint64_t object_bytes, uint16_t *out,

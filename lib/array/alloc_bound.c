@@ -44,6 +44,7 @@ void alloc_view_make(struct alloc_view *v, const struct alloc_drive *drives, uns
 			.drive = (uint16_t)i,
 			.data = holds_data(d),
 			.rows = holds_rows(d),
+			.removable = d->removable,
 			.units = bytes / unit_bytes,
 			.distance = d->distance,
 		};
@@ -66,18 +67,25 @@ unsigned alloc_domain_max(const struct alloc_view *v, unsigned parity)
 	return parity > 1 ? parity : 1;
 }
 
+unsigned alloc_removable_max(unsigned parity)
+{
+	return parity > 0 ? parity : ALLOC_UNLIMITED;
+}
+
 /* Objects that g groups can place at most, one of a group per drive. */
 struct reach {
 	uint64_t data, rows, any;
 };
 
-static struct reach reach_of(const struct alloc_view *v, unsigned domain_max, uint64_t g)
+/* With all drives, or with those that are not removable. */
+static struct reach reach_with(const struct alloc_view *v, unsigned domain_max, uint64_t g,
+			       bool removable)
 {
 	struct reach sum = {0}, domain = {0};
 
 	for (unsigned i = 0; i < v->count; i++) {
 		const struct alloc_spot *s = &v->spots[i];
-		uint64_t units = smaller(s->units, g);
+		uint64_t units = s->removable && !removable ? 0 : smaller(s->units, g);
 
 		domain.data += s->data ? units : 0;
 		domain.rows += s->rows ? units : 0;
@@ -92,13 +100,28 @@ static struct reach reach_of(const struct alloc_view *v, unsigned domain_max, ui
 	return sum;
 }
 
+/* Removable drives get so much from each group, and pass it on to their domains: the least cut of
+ * that network is there, or it is not. */
+static struct reach reach_of(const struct alloc_view *v, const struct alloc_limits *limits,
+			     uint64_t g)
+{
+	struct reach all = reach_with(v, limits->domain_max, g, true), fixed;
+
+	if (limits->removable_max == ALLOC_UNLIMITED)
+		return all;
+	fixed = reach_with(v, limits->domain_max, g, false);
+	all.data = smaller(all.data, fixed.data + limits->removable_max * g);
+	all.any = smaller(all.any, fixed.any + limits->removable_max * g);
+	return all;
+}
+
 /*
  * Data of g groups. Per domain, members, rows and both together are limited, and such limits
  * may be added up over the domains (sums of polymatroids), so three totals tell all.
  */
 static uint64_t data_of(const struct alloc_view *v, const struct alloc_limits *limits, uint64_t g)
 {
-	struct reach reach = reach_of(v, limits->domain_max, g);
+	struct reach reach = reach_of(v, limits, g);
 	uint64_t any = smaller(reach.any, limits->width * g), rows = limits->parity * g;
 
 	return any > rows ? smaller(reach.data, any - rows) : 0;
@@ -117,7 +140,7 @@ uint64_t alloc_bound(const struct alloc_view *v, const struct alloc_limits *limi
 		high = smaller(high + smaller(v->spots[i].units, GROUPS_MAX), GROUPS_MAX);
 	while (low < high) {
 		middle = low + (high - low + 1) / 2;
-		if (reach_of(v, limits->domain_max, middle).rows >= limits->parity * middle)
+		if (reach_of(v, limits, middle).rows >= limits->parity * middle)
 			low = middle;
 		else
 			high = middle - 1;

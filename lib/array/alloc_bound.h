@@ -14,6 +14,7 @@
 struct alloc_spot {
 	uint16_t drive;	   /* index into the caller's array */
 	bool data, rows;   /* what it may hold; at least one of them */
+	bool removable;
 	uint16_t domain;   /* counted from 0 */
 	uint64_t units;	   /* room, in what alloc_view_make() was told */
 	uint32_t distance; /* of the caller's */
@@ -29,6 +30,7 @@ struct alloc_limits {
 	unsigned parity;     /* rows, exactly */
 	unsigned width;	     /* members and rows together, at most */
 	unsigned domain_max; /* of them in one domain, at most */
+	unsigned removable_max; /* members on removable drives, at most */
 };
 
 enum alloc_measure { ALLOC_SIZE, ALLOC_FREE };
@@ -39,6 +41,9 @@ void alloc_view_make(struct alloc_view *v, const struct alloc_drive *drives, uns
 
 /* domain_max for groups of that many rows: with one domain only, the rule is void. */
 unsigned alloc_domain_max(const struct alloc_view *v, unsigned parity);
+
+/* removable_max for groups of that many rows: where nothing is protected, the rule is void. */
+unsigned alloc_removable_max(unsigned parity);
 
 /* The most units of data that groups within these limits can hold. */
 uint64_t alloc_bound(const struct alloc_view *v, const struct alloc_limits *limits);

@@ -149,7 +149,7 @@ struct row_choice {
 	const struct alloc_drive *view, *upkeep;
 	const uint64_t *leaving;
 	uint16_t taken[DRIVES_MAX];
-	unsigned taken_count, domain_max;
+	unsigned taken_count, domain_max, removable_max;
 };
 
 static bool is_taken(const struct row_choice *c, unsigned drive)
@@ -218,10 +218,15 @@ static int choose_row_drive(struct join *j, struct row_choice *c, struct error *
 	return ERR_NONE;
 }
 
-/* Members as well as rows: a group that breaks the rule is none to grow. */
+/* Members as well as rows: a group that breaks the rules is none to grow. */
 static int take_members(struct join *j, struct row_choice *c, struct error *err)
 {
+	unsigned removable = 0;
+
 	for (unsigned i = 0; i < j->member_count; i++) {
+		removable += c->view[j->members[i].drive].removable;
+		if (removable > c->removable_max)
+			return refuse(err, "too many of their blocks would be on removable drives");
 		if (!fits_domain(c, j->members[i].drive))
 			return refuse(err, "too many of their blocks would fail together");
 		c->taken[c->taken_count++] = j->members[i].drive;
@@ -251,6 +256,7 @@ static int choose_rows(struct join *j, const struct alloc_drive *view,
 	if ((j->member_count + rows) * j->longest_bytes > JOIN_BYTES_MAX)
 		return refuse(err, "they are too long together");
 	c.domain_max = alloc_domain_limit(view, j->a->count, parity);
+	c.removable_max = alloc_removable_limit(view, j->a->count, parity);
 	count_old_rows(j, leaving);
 	code = take_members(j, &c, err);
 	while (code == ERR_NONE && j->row_count < rows)

@@ -118,11 +118,14 @@ static bool is_growable(struct array *a, const struct alloc_drive *view,
 static unsigned drive_for(struct array *a, const struct alloc_drive *view, const struct growable *g,
 			  uint64_t len_bytes)
 {
-	unsigned best = DRIVES_MAX;
+	unsigned best = DRIVES_MAX, removable = 0, most;
 
+	most = alloc_removable_limit(view, a->count, a->policy.parity);
+	for (unsigned i = 0; i < a->count; i++)
+		removable += view[i].removable && drive_set_has(&g->drives, i);
 	for (unsigned i = 0; i < a->count; i++) {
 		if (view[i].usable && view[i].role != ROLE_PARITY && !drive_set_has(&g->drives, i) &&
-		    view[i].free_bytes >= len_bytes &&
+		    view[i].free_bytes >= len_bytes && !(view[i].removable && removable >= most) &&
 		    (best == DRIVES_MAX || view[i].free_bytes > view[best].free_bytes))
 			best = i;
 	}

@@ -20,7 +20,7 @@ struct gather {
 	unsigned count;
 	const struct alloc_policy *policy;
 	const struct gather_block *blocks;
-	unsigned widest, rows_wanted, domain_most;
+	unsigned widest, rows_wanted, domain_most, removable_most;
 	size_t first[DRIVES_MAX], left[DRIVES_MAX]; /* of each drive, in spots */
 	bool *gone;				    /* by block */
 	struct spot spots[];			    /* by drive, the longest first */
@@ -133,6 +133,16 @@ static bool domain_takes(const struct gather *g, const struct company *c, unsign
 	return !c->by_domain || in_domain(g, c, drive) < g->domain_most;
 }
 
+/* Too many of the members would be unplugged together. */
+static bool too_removable(const struct gather *g, const struct company *c, unsigned drive)
+{
+	unsigned members = 0;
+
+	for (unsigned i = 0; i < c->count; i++)
+		members += g->drives[c->drives[i]].removable;
+	return g->drives[drive].removable && members >= g->removable_most;
+}
+
 static uint64_t row_bytes(const struct company *c)
 {
 	size_t tail = ROW_HEADER_BYTES + c->member_count * ROW_MEMBER_BYTES + ROW_TRAILER_BYTES;
@@ -167,7 +177,7 @@ static void join(const struct gather *g, struct company *c, unsigned drive)
 	struct company with = *c;
 	uint16_t rows[GROUP_ROWS_MAX];
 
-	if (!domain_takes(g, c, drive))
+	if (!domain_takes(g, c, drive) || too_removable(g, c, drive))
 		return;
 	with.drives[with.count++] = (uint16_t)drive;
 	with.member_count++;
@@ -252,6 +262,7 @@ bool gather_next(struct gather *g, unsigned least_members, struct gather_group *
 		return false;
 	/* Drives may have failed since the last one. */
 	g->rows_wanted = alloc_rows(g->drives, g->count, g->policy->parity);
+	g->removable_most = alloc_removable_limit(g->drives, g->count, g->policy->parity);
 	g->domain_most = domain_most(g->drives, g->count, g->policy->parity);
 	choose(g, drives, n, true, &c);
 	if (c.member_count == 0)

@@ -6,7 +6,8 @@
  * A group takes its members from the drives that have most blocks left, so that no drive is left
  * alone with many, and of each drive the longest, so that members are of like length: a row is as
  * long as the longest. The rules are the allocator's: one object of a group per drive, rows where
- * roles allow, at most max(m, 1) objects per domain while any such group fits.
+ * roles allow, at most m members on removable drives, at most max(m, 1) objects per domain while any
+ * such group fits.
  */
 #ifndef MRMR_CARE_GATHER_H
 #define MRMR_CARE_GATHER_H

@@ -222,6 +222,38 @@ static int split_group(struct crowd *c, struct error *err)
 
 /* ---- all groups ---- */
 
+static unsigned members_on_removable(const struct crowd *c, bool after)
+{
+	unsigned members = 0;
+
+	for (unsigned i = 0; i < c->count; i++) {
+		const struct spread_object *o = &c->objects[i];
+
+		members += !o->row && c->m.view[after ? o->to : o->drive].removable;
+	}
+	return members;
+}
+
+/* No more members on removable drives than there may be, or are. */
+static bool plan_moves(struct crowd *c)
+{
+	unsigned count = c->m.b->a->count, before = members_on_removable(c, false);
+	struct alloc_drive *fixed;
+	bool yes = spread_plan(c->m.view, count, c->m.domain_max, c->objects, c->count);
+
+	if (!yes || members_on_removable(c, true) <= c->m.removable_max ||
+	    members_on_removable(c, true) <= before)
+		return yes;
+	fixed = calloc(count, sizeof(*fixed));
+	for (unsigned i = 0; i < count && fixed; i++) {
+		fixed[i] = c->m.view[i];
+		fixed[i].usable = fixed[i].usable && !fixed[i].removable;
+	}
+	yes = fixed && spread_plan(fixed, count, c->m.domain_max, c->objects, c->count);
+	free(fixed);
+	return yes;
+}
+
 static int spread_group(struct crowd *c, const struct id *id, struct error *err)
 {
 	struct array *a = c->m.b->a;
@@ -233,7 +265,7 @@ static int spread_group(struct crowd *c, const struct id *id, struct error *err)
 		return code == ERR_NOT_FOUND ? ERR_NONE : code;
 	leave_extra_out(c);
 	if (list_objects(c) && !has_shared_block(c)) {
-		if (spread_plan(c->m.view, a->count, c->m.domain_max, c->objects, c->count)) {
+		if (plan_moves(c)) {
 			drop_extra(c);
 			return move_objects(c, err);
 		}

@@ -49,7 +49,7 @@ struct moving {
 	struct rebalancing *b;
 	struct alloc_drive *view;
 	struct table_group *group; /* scratch */
-	unsigned domain_max;
+	unsigned domain_max, removable_max;
 	unsigned objects[DRIVES_MAX]; /* on each drive, of every group that the object at hand is in */
 	unsigned in_domain[DRIVES_MAX]; /* of its group, or the fullest of its groups */
 };

@@ -30,7 +30,7 @@ struct joining {
 	enum rebalance_width which;
 	unsigned parity, k_max; /* of a new group */
 	struct alloc_drive *view;
-	unsigned domain_max;
+	unsigned domain_max, removable_max;
 	struct candidate *candidates;
 	size_t count;
 	/* Those that are to become one. */
@@ -130,10 +130,14 @@ static int by_length(const void *x, const void *y)
 /* Whether the rows of a group with these members find drives. */
 static bool rows_fit(const struct joining *j, const struct drive_set *members)
 {
-	unsigned in_domain[DRIVES_MAX] = { 0 }, rows = 0;
+	unsigned in_domain[DRIVES_MAX] = { 0 }, rows = 0, removable = 0;
 
 	for (unsigned i = 0; i < j->b->a->count; i++) {
-		if (drive_set_has(members, i) && ++in_domain[j->view[i].domain] > j->domain_max)
+		if (!drive_set_has(members, i))
+			continue;
+		removable += j->view[i].removable;
+		if (++in_domain[j->view[i].domain] > j->domain_max ||
+		    removable > j->removable_max)
 			return false;
 	}
 	for (unsigned i = 0; i < j->b->a->count; i++) {
@@ -323,6 +327,7 @@ int rebalance_join(struct rebalancing *b, enum rebalance_width which, struct err
 	if (code == ERR_NONE) {
 		place_view(b->a, j.view);
 		j.domain_max = alloc_domain_limit(j.view, b->a->count, b->a->policy.parity);
+		j.removable_max = alloc_removable_limit(j.view, b->a->count, b->a->policy.parity);
 		code = new_width(&j, err);
 	}
 	if (code == ERR_NONE && j.parity > 0 && j.k_max > 1)

@@ -26,6 +26,7 @@ int moving_init(struct moving *m, struct rebalancing *b, struct error *err)
 		return err_nomem(err);
 	place_view(b->a, m->view);
 	m->domain_max = alloc_domain_limit(m->view, b->a->count, b->a->policy.parity);
+	m->removable_max = alloc_removable_limit(m->view, b->a->count, b->a->policy.parity);
 	return ERR_NONE;
 }
 
@@ -104,6 +105,16 @@ static bool may_hold(const struct alloc_drive *d, bool row)
 	return d->usable && (row ? d->role != ROLE_DATA && !d->removable : d->role != ROLE_PARITY);
 }
 
+/* Too many of the members of its groups would be unplugged together. */
+static bool too_removable(const struct moving *m, unsigned from, unsigned to)
+{
+	unsigned members = 0;
+
+	for (unsigned i = 0; i < m->b->a->count; i++)
+		members += m->view[i].removable && i != from ? m->objects[i] : 0;
+	return m->view[to].removable && members >= m->removable_max;
+}
+
 /* Whether `to` can have it, and its group then has no more in one domain than it should. */
 static bool may_go(const struct moving *m, const struct table_object *o, unsigned from, unsigned to)
 {
@@ -112,6 +123,7 @@ static bool may_go(const struct moving *m, const struct table_object *o, unsigne
 	if (m->view[to].domain == m->view[from].domain && there > 0)
 		there--;
 	return may_hold(&m->view[to], o->is_row) && m->objects[to] == 0 && there < m->domain_max &&
+	       !too_removable(m, from, to) &&
 	       m->view[to].free_bytes >= o->len_bytes;
 }
 

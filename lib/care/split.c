@@ -89,6 +89,17 @@ static int find_home(const struct splitting *s, struct taken *taken, bool anyhow
 	return code;
 }
 
+/* Too many of the members would be unplugged together. */
+static bool too_removable(const struct splitting *s, const struct taken *t, uint16_t drive)
+{
+	unsigned members = 0;
+
+	for (unsigned i = 0; i < t->count; i++)
+		members += s->drives[t->index[i]].removable;
+	return s->drives[drive].removable &&
+	       members >= alloc_removable_limit(s->drives, s->count, s->policy->parity);
+}
+
 /* Whether the member can be one of this part, with all rows; taken grows by its drive then. */
 static bool joins(struct splitting *s, unsigned member, struct taken *taken)
 {
@@ -97,7 +108,8 @@ static bool joins(struct splitting *s, unsigned member, struct taken *taken)
 
 	if (*home == SPLIT_HOMELESS)
 		return find_home(s, taken, false, home, &why) == ERR_NONE;
-	if (has(taken, *home) || !domain_takes(s, taken, *home))
+	if (has(taken, *home) || !domain_takes(s, taken, *home) ||
+	    too_removable(s, taken, *home))
 		return false;
 	taken->index[taken->count++] = *home;
 	if (leaves_room(s, taken))

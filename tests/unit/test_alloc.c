@@ -190,9 +190,13 @@ static void roles_and_removable_drives_bound_the_capacity(void **state)
 	assert_int_equal(alloc_usable_bytes(a.drives, 4, 0), 300);
 	a.drives[3].size_bytes = 40; /* and 60 on the others */
 	assert_int_equal(alloc_usable_bytes(a.drives, 4, 1), 240);
-	for (unsigned i = 0; i < 3; i++)
-		a.drives[i].removable = true;
-	assert_int_equal(alloc_usable_bytes(a.drives, 4, 1), 120);
+	a.drives[0].removable = true;
+	assert_int_equal(alloc_usable_bytes(a.drives, 4, 1), 240);
+	/* 40 groups, of which each has one member on a removable drive. */
+	a.drives[1].removable = true;
+	assert_int_equal(alloc_usable_bytes(a.drives, 4, 1), 40 + 100);
+	a.drives[2].removable = true;
+	assert_int_equal(alloc_usable_bytes(a.drives, 4, 1), 40);
 	a.drives[3].removable = true; /* a drive for nothing */
 	assert_int_equal(alloc_usable_bytes(a.drives, 4, 1), 0);
 	assert_int_equal(alloc_usable_bytes(a.drives, 4, 0), 300);
@@ -266,7 +270,7 @@ static void rows_are_at_most_the_usable_drives_that_may_hold_them(void **state)
 	struct alloc_plan p;
 
 	(void)state;
-	a.drives[0].removable = a.drives[1].removable = a.drives[2].removable = true;
+	a.drives[0].role = a.drives[1].role = a.drives[2].role = ROLE_DATA;
 	p = plan(&a, 2);
 	assert_int_equal(p.m, 1);
 	assert_int_equal(p.rows[0], 3);
@@ -275,6 +279,41 @@ static void rows_are_at_most_the_usable_drives_that_may_hold_them(void **state)
 	p = plan(&a, 2);
 	assert_int_equal(p.m, 0);
 	assert_int_equal(p.k, 3);
+}
+
+static void at_most_m_members_of_a_group_lie_on_removable_drives(void **state)
+{
+	struct array a = equal_drives(7, 100);
+	struct alloc_plan p;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		a.drives[i].removable = true;
+		a.drives[i].free_bytes = a.drives[i].size_bytes = 1000; /* the emptiest by far */
+	}
+	for (unsigned m = 1; m <= 2; m++) {
+		unsigned members = 0;
+
+		p = plan(&a, m);
+		assert_int_equal(p.m, m);
+		assert_int_equal(p.k, 3);
+		for (unsigned i = 0; i < p.k; i++)
+			members += a.drives[p.data[i]].removable;
+		assert_int_equal(members, m);
+		assert_int_equal(alloc_removable_limit(a.drives, a.count, m), m);
+	}
+	/* As many as there are rows; and where there are none, nothing is protected anyway. */
+	a.drives[4].usable = a.drives[5].usable = false;
+	p = plan(&a, 2);
+	assert_int_equal(p.k, 1);
+	assert_int_equal(p.m, 1);
+	assert_int_equal(alloc_removable_limit(a.drives, a.count, 2), 1);
+	assert_true(alloc_removable_limit(a.drives, a.count, 0) > DRIVES_MAX);
+	assert_int_equal(plan(&a, 0).k, 4); /* all five but the spare */
+	a.drives[6].usable = false;
+	p = plan(&a, 2);
+	assert_int_equal(p.k, 4);
+	assert_int_equal(p.m, 0);
 }
 
 static void a_full_drive_still_counts_for_m(void **state)
@@ -602,6 +641,26 @@ static void one_more_object_keeps_out_of_the_group_s_domains_while_it_can(void *
 	assert_int_equal(drive, 3);
 }
 
+static void one_more_member_is_not_one_too_many_on_removable_drives(void **state)
+{
+	const uint64_t sizes[] = {50, 80, 30, 90, 40};
+	struct array a = array_of(sizes, COUNT(sizes));
+	const uint16_t taken[] = {1, 0};
+	uint16_t drive;
+
+	(void)state;
+	a.drives[1].removable = a.drives[3].removable = true;
+	assert_int_equal(one(&a, taken, 2, false, &drive), ERR_NONE);
+	assert_int_equal(drive, 4);
+	a.drives[1].usable = false; /* what lies there counts all the same */
+	assert_int_equal(one(&a, taken, 2, false, &drive), ERR_NONE);
+	assert_int_equal(drive, 4);
+	a.drives[2].usable = a.drives[4].usable = false;
+	assert_int_equal(one(&a, taken, 2, false, &drive), ERR_ABSENT);
+	assert_int_equal(one(&a, taken + 1, 1, false, &drive), ERR_NONE);
+	assert_int_equal(drive, 3);
+}
+
 static void without_room_it_is_full_without_a_drive_it_is_absent(void **state)
 {
 	struct array a = equal_drives(3, 9);
@@ -633,6 +692,7 @@ int main(void)
 			a_group_is_as_wide_as_the_array_but_for_a_spare_from_five_drives_on),
 		cmocka_unit_test(rows_are_at_most_one_less_than_the_usable_drives),
 		cmocka_unit_test(rows_are_at_most_the_usable_drives_that_may_hold_them),
+		cmocka_unit_test(at_most_m_members_of_a_group_lie_on_removable_drives),
 		cmocka_unit_test(a_full_drive_still_counts_for_m),
 		cmocka_unit_test(without_a_drive_for_data_the_drives_are_absent),
 		cmocka_unit_test(at_most_m_objects_of_a_group_share_a_domain),
@@ -653,6 +713,7 @@ int main(void)
 		cmocka_unit_test(one_more_object_goes_to_the_emptiest_drive_not_taken),
 		cmocka_unit_test(one_more_row_prefers_a_parity_role_drive),
 		cmocka_unit_test(one_more_object_keeps_out_of_the_group_s_domains_while_it_can),
+		cmocka_unit_test(one_more_member_is_not_one_too_many_on_removable_drives),
 		cmocka_unit_test(without_room_it_is_full_without_a_drive_it_is_absent),
 	};
 

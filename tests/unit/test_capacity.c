@@ -14,7 +14,13 @@
 #define DRIVES 12
 #define ARRAYS 250
 
-enum kind { PLAIN = 0, ROLES = 1, DOMAINS = 2, ROLES_AND_DOMAINS = ROLES | DOMAINS };
+enum kind {
+	PLAIN = 0,
+	ROLES = 1, /* and removable drives */
+	DOMAINS = 2,
+	REMOVABLES = 4,
+	STACKS = 8, /* large drives for data, small ones for rows */
+};
 
 struct array {
 	unsigned count, m;
@@ -52,6 +58,15 @@ static struct array array_make(struct noise *noise, enum kind kind)
 			d->role = roles[noise_below(noise, sizeof(roles) / sizeof(roles[0]))];
 			d->removable = noise_below(noise, 5) == 0;
 		}
+		if (kind & REMOVABLES)
+			d->removable = noise_below(noise, 5) < 2;
+		if (kind & STACKS) {
+			bool large = i == 0 || noise_below(noise, 3) == 0;
+
+			d->role = large ? ROLE_DATA : ROLE_PARITY;
+			d->size_bytes = 1 + noise_below(noise, large ? 4 * scale : scale);
+			d->free_bytes = d->size_bytes;
+		}
 	}
 	return a;
 }
@@ -87,6 +102,15 @@ static unsigned most_in_a_domain(const struct array *a, const bool *used)
 		if (used[i] && ++in_domain[a->drives[i].domain] > most)
 			most = in_domain[a->drives[i].domain];
 	return most;
+}
+
+static unsigned on_removable(const struct array *a, const bool *used)
+{
+	unsigned members = 0;
+
+	for (unsigned i = 0; i < a->count; i++)
+		members += used[i] && a->drives[i].removable;
+	return members;
 }
 
 /* Of the drives that may hold anything: a removable parity-role drive is none. */
@@ -155,6 +179,8 @@ static uint64_t fill(struct array *a, unsigned m)
 			put(a, p.data[i], false, used);
 		for (unsigned i = 0; i < p.m; i++)
 			put(a, p.rows[i], true, used);
+		/* All of them may be unplugged at once. */
+		assert_true(m == 0 || on_removable(a, used) <= m);
 		assert_int_equal(most_in_a_domain(a, used) <= domain_max, fits);
 		data += fits ? p.k : 0;
 	}
@@ -193,6 +219,8 @@ static void fill_arrays(uint64_t seed, enum kind kind, const char *what)
 		if (!is_enough(&a, data, bound))
 			fail_msg("%u drives, m = %u: %ju of %ju blocks", a.count, m,
 				 (uintmax_t)data, (uintmax_t)bound);
+		if (kind & STACKS)
+			assert_true(data + a.count >= bound); /* a block per drive */
 		sum += part;
 		worst = part < worst ? part : worst;
 	}
@@ -222,7 +250,26 @@ static void arrays_with_domains_are_filled_to_the_bound(void **state)
 static void arrays_with_roles_and_domains_are_filled_to_the_bound(void **state)
 {
 	(void)state;
-	fill_arrays(4, ROLES_AND_DOMAINS, "roles and domains");
+	fill_arrays(4, ROLES | DOMAINS, "roles and domains");
+}
+
+static void arrays_with_many_removable_drives_are_filled_to_the_bound(void **state)
+{
+	(void)state;
+	fill_arrays(5, REMOVABLES, "removable");
+}
+
+static void arrays_with_many_removable_drives_and_domains_are_filled_to_the_bound(void **state)
+{
+	(void)state;
+	fill_arrays(6, REMOVABLES | DOMAINS, "removable and domains");
+}
+
+/* "Stacking": several small drives together carry the rows of one that is as large as all of them. */
+static void large_drives_for_data_over_small_ones_for_parity_are_filled_to_the_bound(void **state)
+{
+	(void)state;
+	fill_arrays(7, STACKS, "stacks");
 }
 
 static uint64_t bound_of_free(const struct array *a, unsigned m)
@@ -265,7 +312,7 @@ static void a_width_is_kept_to_seventy_percent_and_what_is_left_is_filled_to_its
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAYS; i++) {
-		struct array a = array_that_takes_data(&noise, ROLES_AND_DOMAINS);
+		struct array a = array_that_takes_data(&noise, ROLES | DOMAINS);
 		unsigned m = rows_of(&a);
 		uint64_t data, left, filled;
 
@@ -343,6 +390,11 @@ int main(void)
 		cmocka_unit_test(arrays_with_roles_and_domains_are_filled_to_the_bound),
 		cmocka_unit_test(
 			a_width_is_kept_to_seventy_percent_and_what_is_left_is_filled_to_its_bound),
+		cmocka_unit_test(arrays_with_many_removable_drives_are_filled_to_the_bound),
+		cmocka_unit_test(
+			arrays_with_many_removable_drives_and_domains_are_filled_to_the_bound),
+		cmocka_unit_test(
+			large_drives_for_data_over_small_ones_for_parity_are_filled_to_the_bound),
 		cmocka_unit_test(rows_are_spread_over_domains_where_that_holds_more),
 		cmocka_unit_test(parity_role_drives_wait_where_that_holds_more),
 	};

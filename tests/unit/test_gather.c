@@ -191,6 +191,36 @@ static void roles_are_obeyed_and_rows_find_their_drives(void **state)
 	assert_int_equal(f->groups, 50);
 }
 
+static void a_group_has_at_most_m_members_on_removable_drives(void **state)
+{
+	for (unsigned m = 1; m <= 2; m++) {
+		struct fixture *f = *state;
+		struct gather_group *next = malloc(sizeof(*next));
+		struct gather *g;
+
+		assert_non_null(next);
+		make_drives(f, 8, m);
+		for (unsigned i = 0; i < 7; i++) {
+			f->drives[i].removable = i < 4;
+			put_blocks(f, i, 12, LONG_BYTES);
+		}
+		g = gather_new(f->drives, f->count, &f->policy, f->blocks, f->block_count);
+		assert_non_null(g);
+		while (gather_next(g, 0, next)) {
+			unsigned members = 0;
+
+			count_group(f, next);
+			for (unsigned i = 0; i < next->member_count; i++)
+				members += f->drives[f->blocks[next->members[i]].drive].removable;
+			assert_int_equal(members, m); /* and none is left for later */
+			assert_true(next->complete);
+		}
+		assert_int_equal(f->groups, 48 / m);
+		gather_free(g);
+		free(next);
+	}
+}
+
 static void a_group_has_at_most_m_objects_in_a_domain(void **state)
 {
 	struct fixture *f = *state;
@@ -363,6 +393,7 @@ int main(void)
 		TEST(a_block_without_a_partner_is_mirrored),
 		TEST(members_are_of_like_length),
 		TEST(roles_are_obeyed_and_rows_find_their_drives),
+		TEST(a_group_has_at_most_m_members_on_removable_drives),
 		TEST(a_group_has_at_most_m_objects_in_a_domain),
 		TEST(a_full_drive_takes_no_rows),
 		TEST(what_has_rows_is_regrouped_only_with_all_of_them),

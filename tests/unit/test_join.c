@@ -566,6 +566,23 @@ static void no_more_than_m_objects_come_into_one_domain(void **state)
 	assert_int_equal(join_plan(f->j, &f->err), ERR_UNSUPPORTED);
 }
 
+/* One row, and both blocks on removable drives. */
+static void no_more_than_m_blocks_come_together_on_removable_drives(void **state)
+{
+	struct fixture *f = *state;
+	struct error err;
+
+	take_disjoint(f, f->k, f->k);
+	assert_int_equal(join_plan(f->j, &f->err), ERR_NONE);
+	for (unsigned i = 0; i < f->j->member_count; i++)
+		f->a->drives[f->j->members[i].drive].record.removable = i == 0;
+	assert_int_equal(join_plan(f->j, &err), ERR_NONE);
+	for (unsigned i = 0; i < f->j->member_count; i++)
+		f->a->drives[f->j->members[i].drive].record.removable = i < 3;
+	assert_int_equal(join_plan(f->j, &f->err), ERR_UNSUPPORTED);
+	assert_non_null(strstr(f->err.message, "on removable drives"));
+}
+
 static void a_drive_that_fails_leaves_the_groups_as_they_are(void **state)
 {
 	struct fixture *f = *state;
@@ -676,6 +693,7 @@ int main(void)
 		ON(two_rows, what_is_not_at_hand_is_not_joined),
 		ON(one_row, groups_with_blocks_on_one_drive_are_not_joined),
 		ON(one_row, no_more_than_m_objects_come_into_one_domain),
+		ON(one_row, no_more_than_m_blocks_come_together_on_removable_drives),
 		ON(two_rows, a_drive_that_fails_leaves_the_groups_as_they_are),
 		ON(one_row, a_damaged_row_is_found_before_it_is_used),
 		cmocka_unit_test(blocks_in_no_group_are_joined),

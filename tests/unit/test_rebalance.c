@@ -689,6 +689,105 @@ static void what_the_drives_do_not_allow_is_left_alone(void **state)
 	assert_true(f->r.crowded > 0);
 }
 
+/* Of one group. */
+static unsigned most_on_removable(struct fixture *f)
+{
+	unsigned most = 0;
+
+	load(f);
+	for (unsigned i = 0; i < f->l->count; i++) {
+		unsigned members = 0;
+
+		for (unsigned n = 0; n < f->l->groups[i]->member_count; n++)
+			members += array_drive_by_id(f->a, &f->l->groups[i]->members[n].drive_id)
+					   ->record.removable;
+		most = members > most ? members : most;
+	}
+	return most;
+}
+
+static void set_removable(struct fixture *f, unsigned drives)
+{
+	struct buf records = { 0 };
+
+	for (unsigned i = 0; i < drives; i++) {
+		struct drive_record r = f->a->drives[i].record;
+
+		r.removable = true;
+		record_drive(&records, &r);
+	}
+	commit(f, &records);
+	open_it(f);
+}
+
+/* The only ones in other domains. */
+static void a_group_is_not_spread_onto_more_removable_drives_than_it_has_rows(void **state)
+{
+	struct fixture *f = fixture_new(5, 1, 3);
+
+	*state = f;
+	open_it(f);
+	for (unsigned i = 0; i < 5; i++) {
+		f->a->drives[i].record.max_bytes = i < 3 ? 0 : 1;
+		set_domain(f, i, "disk a");
+	}
+	open_it(f);
+	put(f, 0, 40000);
+	for (unsigned i = 3; i < 5; i++) {
+		f->a->drives[i].record.max_bytes = 0;
+		f->a->drives[i].record.removable = true;
+		set_domain(f, i, i == 4 ? "disk e" : "disk d");
+	}
+	open_it(f);
+	load(f);
+	assert_true(crowded_domains(f) > 0);
+	assert_int_equal(most_on_removable(f), 0);
+	assert_int_equal(run(f, &no_limits), ERR_NONE);
+	assert_true(most_on_removable(f) <= 1);
+	assert_true(f->r.crowded > 0);
+}
+
+static void groups_that_are_joined_have_no_more_than_m_members_on_removable_drives(void **state)
+{
+	struct fixture *f = fixture_new(6, 1, 2);
+
+	*state = f;
+	open_it(f);
+	for (unsigned i = 0; i < 15; i++)
+		put(f, i % TINY_FILES, 3000 + 100 * i);
+	set_removable(f, 4);
+	set_width(f, 6);
+	assert_int_equal(run(f, &no_limits), ERR_NONE);
+	assert_true(f->r.made > 0);
+	assert_int_equal(most_on_removable(f), 1);
+	assert_settled(f);
+}
+
+static void shares_are_evened_out_as_far_as_removable_drives_may_take(void **state)
+{
+	struct fixture *f = fixture_new(4, 1, 4);
+	struct new_drive n = { .make_root = true };
+	char url[64];
+
+	*state = f;
+	for (unsigned i = 0; i < DRIVES_AT_MOST; i++)
+		f->size_bytes[i] = 400000;
+	open_it(f);
+	set_removable(f, 1);
+	put(f, 0, 500000);
+	snprintf(url, sizeof(url), "%s", tiny_url(&f->t, 5));
+	n.url = url;
+	n.record.removable = true;
+	snprintf(n.record.name, sizeof(n.record.name), "d5");
+	assert_int_equal(array_add_drive(f->a, &n, DRIVE_MEMBER, &f->err), ERR_NONE);
+	open_it(f);
+	assert_int_equal(run(f, &no_limits), ERR_NONE);
+	assert_true(f->r.moved > 0);
+	assert_int_equal(most_on_removable(f), 1);
+	load(f);
+	assert_settled(f);
+}
+
 static double widest_gap(struct fixture *f)
 {
 	struct alloc_drive view[DRIVES_AT_MOST];
@@ -821,6 +920,9 @@ int main(void)
 		ALONE(what_the_drives_do_not_allow_is_left_alone),
 		ALONE(an_empty_drive_gets_its_share),
 		ALONE(what_was_joined_is_evened_out_as_it_is_then),
+		ALONE(a_group_is_not_spread_onto_more_removable_drives_than_it_has_rows),
+		ALONE(shares_are_evened_out_as_far_as_removable_drives_may_take),
+		ALONE(groups_that_are_joined_have_no_more_than_m_members_on_removable_drives),
 		ALONE(what_drives_for_rows_alone_hold_stays_there),
 	};
 

@@ -254,6 +254,28 @@ static void drives_for_data_alone_hold_no_rows(void **state)
 	assert_int_equal(f->split.parts[1].row_count, 1);
 }
 
+static void a_part_has_at_most_m_members_on_removable_drives(void **state)
+{
+	static const uint16_t homes[] = { 0, 1, 2, 3, 4, SPLIT_HOMELESS };
+	struct fixture *f = *state;
+
+	make_drives(f, 9, 1);
+	for (unsigned i = 0; i < 3; i++)
+		f->drives[i].removable = true;
+	f->drives[0].free_bytes *= 2; /* and yet nothing more goes there */
+	assert_int_equal(split(f, homes, 6), ERR_NONE);
+	assert_sound(f, homes, 6);
+	assert_true(f->split.complete);
+	assert_int_equal(f->split.part_count, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned members = 0;
+
+		for (unsigned n = 0; n < f->split.parts[i].member_count; n++)
+			members += f->drives[f->split.homes[f->split.parts[i].members[n]]].removable;
+		assert_int_equal(members, 1);
+	}
+}
+
 static void a_member_that_no_drive_can_take_is_an_error(void **state)
 {
 	static const uint16_t homes[] = { 0, SPLIT_HOMELESS };
@@ -347,6 +369,7 @@ int main(void)
 		cmocka_unit_test(what_one_group_takes_the_next_one_has_not),
 		cmocka_unit_test(with_fewer_drives_than_parity_asks_one_is_left_for_a_member),
 		cmocka_unit_test(drives_for_data_alone_hold_no_rows),
+		cmocka_unit_test(a_part_has_at_most_m_members_on_removable_drives),
 		cmocka_unit_test(a_member_that_no_drive_can_take_is_an_error),
 		cmocka_unit_test(split_by_domain_no_part_has_more_than_it_should_in_one),
 	};
