@@ -36,7 +36,7 @@ void standing_remark(const struct array_drive *d, const struct drive_standing *s
 	else if (d->record.state == DRIVE_LOST)
 		snprintf(out, REMARK_BYTES, "declared lost, not all of it re-created yet");
 	else if (s->standing == STANDING_ABSENT)
-		snprintf(out, REMARK_BYTES, "%s", d->why);
+		snprintf(out, REMARK_BYTES, "%s%s", d->record.removable ? "removable: " : "", d->why);
 	else if (s->standing == STANDING_DRAINING && s->objects == 0)
 		snprintf(out, REMARK_BYTES, "it holds nothing any more");
 	else if (s->standing == STANDING_DRAINING)

@@ -66,6 +66,8 @@ static int find_out(struct status *s, struct error *err)
 {
 	int code = health_check(s->a, &s->health, err);
 
+	if (code == ERR_NONE)
+		code = health_attached(s->a, &s->attached, err);
 	s->drives = calloc(s->a->count ? s->a->count : 1, sizeof(*s->drives));
 	s->verified = calloc(s->a->count + 1, sizeof(*s->verified));
 	if (code == ERR_NONE && (!s->drives || !s->verified || !s->meaning || !s->action || !s->shared || !s->help))

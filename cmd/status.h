@@ -19,7 +19,7 @@ struct status {
 	struct array *a;
 	struct drive_standing *drives; /* of each drive of the array */
 	struct table_verification *verified; /* the same, and behind them the sum */
-	struct health health;
+	struct health health, attached; /* now; and when all that may come back are back */
 	struct capacity capacity;
 	struct lost_data lost;
 	enum array_state state;

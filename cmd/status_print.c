@@ -87,6 +87,7 @@ static json_t *drive_json(struct status *s, unsigned i)
 {
 	json_t *o = standing_json(&s->a->drives[i], &s->drives[i], NULL);
 
+	json_object_set_new(o, "bytes_needed", json_integer((json_int_t)s->health.bytes_on[i]));
 	verification_set_json(o, &s->verified[i]);
 	return o;
 }
@@ -114,6 +115,10 @@ void status_print_json(struct status *s)
 			     (json_int_t)(h->bytes_lost + s->lost.bytes), "rows_owed",
 			     (json_int_t)h->owed_rows, "spare", h->least_spare, "promise_kept",
 			     h->promise_kept, "fork", s->a->fork_found));
+	json_object_update_new(o, json_pack("{s:i, s:I, s:b}", "spare_attached",
+					    s->attached.least_spare, "bytes_lost_attached",
+					    (json_int_t)(s->attached.bytes_lost + s->lost.bytes),
+					    "promise_kept_attached", s->attached.promise_kept));
 	capacity_add_json(&s->capacity, o);
 	json_object_update_new(o, json_pack("{s:I, s:o, s:O, s:O}", "blocks_gone",
 					    (json_int_t)s->lost.unknown_blocks, "drives", drives,

@@ -1,5 +1,6 @@
 #include "cmd/status.h"
 
+#include "array/health.h"
 #include "base/units.h"
 
 #include <stdarg.h>
@@ -57,14 +58,22 @@ static int damaged_drives(const struct status *s)
 	return count;
 }
 
-static void explain_spare(struct status *s)
+/* Drives more that may be lost, with whatever damage. */
+static int spare_of(const struct status *s, const struct health *h)
 {
-	unsigned present = s->health.members - s->health.absent;
-	int spare = s->health.least_spare, damaged = damaged_drives(s);
-	char count[COUNT_TEXT_BYTES];
+	unsigned present = h->members - h->absent;
+	int spare = h->least_spare;
 
 	if (spare >= (int)present)
 		spare = present > 0 ? (int)present - 1 : 0;
+	return spare;
+}
+
+static void explain_spare(struct status *s)
+{
+	int spare = spare_of(s, &s->health), damaged = damaged_drives(s);
+	char count[COUNT_TEXT_BYTES];
+
 	if (spare > damaged)
 		say(s->meaning, "Everything can be read, and the loss of any %s would lose nothing.",
 		    count_text((uint64_t)(spare - damaged), "drive", count));
@@ -79,16 +88,66 @@ static void explain_spare(struct status *s)
 				"data.");
 }
 
+/* "d2", "d2 and d3", "d2, d3 and d4"; "" when none is away. How many. */
+static unsigned name_away(const struct status *s, char *out, size_t size)
+{
+	unsigned count = 0, at = 0;
+
+	for (unsigned i = 0; i < s->a->count; i++)
+		count += health_may_return(&s->a->drives[i]);
+	out[0] = '\0';
+	for (unsigned i = 0; i < s->a->count; i++) {
+		if (!health_may_return(&s->a->drives[i]))
+			continue;
+		at++;
+		snprintf(out + strlen(out), size - strlen(out), "%s%s",
+			 at == 1 ? "" : at == count ? " and " : ", ", s->a->drives[i].name);
+	}
+	return count;
+}
+
+/* What is different when those that are away are back. */
+static void explain_attached(struct status *s)
+{
+	int spare = spare_of(s, &s->attached) - damaged_drives(s);
+	char names[SAYING_BYTES - 256], count[COUNT_TEXT_BYTES];
+	unsigned away = name_away(s, names, sizeof(names));
+	const char *are = away == 1 ? "is" : "are";
+
+	if (away == 0 || s->attached.lost > 0)
+		return;
+	if (spare > 0)
+		say(s->meaning, "Once %s %s back, %sthe loss of any %s would lose nothing.", names, are,
+		    s->health.lost > 0 ? "everything can be read, and " : "",
+		    count_text((uint64_t)spare, "drive", count));
+	else if (s->health.lost > 0 && spare == 0)
+		say(s->meaning, "Once %s %s back, everything can be read, but the loss of one more "
+				"drive would lose data.", names, are);
+}
+
+static void explain_lost(struct status *s)
+{
+	char size[UNIT_TEXT_BYTES];
+
+	size_text(s->health.bytes_lost, size);
+	say(s->meaning, "%s of data cannot be read with the drives at hand; everything else can.",
+	    size);
+	for (unsigned i = 0; i < s->a->count; i++) {
+		if (s->health.bytes_on[i] == 0 || !health_may_return(&s->a->drives[i]))
+			continue;
+		size_text(s->health.bytes_on[i], size);
+		say(s->meaning, "%s of it can be read again once %s is back.", size,
+		    s->a->drives[i].name);
+	}
+}
+
 void status_explain(struct status *s)
 {
 	char size[UNIT_TEXT_BYTES], count[COUNT_TEXT_BYTES];
 
 	explain_drives(s);
-	if (s->health.lost > 0) {
-		size_text(s->health.bytes_lost, size);
-		say(s->meaning, "%s of data cannot be read with the drives at hand; everything else "
-				"can.", size);
-	}
+	if (s->health.lost > 0)
+		explain_lost(s);
 	if (s->lost.unknown_blocks > 0)
 		say(s->meaning, "%s that snapshots name cannot be found any more; everything else can "
 				"be read.", count_text(s->lost.unknown_blocks, "block", count));
@@ -98,6 +157,7 @@ void status_explain(struct status *s)
 	}
 	if (s->state != ARRAY_FAILED)
 		explain_spare(s);
+	explain_attached(s);
 	if (s->health.owed_rows > 0)
 		say(s->meaning, "%s owed: no drive has %s.",
 		    count_text(s->health.owed_rows, "parity object", count),
@@ -141,6 +201,10 @@ static void advise_drive(struct status *s, unsigned i)
 	case STANDING_ABSENT:
 		if (s->health.lost > 0)
 			say(s->action, "Bring %s back: what cannot be read may be there.", d->name);
+		else if (d->record.removable)
+			say(s->action, "Attach %s again when you like; if it is gone for good, `mrmr "
+				       "rebuild %s` re-creates what it held (--onto URL: on a new "
+				       "drive).", d->name, d->name);
 		else
 			say(s->action, "Bring %s back; if it is gone for good, `mrmr rebuild %s` "
 				       "re-creates what it held (--onto URL: on a new drive).",

@@ -129,12 +129,21 @@ bool health_keeps(struct array *a, const struct table_group *g)
 	return health_spare(a, g) >= (int)worst_loss(a, g, need_of(a));
 }
 
+/* It cannot be read now. */
+static void note_lost(struct checking *c, const struct table_block *b)
+{
+	const struct array_drive *d = array_drive_by_id(c->a, &b->drive_id);
+
+	c->h->bytes_lost += b->len_bytes;
+	if (d && !b->lost)
+		c->h->bytes_on[d - c->a->drives] += b->len_bytes;
+}
+
 static int check_group(void *ctx, const struct id *id, struct error *err)
 {
 	struct checking *c = ctx;
 	struct table_group *g = c->group;
 	struct health *h = c->h;
-	uint64_t away_bytes = 0;
 	unsigned promised, have_rows;
 	int spare, code = table_group(c->a->table, id, g, err);
 
@@ -142,10 +151,6 @@ static int check_group(void *ctx, const struct id *id, struct error *err)
 		return ERR_NONE; /* superseded since it was listed */
 	if (code != ERR_NONE || !health_has_data(g))
 		return code;
-	for (unsigned i = 0; i < g->member_count; i++) {
-		if (!at_hand(c->a, &g->members[i].drive_id) || g->members[i].lost)
-			away_bytes += g->members[i].len_bytes;
-	}
 	promised = c->a->policy.parity;
 	have_rows = bits(health_rows(c->a, g));
 	spare = health_spare(c->a, g);
@@ -154,9 +159,10 @@ static int check_group(void *ctx, const struct id *id, struct error *err)
 		h->owed_rows += promised - have_rows;
 	if (spare < (int)have_rows)
 		h->degraded++;
-	if (spare < 0) {
-		h->lost++;
-		h->bytes_lost += away_bytes;
+	h->lost += spare < 0;
+	for (unsigned i = 0; i < g->member_count && spare < 0; i++) {
+		if (!at_hand(c->a, &g->members[i].drive_id) || g->members[i].lost)
+			note_lost(c, &g->members[i]);
 	}
 	while (h->least_spare > 0 && spare < (int)worst_loss(c->a, g, (unsigned)h->least_spare))
 		h->least_spare--;
@@ -185,7 +191,7 @@ static int check_alone(void *ctx, const struct id *uid, struct error *err)
 	if (!at_hand(c->a, &b.drive_id)) {
 		c->h->degraded++;
 		c->h->lost++;
-		c->h->bytes_lost += b.len_bytes;
+		note_lost(c, &b);
 		c->h->least_spare = -1;
 	}
 	return ERR_NONE;
@@ -218,5 +224,27 @@ int health_check(struct array *a, struct health *out, struct error *err)
 		out->least_spare = (int)a->policy.parity;
 	out->promise_kept = out->absent <= a->policy.parity && out->weak == 0 && out->lost == 0 &&
 			    !a->short_commit;
+	return code;
+}
+
+bool health_may_return(const struct array_drive *d)
+{
+	return drive_counts(d) && (d->presence == DRIVE_ABSENT || d->presence == DRIVE_ASIDE ||
+				   d->presence == DRIVE_UNREACHABLE);
+}
+
+int health_attached(struct array *a, struct health *out, struct error *err)
+{
+	enum drive_presence was[DRIVES_MAX];
+	int code;
+
+	for (unsigned i = 0; i < a->count; i++) {
+		was[i] = a->drives[i].presence;
+		if (health_may_return(&a->drives[i]))
+			a->drives[i].presence = DRIVE_PRESENT;
+	}
+	code = health_check(a, out, err);
+	for (unsigned i = 0; i < a->count; i++)
+		a->drives[i].presence = was[i];
 	return code;
 }

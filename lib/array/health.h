@@ -13,6 +13,7 @@ struct health {
 	uint64_t owed_rows; /* rows that the policy asks for and no counting drive has */
 	uint64_t lost;	    /* groups with fewer objects at hand than members, lone blocks away */
 	uint64_t bytes_lost; /* of the blocks in these that are not at hand */
+	uint64_t bytes_on[DRIVES_MAX]; /* of these, by drive: they can be read once that is back */
 	uint64_t weak;	    /* groups and lone blocks that the promise does not hold for */
 	int least_spare;    /* drives at hand that may be lost, whichever they are, up to parity (what extra
 			     * rows bear counts, too); below 0 some data cannot be read now */
@@ -22,6 +23,11 @@ struct health {
 
 /* O(groups). */
 int health_check(struct array *a, struct health *out, struct error *err);
+
+/* A drive that may come back as it was: absent, not reachable, disabled. */
+bool health_may_return(const struct array_drive *d);
+/* As it will be when all such drives are back, as far as is known of them. O(groups). */
+int health_attached(struct array *a, struct health *out, struct error *err);
 
 /* Whether what drive i holds can be read now, as far as is known. */
 bool health_at_hand(const struct array *a, unsigned i);
