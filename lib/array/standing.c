@@ -66,14 +66,15 @@ static int count_name(void *ctx, const char *name, struct error *err)
 	return 0;
 }
 
-/* One that was disabled has all that it missed as soon as nothing is owed to it. */
+/* One that was disabled has all that it missed as soon as nothing is owed to it. It was sent all journals
+ * first: one that lacks some was away since. */
 static enum standing standing_with_debts(const struct array_drive *d,
 					 const struct drive_standing *s)
 {
 	enum standing at_sight = standing_at_sight(d);
-	bool owed = s->owed_segments > 0 || s->owed_deletions > 0;
+	bool owed = s->owed_deletions > 0;
 
-	if (d->returning && owed && (at_sight == STANDING_OPTIMAL || at_sight == STANDING_STALE))
+	if (d->returning && owed && at_sight == STANDING_OPTIMAL)
 		return STANDING_RECOVERING;
 	return at_sight;
 }

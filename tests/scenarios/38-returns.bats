@@ -12,6 +12,10 @@ setup() {
 	done
 }
 
+teardown() {
+	[ -z "${put:-}" ] || kill -KILL "$put" 2>/dev/null || true
+}
+
 compare() {
 	rm -rf out state/*/table.sqlite*
 	"$MRMR" get latest --to out
@@ -247,4 +251,83 @@ touched() { # command...
 	run "$MRMR" scrub
 	[ "$status" -eq 0 ]
 	[[ "$output" != *"belong to no snapshot"* ]]
+}
+
+# ---- states ----
+
+# In drives and in status: the state, why, and since when.
+stands() { # drive state why
+	local command filter='if .message_type == "status" then .drives[] else . end'
+	for command in drives status; do
+		"$MRMR" --json $command 2>/dev/null \
+			| jq -c "$filter | select(.name == \"$1\") | [.state, .remark, .since]" >is
+		cat is
+		[ "$(jq -r '.[0]' is)" = "$2" ]
+		[[ "$(jq -r '.[1]' is)" == $3 ]]
+		[[ ! "$(jq -r '.[2]' is)" < "$began" ]]
+		[[ ! "$(date -u +%Y-%m-%dT%H:%M:%SZ)" < "$(jq -r '.[2]' is)" ]]
+	done
+}
+
+@test "each of the eight states of a drive, with its reason and its time" {
+	began=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	array_of_three --parity 1 --block-size 64K
+	mkdir d4
+	"$MRMR" add d4
+	"$MRMR" put in
+	stands d2 optimal ""
+	"$MRMR" disable d2
+	stands d2 disabled "it counts as one of the drives that are away"
+	local at
+	for at in 2 3 4 5 6 7 8; do
+		run strace -f -qq -o /dev/null -e trace=rename,renameat,renameat2 -e signal=none \
+			-e inject=rename,renameat,renameat2:signal=KILL:when=$at "$MRMR" enable d2
+		[ "$(of_drive d2 state)" != recovering ] || break
+		"$MRMR" disable d2
+	done
+	stands d2 recovering "it was away and is being looked through"
+	"$MRMR" enable d2
+	stands d2 optimal ""
+	mv d2 away
+	stands d2 absent "*d2: No such file or directory"
+	head -c 100000 /dev/urandom >in/more
+	"$MRMR" put in
+	rm "$(blobs away/d2 | head -n 1)"
+	mv away/d2 .
+	stands d2 stale "lacks * journal segment*"
+	"$MRMR" put in
+	stands d2 degraded "1 damaged object"
+	run "$MRMR" scrub
+	stands d2 optimal ""
+	mv d2 away
+	cp -a d3 d2
+	stands d2 failed "foreign: *d2 holds another drive of this array"
+	rm -r d2
+	mv away/d2 .
+	"$MRMR" drain d2
+	stands d2 draining "it holds nothing any more"
+}
+
+@test "a drive is disabled and recovered while a put of another process runs" {
+	array_of_three --parity 1 --block-size 64K
+	mkdir d4
+	"$MRMR" add d4
+	head -c 3000000 /dev/urandom >in/much
+	strace -f -qq -o /dev/null -e trace=renameat2 -e signal=none \
+		-e inject=renameat2:delay_enter=60000 "$MRMR" put in >said 2>&1 &
+	put=$!
+	sleep 0.5
+	"$MRMR" disable d2
+	[ "$(of_drive d2 state)" = disabled ]
+	"$MRMR" enable d2
+	[ "$(of_drive d2 state)" = optimal ]
+	kill -0 "$put"
+	wait "$put" && code=0 || code=$?
+	put=
+	cat said
+	[ "$code" -eq 0 ]
+	optimal
+	any_may_go
+	run "$MRMR" scrub
+	[ "$status" -eq 0 ]
 }

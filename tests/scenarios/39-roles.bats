@@ -62,7 +62,7 @@ optimal() {
 	mkdir u1 u2
 	"$MRMR" add --removable u1
 	"$MRMR" add --removable u2
-	noise 1 600000
+	noise 1 1500000
 	"$MRMR" put in
 	no_rows_on u1 u2
 	# They are used, both.
@@ -180,7 +180,7 @@ only_rows_on() { # drive...
 
 @test "redundancy concentrated on two parity drives: full to the bound, any two of five may be lost" {
 	init --parity 2 d1 d2 d3 p1 p2
-	"$MRMR" set p1.role=parity p2.role=parity
+	"$MRMR" set d1.role=data d2.role=data d3.role=data p1.role=parity p2.role=parity
 	for drive in d1 d2 d3 p1 p2; do
 		"$MRMR" set $drive.max=700K $drive.reserve=16K
 	done
