@@ -6,6 +6,7 @@
 #include "cmd/open.h"
 #include "cmd/out.h"
 #include "cmd/progress.h"
+#include "cmd/standing.h"
 
 #include <inttypes.h>
 
@@ -15,6 +16,7 @@ static int tell_plan(struct invocation *inv, struct array *a, struct array_drive
 		     const struct drain_plan *plan, struct error *err)
 {
 	char bytes[UNIT_TEXT_BYTES], written[UNIT_TEXT_BYTES], time[UNIT_TEXT_BYTES];
+	char count[COUNT_TEXT_BYTES];
 	uint64_t seconds;
 	int code = drain_seconds(a, d, plan->bytes, &seconds, err);
 
@@ -23,11 +25,11 @@ static int tell_plan(struct invocation *inv, struct array *a, struct array_drive
 	size_text(plan->bytes, bytes);
 	size_text(plan->written_bytes, written);
 	duration_text(seconds, time);
-	out_line(inv->out, "would move %" PRIu64 " objects, %s, off drive %s and write %s", plan->objects,
-		 bytes, d->name, written);
+	out_line(inv->out, "would move %s, %s, off drive %s and write %s",
+		 count_text(plan->objects, "object", count), bytes, d->name, written);
 	if (plan->split > 0)
-		out_line(inv->out, "would split %" PRIu64 " groups that would be too wide for the drives "
-				   "left", plan->split);
+		out_line(inv->out, "would split %s that would be too wide for the drives left",
+			 count_text(plan->split, "group", count));
 	if (plan->homeless_objects > 0) {
 		size_text(plan->homeless_bytes, bytes);
 		out_warn(inv->out, "%" PRIu64 " of the objects, %s, would stay for want of space",
@@ -50,14 +52,17 @@ static int tell_plan(struct invocation *inv, struct array *a, struct array_drive
 static void report(struct invocation *inv, const char *name, const struct rebuild_result *r)
 {
 	char read[UNIT_TEXT_BYTES], written[UNIT_TEXT_BYTES];
+	char count[COUNT_TEXT_BYTES], groups[COUNT_TEXT_BYTES];
 	bool empty = r->waiting == 0 && r->beyond == 0;
 
 	size_text(r->read_bytes, read);
 	size_text(r->written_bytes, written);
-	out_report(inv->out, "moved %" PRIu64 " objects of %" PRIu64 " groups off drive %s: read %s, "
-			     "wrote %s", r->objects, r->groups, name, read, written);
+	out_report(inv->out, "moved %s of %s off drive %s: read %s, wrote %s",
+		   count_text(r->objects, "object", count), count_text(r->groups, "group", groups),
+		   name, read, written);
 	if (r->found > 0)
-		out_report(inv->out, "%" PRIu64 " objects had been moved before", r->found);
+		out_report(inv->out, "%s had been moved before",
+			   count_text(r->found, "object", count));
 	if (r->beyond > 0)
 		out_warn(inv->out, "%" PRIu64 " groups are damaged and stay where they are: see what "
 				   "`mrmr scrub` can repair", r->beyond);
@@ -65,8 +70,8 @@ static void report(struct invocation *inv, const char *name, const struct rebuil
 		out_warn(inv->out, "%" PRIu64 " groups stay where they are for want of space or of "
 				   "drives that are away", r->waiting);
 	if (r->rows_owed > 0)
-		out_warn(inv->out, "%" PRIu64 " parity objects are owed: no drive can take them now",
-			 r->rows_owed);
+		out_warn(inv->out, "%s owed: no drive can take more now",
+			 count_is(r->rows_owed, "parity object", count));
 	if (empty)
 		out_report(inv->out, "drive %s holds nothing any more: `mrmr remove %s` forgets it", name,
 			   name);

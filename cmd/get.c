@@ -8,6 +8,7 @@
 #include "cmd/out.h"
 #include "cmd/progress.h"
 #include "cmd/select.h"
+#include "cmd/standing.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -107,19 +108,22 @@ static void report_metadata(struct invocation *inv, const struct target_counts *
 
 static void report(struct invocation *inv, const struct get_result *r)
 {
-	char bytes[UNIT_TEXT_BYTES];
+	char bytes[UNIT_TEXT_BYTES], files[COUNT_TEXT_BYTES], folders[COUNT_TEXT_BYTES];
+	char others[COUNT_TEXT_BYTES];
 
 	size_text(r->bytes, bytes);
 	report_metadata(inv, &r->target);
-	out_report(inv->out, "%s %" PRIu64 " files (%s), %" PRIu64 " folders, %" PRIu64 " others",
-		   option_given(inv, "dry-run") ? "would restore" : "restored", r->files, bytes,
-		   r->folders, r->others);
+	out_report(inv->out, "%s %s (%s), %s, %s",
+		   option_given(inv, "dry-run") ? "would restore" : "restored",
+		   count_text(r->files, "file", files), bytes,
+		   count_text(r->folders, "folder", folders), count_text(r->others, "other", others));
 	if (r->kept > 0)
 		out_report(inv->out, "%" PRIu64 " were there already", r->kept);
 	if (r->target.deleted > 0)
-		out_report(inv->out, "%" PRIu64 " others deleted", r->target.deleted);
+		out_report(inv->out, "%s deleted", count_text(r->target.deleted, "other", others));
 	if (r->files_lost > 0)
-		out_warn(inv->out, "%" PRIu64 " files could not be restored whole", r->files_lost);
+		out_warn(inv->out, "%s could not be restored whole",
+			 count_text(r->files_lost, "file", files));
 	out_json(inv->out,
 		 json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "message_type",
 			   "summary", "files_restored", (json_int_t)r->files, "folders",

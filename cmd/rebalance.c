@@ -5,6 +5,7 @@
 #include "cmd/open.h"
 #include "cmd/out.h"
 #include "cmd/progress.h"
+#include "cmd/standing.h"
 
 #include <inttypes.h>
 
@@ -29,6 +30,7 @@ static void report_numbers(struct invocation *inv, const struct rebalance_result
 static void report(struct invocation *inv, const struct rebalance_result *r, bool dry)
 {
 	char read[UNIT_TEXT_BYTES], written[UNIT_TEXT_BYTES], moved[UNIT_TEXT_BYTES];
+	char count[COUNT_TEXT_BYTES];
 
 	size_text(r->read_bytes, read);
 	size_text(r->written_bytes, written);
@@ -38,16 +40,16 @@ static void report(struct invocation *inv, const struct rebalance_result *r, boo
 					 : "%" PRIu64 " parity objects that were owed are made",
 			   r->debts.rows_made);
 	if (r->debts.extra_made > 0)
-		out_report(inv->out, "%s %" PRIu64 " rows more in room to spare", dry ? "would make"
-										     : "made",
-			   r->debts.extra_made);
+		out_report(inv->out, "%s %s more in room to spare", dry ? "would make" : "made",
+			   count_text(r->debts.extra_made, "row", count));
 	if (r->made > 0)
 		out_report(inv->out,
-			   "%s%" PRIu64 " groups into %" PRIu64 ": %" PRIu64 " parity objects fewer",
-			   dry ? "would join " : "joined ", r->joined, r->made, r->rows_dropped);
+			   "%s%" PRIu64 " groups into %" PRIu64 ": %s fewer",
+			   dry ? "would join " : "joined ", r->joined, r->made,
+			   count_text(r->rows_dropped, "parity object", count));
 	if (r->moved > 0)
-		out_report(inv->out, "%s%" PRIu64 " objects to other drives, %s",
-			   dry ? "would move " : "moved ", r->moved, moved);
+		out_report(inv->out, "%s%s to other drives, %s", dry ? "would move " : "moved ",
+			   count_text(r->moved, "object", count), moved);
 	if (r->split > 0)
 		out_report(inv->out, "%s%" PRIu64 " groups that were too wide for the domains there are",
 			   dry ? "would split " : "split ", r->split);
@@ -58,8 +60,8 @@ static void report(struct invocation *inv, const struct rebalance_result *r, boo
 		out_report(inv->out, dry ? "would read %s and write %s" : "read %s, wrote %s", read,
 			   written);
 	if (r->debts.rows_owed > 0)
-		out_warn(inv->out, "%" PRIu64 " parity objects are owed: no drive can take them now "
-				   "(`mrmr status` tells what helps)", r->debts.rows_owed);
+		out_warn(inv->out, "%s owed: no drive can take more now (`mrmr status` tells what helps)",
+			 count_is(r->debts.rows_owed, "parity object", count));
 	if (r->crowded > 0)
 		out_warn(inv->out, "%" PRIu64 " groups keep more in one domain than may be lost there: "
 				   "other domains have too few drives, or no room, for them now",

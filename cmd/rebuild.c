@@ -7,6 +7,7 @@
 #include "cmd/open.h"
 #include "cmd/out.h"
 #include "cmd/progress.h"
+#include "cmd/standing.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -26,24 +27,26 @@ static bool taken(void *ctx, const char *name, const char *url)
 static void report(struct invocation *inv, const struct rebuild_result *r)
 {
 	char read[UNIT_TEXT_BYTES], written[UNIT_TEXT_BYTES];
+	char count[COUNT_TEXT_BYTES], groups[COUNT_TEXT_BYTES];
 
 	if (r->done_before)
 		out_report(inv->out, "drive %s was rebuilt before: nothing of it is left to do",
 			   inv->args[0]);
 	size_text(r->read_bytes, read);
 	size_text(r->written_bytes, written);
-	out_report(inv->out, "rebuilt %" PRIu64 " objects in %" PRIu64 " groups: read %s, wrote %s",
-		   r->objects, r->groups, read, written);
+	out_report(inv->out, "rebuilt %s in %s: read %s, wrote %s",
+		   count_text(r->objects, "object", count), count_text(r->groups, "group", groups),
+		   read, written);
 	if (r->found > 0)
-		out_report(inv->out, "%" PRIu64 " objects were there already", r->found);
+		out_report(inv->out, "%s found there already", count_text(r->found, "object", count));
 	if (r->beyond > 0)
-		out_warn(inv->out, "%" PRIu64 " blocks are beyond repair", r->beyond);
+		out_warn(inv->out, "%s beyond repair", count_is(r->beyond, "block", count));
 	if (r->waiting > 0)
 		out_warn(inv->out, "%" PRIu64 " groups wait for absent drives or for space",
 			 r->waiting);
 	if (r->rows_owed > 0)
-		out_warn(inv->out, "%" PRIu64 " parity objects are owed: no drive can take them now "
-				   "(`mrmr status` tells what helps)", r->rows_owed);
+		out_warn(inv->out, "%s owed: no drive can take more now (`mrmr status` tells what helps)",
+			 count_is(r->rows_owed, "parity object", count));
 	out_json(inv->out, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "message_type",
 				     "summary", "groups", (json_int_t)r->groups, "objects",
 				     (json_int_t)r->objects, "objects_found", (json_int_t)r->found,
@@ -76,7 +79,7 @@ static int estimate(struct invocation *inv, struct array *a, const struct rebuil
 		    struct error *err)
 {
 	uint64_t objects = 0, bytes = 0;
-	char size[UNIT_TEXT_BYTES];
+	char size[UNIT_TEXT_BYTES], count[COUNT_TEXT_BYTES];
 	struct health health;
 	int code = rebuild_estimate(a, o, &objects, &bytes, err);
 
@@ -85,7 +88,7 @@ static int estimate(struct invocation *inv, struct array *a, const struct rebuil
 	if (code != ERR_NONE)
 		return code;
 	size_text(bytes, size);
-	out_line(inv->out, "would re-create %" PRIu64 " objects, %s", objects, size);
+	out_line(inv->out, "would re-create %s, %s", count_text(objects, "object", count), size);
 	if (health.owed_rows > 0)
 		out_line(inv->out, "would make %" PRIu64 " parity objects that are owed, where drives "
 				   "have room", health.owed_rows);

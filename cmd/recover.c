@@ -9,6 +9,7 @@
 #include "cmd/open.h"
 #include "cmd/out.h"
 #include "cmd/progress.h"
+#include "cmd/standing.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ static void report(struct invocation *inv, struct array *a, const struct health 
 {
 	const char *verb = option_given(inv, "dry-run") ? "would be" : "is";
 	json_t *drives = json_array();
+	char count[COUNT_TEXT_BYTES];
 
 	for (unsigned i = 0; i < a->count; i++) {
 		const struct array_drive *d = &a->drives[i];
@@ -28,10 +30,11 @@ static void report(struct invocation *inv, struct array *a, const struct health 
 		json_array_append_new(drives, json_pack("{s:s, s:s}", "name", d->name, "presence",
 							presence_word(d->presence)));
 	}
-	out_report(inv->out, "array found again: %u drives, %u of them here; the config %s %s",
-		   h->members, h->members - h->absent, verb, config_path);
+	out_report(inv->out, "array found again: %s, %u of them here; the config %s %s",
+		   count_text(h->members, "drive", count), h->members - h->absent, verb, config_path);
 	if (h->lost > 0)
-		out_warn(inv->out, "%" PRIu64 " groups cannot be read with the drives at hand", h->lost);
+		out_warn(inv->out, "%s cannot be read with the drives at hand",
+			 count_text(h->lost, "group", count));
 	out_json(inv->out, json_pack("{s:s, s:s, s:o, s:I}", "message_type", "summary", "config",
 				     config_path, "drives", drives, "groups_unreadable",
 				     (json_int_t)h->lost));
@@ -40,6 +43,7 @@ static void report(struct invocation *inv, struct array *a, const struct health 
 static int scan_now(struct invocation *inv, struct array *a, struct error *err)
 {
 	struct progress *progress = progress_start(inv->out, "scan", err);
+	char blocks[COUNT_TEXT_BYTES], groups[COUNT_TEXT_BYTES], snapshots[COUNT_TEXT_BYTES];
 	struct scan_result r;
 	int code;
 
@@ -52,9 +56,9 @@ static int scan_now(struct invocation *inv, struct array *a, struct error *err)
 	if (code != ERR_NONE)
 		return code;
 	out_report(inv->out,
-		   "found %" PRIu64 " blocks in %" PRIu64 " groups, %" PRIu64
-		   " of them reconstructed, and %" PRIu64 " snapshots",
-		   r.blocks, r.groups, r.reconstructed, r.snapshots);
+		   "found %s in %s, %" PRIu64 " of them reconstructed, and %s",
+		   count_text(r.blocks, "block", blocks), count_text(r.groups, "group", groups),
+		   r.reconstructed, count_text(r.snapshots, "snapshot", snapshots));
 	if (r.unreadable > 0)
 		out_warn(inv->out, "%" PRIu64 " objects are damaged", r.unreadable);
 	if (r.missing > 0) {

@@ -3,6 +3,7 @@
 #include "cmd/member.h"
 #include "cmd/open.h"
 #include "cmd/out.h"
+#include "cmd/standing.h"
 
 #include <inttypes.h>
 
@@ -26,7 +27,7 @@ static int find(struct invocation *inv, struct array *a, enum drive_state gone,
 static int check(struct invocation *inv, struct array *a, struct array_drive *d, struct error *err)
 {
 	struct member_hold hold;
-	char size[UNIT_TEXT_BYTES];
+	char size[UNIT_TEXT_BYTES], count[COUNT_TEXT_BYTES];
 	int code = member_holds(a, d, &hold, err);
 
 	if (code != ERR_NONE)
@@ -38,8 +39,8 @@ static int check(struct invocation *inv, struct array *a, struct array_drive *d,
 						 "that, or `mrmr remove %s --lost` declares it gone."
 					       : "`mrmr drain %s` moves that to the others first.",
 				  d->name, d->name);
-		return err_set(err, ERR_UNSAFE, "drive %s holds %" PRIu64 " objects that the array "
-						"needs, %s", d->name, hold.objects, size);
+		return err_set(err, ERR_UNSAFE, "drive %s holds %s that the array needs, %s", d->name,
+			       count_text(hold.objects, "object", count), size);
 	}
 	code = member_spared(a, d, err);
 	if (code == ERR_USAGE)
@@ -90,7 +91,7 @@ static int remove_empty(struct invocation *inv, struct array *a, bool dry, struc
 static int declare_lost(struct invocation *inv, struct array *a, bool dry, struct error *err)
 {
 	struct member_hold hold;
-	char size[UNIT_TEXT_BYTES];
+	char size[UNIT_TEXT_BYTES], count[COUNT_TEXT_BYTES];
 	struct array_drive *d;
 	int code = find(inv, a, DRIVE_LOST, &d, err);
 
@@ -114,8 +115,8 @@ static int declare_lost(struct invocation *inv, struct array *a, bool dry, struc
 	member_report(inv, d->name, "remove", "is declared lost", dry);
 	size_text(hold.bytes, size);
 	if (hold.objects > 0)
-		out_report(inv->out, "it held %" PRIu64 " objects, %s: `mrmr rebuild` re-creates what can "
-				     "be re-created", hold.objects, size);
+		out_report(inv->out, "it held %s, %s: `mrmr rebuild` re-creates what can be re-created",
+			   count_text(hold.objects, "object", count), size);
 	return ERR_NONE;
 }
 

@@ -6,6 +6,7 @@
 #include "cmd/open.h"
 #include "cmd/out.h"
 #include "cmd/progress.h"
+#include "cmd/standing.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -62,10 +63,13 @@ static int check_scrubbed(struct array *a, const char **names, const struct scru
 
 static void report_deep(struct invocation *inv, const struct scrub_result *r)
 {
-	out_report(inv->out, "%" PRIu64 " rows compared with their members", r->rows_compared);
+	char count[COUNT_TEXT_BYTES];
+
+	out_report(inv->out, "%s compared with their members",
+		   count_text(r->rows_compared, "row", count));
 	if (r->rows_alone > 0)
-		out_warn(inv->out, "%" PRIu64 " rows could not be compared: members of their groups are "
-				   "not at hand, or damaged", r->rows_alone);
+		out_warn(inv->out, "%s could not be compared: members of their groups are not at hand, "
+				   "or damaged", count_text(r->rows_alone, "row", count));
 	if (r->wrong_rows > 0)
 		out_warn(inv->out, "%" PRIu64 " rows were not what their members make", r->wrong_rows);
 	if (r->unopened > 0)
@@ -75,11 +79,11 @@ static void report_deep(struct invocation *inv, const struct scrub_result *r)
 
 static void report(struct invocation *inv, const struct array *a, const struct scrub_result *r)
 {
-	char bytes[UNIT_TEXT_BYTES], orphans[UNIT_TEXT_BYTES];
+	char bytes[UNIT_TEXT_BYTES], orphans[UNIT_TEXT_BYTES], count[COUNT_TEXT_BYTES];
 	json_t *o = out_object("summary"), *drives = json_array();
 
 	if (r->left > 0)
-		out_report(inv->out, "%" PRIu64 " objects are left for another time%s", r->left,
+		out_report(inv->out, "%s left for another time%s", count_is(r->left, "object", count),
 			   r->out_of_time ? ": the time is up" : "");
 	for (unsigned i = 0; i < a->count; i++) {
 		const struct scrub_drive *d = &r->drives[i];
@@ -88,9 +92,9 @@ static void report(struct invocation *inv, const struct array *a, const struct s
 			continue;
 		size_text(d->bytes, bytes);
 		out_report(inv->out,
-			   "drive %s: %" PRIu64 " objects, %s verified, %" PRIu64
-			   " damaged, %" PRIu64 " repaired",
-			   a->drives[i].name, d->objects, bytes, d->damaged, d->repaired);
+			   "drive %s: %s, %s verified, %" PRIu64 " damaged, %" PRIu64 " repaired",
+			   a->drives[i].name, count_text(d->objects, "object", count), bytes,
+			   d->damaged, d->repaired);
 		json_array_append_new(drives,
 				      json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "name",
 						a->drives[i].name, "objects",

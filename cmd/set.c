@@ -7,6 +7,7 @@
 #include "cmd/open.h"
 #include "cmd/out.h"
 #include "cmd/progress.h"
+#include "cmd/standing.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -67,19 +68,19 @@ static void say_joined(struct invocation *inv, const struct rebalance_result *j,
 static void say_work(struct invocation *inv, const struct debts_result *r, bool dry)
 {
 	char read[UNIT_TEXT_BYTES], written[UNIT_TEXT_BYTES];
+	char rows[COUNT_TEXT_BYTES], groups[COUNT_TEXT_BYTES];
 
 	if (is_nothing(r))
 		return;
 	size_text(r->read_bytes, read);
 	size_text(r->written_bytes, written);
-	out_report(inv->out, "%s %s, %s %s: %" PRIu64 " rows made, %" PRIu64 " dropped, %" PRIu64
-			     " groups split, %" PRIu64 " made",
+	out_report(inv->out, "%s %s, %s %s: %s made, %" PRIu64 " dropped, %s split, %" PRIu64 " made",
 		   dry ? "would read" : "read", read, dry ? "write" : "wrote", written,
-		   r->rows_made, r->rows_dropped, r->groups_split, r->groups_made);
+		   count_text(r->rows_made, "row", rows), r->rows_dropped,
+		   count_text(r->groups_split, "group", groups), r->groups_made);
 	if (r->extra_made > 0)
-		out_report(inv->out, "%s %" PRIu64 " rows more in room to spare", dry ? "would make"
-										     : "made",
-			   r->extra_made);
+		out_report(inv->out, "%s %s more in room to spare", dry ? "would make" : "made",
+			   count_text(r->extra_made, "row", rows));
 }
 
 static void report(struct invocation *inv, const struct level *level, bool dry)

@@ -23,6 +23,13 @@ const char *count_text(uint64_t count, const char *word, char out[COUNT_TEXT_BYT
 	return out;
 }
 
+const char *count_is(uint64_t count, const char *word, char out[COUNT_TEXT_BYTES])
+{
+	count_text(count, word, out);
+	snprintf(out + strlen(out), COUNT_TEXT_BYTES - strlen(out), " %s", count == 1 ? "is" : "are");
+	return out;
+}
+
 void standing_remark(const struct array_drive *d, const struct drive_standing *s,
 		     char out[REMARK_BYTES])
 {

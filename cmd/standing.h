@@ -19,6 +19,8 @@ const char *role_word(uint8_t role);
 /* "1 segment", "3 segments". Returns out. */
 #define COUNT_TEXT_BYTES 64
 const char *count_text(uint64_t count, const char *word, char out[COUNT_TEXT_BYTES]);
+/* "1 segment is", "3 segments are". Returns out. */
+const char *count_is(uint64_t count, const char *word, char out[COUNT_TEXT_BYTES]);
 
 /* All there is to know of it. An object to be added to or printed; NULL: out of memory. */
 json_t *standing_json(const struct array_drive *d, const struct drive_standing *s,

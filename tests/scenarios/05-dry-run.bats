@@ -41,7 +41,7 @@ rehearse() {
 	echo more >in/more
 	head -c 100000 /dev/urandom >in/noise2
 	rehearse "files: 2 new, 0 changed, 1 unmodified" put in
-	rehearse "would restore 1 files" get latest --to out
+	rehearse "would restore 1 file" get latest --to out
 	rehearse "would add drive d4" add d4
 	rehearse "would set d1.role=data" set d1.role=data
 	rehearse "would disable drive d3" disable d3
@@ -70,7 +70,7 @@ rehearse() {
 	mkdir -p "out$PWD/in"
 	echo mine >"out$PWD/in/noise"
 	echo other >"out$PWD/in/other"
-	rehearse "would restore 1 files" get latest --to out --delete --overwrite always
+	rehearse "would restore 1 file" get latest --to out --delete --overwrite always
 }
 
 @test "scrub -n finds damage, and exits 22 since it repairs none" {

@@ -84,7 +84,7 @@ optimal() {
 	rm -r d1
 	run "$MRMR" rebuild d1
 	[ "$status" -eq 0 ]
-	[[ "$output" == *"parity objects are owed: no drive can take them now"* ]]
+	[[ "$output" == *"owed: no drive can take more now"* ]]
 	compare
 	run "$MRMR" status
 	[ "$status" -eq 20 ]
