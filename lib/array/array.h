@@ -258,6 +258,9 @@ int array_slots(struct array *a, slot_fn *each, void *ctx, struct error *err);
 
 /* Lists all journals, judges each drive, fetches and replays what is new. */
 int array_pull(struct array *a, struct error *err);
+/* What other hosts committed since, into the table; no drive is judged. Any thread that holds
+ * table_lock. Before what others may need by now is deleted. */
+int array_learn(struct array *a, struct error *err);
 /* Sends present drives the segments that they lack and others (or the mirror) hold. */
 int array_push(struct array *a, unsigned *sent, struct error *err);
 /*

@@ -75,29 +75,47 @@ static int list_place(struct array *a, unsigned place, struct journals *out, str
 	return code;
 }
 
+static void sort(struct journals *l)
+{
+	if (l->count > 0)
+		qsort(l->items, l->count, sizeof(*l->items), compare_items);
+}
+
+/* One that cannot be listed becomes unreachable. */
+static int list_drive(struct array *a, unsigned i, struct journals *out, struct error *err)
+{
+	int code = list_place(a, i, out, err);
+
+	if (code == ERR_NONE || code == ERR_NOMEM)
+		return code;
+	a->drives[i].presence = DRIVE_UNREACHABLE;
+	snprintf(a->drives[i].why, sizeof(a->drives[i].why), "%s", err->message);
+	return ERR_NONE;
+}
+
 int journals_read(struct array *a, struct journals *out, struct error *err)
 {
 	int code = list_place(a, PLACE_MIRROR, out, err);
 
 	if (code != ERR_NONE)
 		return err_wrap(err, "list the journals in the state folder");
-	for (unsigned i = 0; i < a->count; i++) {
+	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
 		struct array_drive *d = &a->drives[i];
 
 		/* What a rolled-back drive still has is listed too: scrub puts back the rest. */
-		if (d->presence != DRIVE_PRESENT && d->presence != DRIVE_ROLLED_BACK)
-			continue;
-		code = list_place(a, i, out, err);
-		if (code == ERR_NOMEM)
-			return code;
-		if (code != ERR_NONE) {
-			d->presence = DRIVE_UNREACHABLE;
-			snprintf(d->why, sizeof(d->why), "%s", err->message);
-		}
+		if (d->presence == DRIVE_PRESENT || d->presence == DRIVE_ROLLED_BACK)
+			code = list_drive(a, i, out, err);
 	}
-	if (out->count > 0)
-		qsort(out->items, out->count, sizeof(*out->items), compare_items);
-	return ERR_NONE;
+	sort(out);
+	return code;
+}
+
+int journals_read_drive(struct array *a, unsigned i, struct journals *out, struct error *err)
+{
+	int code = list_drive(a, i, out, err);
+
+	sort(out);
+	return code;
 }
 
 int journals_coverage(const struct journals *l, unsigned place, struct clock *out,

@@ -224,32 +224,62 @@ static const struct have *have_of(const struct writer *w, const struct id *drive
 	return NULL;
 }
 
-/* Behind: lacks what others have. Rolled back: lacks what it once confirmed. */
+/* Of what the drive once confirmed, the first that it lacks; NULL: nothing. */
+static const struct mark *find_lacking(const struct pull *p, const struct array_drive *d)
+{
+	const struct have *have = have_of(p->writer, &d->id);
+
+	for (size_t n = 0; have && n < p->applied.count; n++) {
+		const struct hash *writer = &p->applied.marks[n].writer;
+		const struct mark *once = clock_find(&have->clock, writer);
+
+		if (once && clock_seq(&d->holds, writer) < once->seq)
+			return once;
+	}
+	return NULL;
+}
+
+/* How far it has the journals, as they are now. */
+static int list_again(struct pull *p, unsigned i, struct error *err)
+{
+	struct journals now = { 0 };
+	int code = journals_read_drive(p->a, i, &now, err);
+
+	clock_release(&p->a->drives[i].holds);
+	if (code == ERR_NONE)
+		code = journals_coverage(&now, i, &p->a->drives[i].holds, err);
+	journals_release(&now);
+	return code;
+}
+
+/* Behind: lacks what others have. Rolled back: lacks what it once confirmed. What other hosts confirmed
+ * of it was learned after it was listed, and may have come since. */
 static int judge_drive(struct pull *p, unsigned i, struct error *err)
 {
 	struct array_drive *d = &p->a->drives[i];
-	const struct have *have = have_of(p->writer, &d->id);
+	const struct mark *lacking;
 	int code;
 
 	clock_release(&d->holds);
 	code = journals_coverage(&p->listing, i, &d->holds, err);
-	if (code != ERR_NONE)
+	if (code == ERR_NONE && find_lacking(p, d))
+		code = list_again(p, i, err);
+	if (code != ERR_NONE || d->presence != DRIVE_PRESENT)
 		return code;
-	d->behind = false;
-	for (size_t n = 0; n < p->applied.count; n++) {
-		const struct mark *m = &p->applied.marks[n];
-		const struct mark *once = have ? clock_find(&have->clock, &m->writer) : NULL;
-		uint64_t now = clock_seq(&d->holds, &m->writer);
-
-		if (now < m->seq)
-			d->behind = true;
-		if (!once || now >= once->seq)
-			continue;
+	lacking = find_lacking(p, d);
+	if (lacking) {
 		d->presence = DRIVE_ROLLED_BACK;
 		snprintf(d->why, sizeof(d->why),
 			 "ROLLBACK: it once held journal number %" PRIu64
 			 " of a writer and now ends at %" PRIu64,
-			 once->seq, now);
+			 lacking->seq, clock_seq(&d->holds, &lacking->writer));
+	}
+	d->behind = false;
+	for (size_t n = 0; n < p->applied.count; n++) {
+		const struct mark *m = &p->applied.marks[n];
+
+		if (clock_seq(&d->holds, &m->writer) < m->seq)
+			d->behind = true;
 	}
 	return ERR_NONE;
 }
@@ -308,7 +338,35 @@ static int open_writer(struct pull *p, struct error *err)
 	return code;
 }
 
-int array_pull(struct array *a, struct error *err)
+/* What is new on the drives, into the table. */
+static int replay_new(struct pull *p, struct error *err)
+{
+	int code = open_writer(p, err);
+
+	if (code == ERR_NONE)
+		code = journals_read(p->a, &p->listing, err);
+	if (code == ERR_NONE)
+		code = table_clock(p->a->table, &p->applied, err);
+	return code == ERR_NONE ? apply_all(p, err) : code;
+}
+
+static int judge_all(struct pull *p, struct error *err)
+{
+	struct array *a = p->a;
+	int code = check_own_past(p, err);
+
+	if (code != ERR_NONE)
+		return code;
+	a->writer_id = *writer_id(p->writer);
+	code = forks_find(a, &p->listing, &p->mirror_changed, err);
+	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
+		if (a->drives[i].presence == DRIVE_PRESENT)
+			code = judge_drive(p, i, err);
+	}
+	return code;
+}
+
+static int pull(struct array *a, bool judges, struct error *err)
 {
 	struct pull p = { .a = a };
 	int lock = -1;
@@ -316,27 +374,27 @@ int array_pull(struct array *a, struct error *err)
 
 	if (code != ERR_NONE)
 		return code;
-	if ((code = open_writer(&p, err)) != ERR_NONE ||
-	    (code = journals_read(a, &p.listing, err)) != ERR_NONE ||
-	    (code = table_clock(a->table, &p.applied, err)) != ERR_NONE ||
-	    (code = apply_all(&p, err)) != ERR_NONE ||
-	    (code = check_own_past(&p, err)) != ERR_NONE)
-		goto out;
-	a->writer_id = *writer_id(p.writer);
-	code = forks_find(a, &p.listing, &p.mirror_changed, err);
-	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
-		if (a->drives[i].presence == DRIVE_PRESENT)
-			code = judge_drive(&p, i, err);
-	}
+	code = replay_new(&p, err);
+	if (code == ERR_NONE && judges)
+		code = judge_all(&p, err);
 	if (code == ERR_NONE && p.mirror_changed)
 		code = a->mirror->driver->sync(a->mirror, err);
 	if (code == ERR_NONE && p.have_changed)
 		code = writer_save(p.writer, err);
-out:
 	writer_close(p.writer);
 	journals_release(&p.listing);
 	clock_release(&p.applied);
 	buf_release(&p.bytes);
 	array_unlock_state(lock);
 	return code;
+}
+
+int array_pull(struct array *a, struct error *err)
+{
+	return pull(a, true, err);
+}
+
+int array_learn(struct array *a, struct error *err)
+{
+	return pull(a, false, err);
 }
