@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define APPLICATION_ID 0x6d726d72 /* "mrmr" */
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 #define BUSY_TIMEOUT_MS 30000
 #define VALUE_BYTES_MAX (256 << 20)
 
@@ -55,7 +55,8 @@ static const char schema[] =
 	" WITHOUT ROWID;"
 
 	"CREATE TABLE grp(id INTEGER PRIMARY KEY,"
-	" uid BLOB NOT NULL UNIQUE CHECK(length(uid) = 16));"
+	" uid BLOB NOT NULL UNIQUE CHECK(length(uid) = 16), writer INTEGER NOT NULL,"
+	" seq INTEGER NOT NULL, rank INTEGER NOT NULL);"
 	"CREATE TABLE superseded(uid BLOB PRIMARY KEY CHECK(length(uid) = 16)) WITHOUT ROWID;"
 	"CREATE TABLE member(grp INTEGER, slot INTEGER, block INTEGER NOT NULL,"
 	" PRIMARY KEY(grp, slot)) WITHOUT ROWID;"

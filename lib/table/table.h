@@ -155,6 +155,7 @@ int table_find_chunk(struct table *t, const struct hash *id, unsigned skip, stru
 /* Live groups: named by some journal and superseded by none. */
 struct table_group {
 	struct id id;
+	uint64_t rank; /* of the segment that made it; 0: not known */
 	unsigned member_count, row_count;
 	struct table_block members[GROUP_MEMBERS_MAX]; /* by slot */
 	uint8_t slots[GROUP_MEMBERS_MAX];
@@ -162,6 +163,9 @@ struct table_group {
 };
 int table_group(struct table *t, const struct id *group_id, struct table_group *out,
 		struct error *err);
+/* In an order that all hosts agree on, and in which a group comes after all that its writer knew when
+ * it made it. False, too, where that is not known. */
+bool table_is_later(const struct table_group *g, const struct table_group *than);
 /* The groups a block is a member of. */
 int table_groups_of(struct table *t, int64_t block_id, table_id_fn *each, void *ctx,
 		    struct error *err);
@@ -239,10 +243,21 @@ int table_verification(struct table *t, const struct id *drive_id, int64_t since
 		       struct table_verification *out, struct error *err);
 /* Whether any journal knows an object of this name hash as a block, or as a row, on any drive. */
 bool table_knows_object(struct table *t, const struct hash *sha256);
+/* Whether they place an object of that name on that drive. What cannot be asked is placed there. */
+bool table_places(struct table *t, const struct id *drive_id, const char *name);
+/* Where they place an object with these bytes: a block before its copies; some one, if there are
+ * several. verified is not filled. ERR_NOT_FOUND. */
+int table_find_object(struct table *t, const struct hash *sha256, struct id *drive_id,
+		      struct table_object *out, struct error *err);
 /* Superseded objects still to be deleted on a drive. */
 typedef int table_name_fn(void *ctx, const char *name, struct error *err);
 int table_garbage(struct table *t, const struct id *drive_id, table_name_fn *each, void *ctx,
 		  struct error *err);
+/* Whether it is one of these, also if it is needed again. What cannot be asked is none. */
+bool table_is_garbage(struct table *t, const struct id *drive_id, const char *name);
+/* The live group that has dropped this object, which was a row of it on that drive. ERR_NOT_FOUND. */
+int table_dropped_row(struct table *t, const struct id *drive_id, const struct hash *sha256,
+		      struct id *group_id, struct group_row_record *row, struct error *err);
 /* Puts that began and neither committed nor ended; each gets the put id. */
 int table_open_intents(struct table *t, table_id_fn *each, void *ctx, struct error *err);
 /* Whose put it is. ERR_NOT_FOUND. */

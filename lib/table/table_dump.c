@@ -130,17 +130,32 @@ static int add_members(struct table *t, const struct id *group, struct group_rec
 	return query_end(&q, code, err);
 }
 
-/* Rows that later records told of are told by those. The group was told of where its own rows were. */
+/* Who made the group, and when. */
+static int find_maker(struct dump *d, const struct id *group, struct error *err)
+{
+	struct query q = query_of(d->t, "SELECT writer.key, grp.seq, grp.rank FROM grp"
+					" JOIN writer ON writer.id = grp.writer WHERE grp.uid = ?");
+	struct hash writer;
+	bool row;
+	int code;
+
+	query_id(&q, group);
+	code = query_next(&q, &row, err);
+	if (code == ERR_NONE && row) {
+		column_exact(&q, 0, writer.b, HASH_BYTES);
+		at_version(d, &writer, (uint64_t)column_int(&q, 1), (uint64_t)column_int(&q, 2));
+	}
+	return query_end(&q, code, err);
+}
+
+/* Rows that later records told of are told by those. The others are where the group's record said. */
 static int add_own_rows(struct dump *d, const struct id *group, struct group_record *g,
 			struct error *err)
 {
-	struct query q =
-		query_of(d->t, "SELECT row.row, row.name, row.len, drive.uid, writer.key,"
-			    " row.placed_seq FROM grp JOIN row ON row.grp = grp.id"
-			    " JOIN drive ON drive.id = row.drive"
-			    " JOIN writer ON writer.id = row.placed_writer"
-			    " WHERE grp.uid = ? AND row.own = 1 ORDER BY row.row");
-	struct hash writer;
+	struct query q = query_of(d->t, "SELECT row.row, row.name, row.len, drive.uid FROM grp"
+					" JOIN row ON row.grp = grp.id"
+					" JOIN drive ON drive.id = row.drive"
+					" WHERE grp.uid = ? AND row.own = 1 ORDER BY row.row");
 	bool row;
 	int code;
 
@@ -153,8 +168,6 @@ static int add_own_rows(struct dump *d, const struct id *group, struct group_rec
 		column_exact(&q, 1, r->name.b, HASH_BYTES);
 		r->len_bytes = (uint64_t)column_int(&q, 2);
 		column_exact(&q, 3, r->drive_id.b, ID_BYTES);
-		column_exact(&q, 4, writer.b, HASH_BYTES);
-		at_version(d, &writer, (uint64_t)column_int(&q, 5), 0);
 	}
 	return query_end(&q, code, err);
 }
@@ -168,7 +181,9 @@ static int dump_group(void *ctx, const struct id *group, struct error *err)
 	if (!g)
 		return err_nomem(err);
 	g->id = *group;
-	code = add_members(d->t, group, g, err);
+	code = find_maker(d, group, err);
+	if (code == ERR_NONE)
+		code = add_members(d->t, group, g, err);
 	if (code == ERR_NONE)
 		code = add_own_rows(d, group, g, err);
 	if (code == ERR_NONE) {

@@ -188,11 +188,14 @@ static int put_group(struct replay *r, const struct group_record *g, struct erro
 {
 	const struct row_state own = { true, true, { r->at.writer_id, (int64_t)r->at.seq } };
 	struct table *t = r->t;
-	struct query q = query_of(t, "INSERT INTO grp(uid) VALUES(?)");
+	struct query q = query_of(t, "INSERT INTO grp(uid, writer, seq, rank) VALUES(?, ?, ?, ?)");
 	struct row_walk w = { .t = t };
 	int code;
 
 	query_id(&q, &g->id);
+	query_int(&q, r->at.writer_id);
+	query_int(&q, (int64_t)r->at.seq);
+	query_int(&q, (int64_t)r->at.rank);
 	code = query_run(&q, err);
 	w.group = sqlite3_last_insert_rowid(t->db);
 	for (unsigned i = 0; code == ERR_NONE && i < g->member_count; i++)
@@ -318,6 +321,19 @@ static int load_rows(struct table *t, int64_t group, struct table_group *out, st
 	return query_end(&q, code, err);
 }
 
+static int load_rank(struct table *t, int64_t group, struct table_group *out, struct error *err)
+{
+	struct query q = query_of(t, "SELECT rank FROM grp WHERE id = ?");
+	int64_t rank;
+	bool found;
+	int code;
+
+	query_int(&q, group);
+	code = query_value(&q, &rank, &found, err);
+	out->rank = (uint64_t)rank;
+	return code;
+}
+
 int table_group(struct table *t, const struct id *group_id, struct table_group *out,
 		struct error *err)
 {
@@ -330,10 +346,45 @@ int table_group(struct table *t, const struct id *group_id, struct table_group *
 	if (code == ERR_NONE && !found)
 		code = err_set(err, ERR_NOT_FOUND, "the table knows no such live group");
 	if (code == ERR_NONE)
+		code = load_rank(t, group, out, err);
+	if (code == ERR_NONE)
 		code = load_members(t, group, out, err);
 	if (code == ERR_NONE)
 		code = load_rows(t, group, out, err);
 	return code;
+}
+
+bool table_is_later(const struct table_group *g, const struct table_group *than)
+{
+	if (g->rank == 0 || than->rank == 0)
+		return false;
+	return g->rank != than->rank ? g->rank > than->rank
+				     : memcmp(g->id.b, than->id.b, ID_BYTES) > 0;
+}
+
+int table_dropped_row(struct table *t, const struct id *drive_id, const struct hash *sha256,
+		      struct id *group_id, struct group_row_record *row, struct error *err)
+{
+	struct query q = query_of(t, "SELECT grp.uid, row.row, row.len FROM row"
+				     " JOIN grp ON grp.id = row.grp"
+				     " WHERE row.name = ? AND row.present = 0"
+				     " AND row.drive = (SELECT id FROM drive WHERE uid = ?)"
+				     " ORDER BY grp.uid LIMIT 1");
+	bool any;
+	int code;
+
+	*row = (struct group_row_record){ .name = *sha256, .drive_id = *drive_id };
+	query_hash(&q, sha256);
+	query_id(&q, drive_id);
+	code = query_next(&q, &any, err);
+	if (code == ERR_NONE && any) {
+		column_exact(&q, 0, group_id->b, ID_BYTES);
+		row->row = (uint8_t)column_int(&q, 1);
+		row->len_bytes = (uint64_t)column_int(&q, 2);
+	} else if (code == ERR_NONE) {
+		code = err_set(err, ERR_NOT_FOUND, "no group has dropped such a row there");
+	}
+	return query_end(&q, code, err);
 }
 
 int table_groups_of(struct table *t, int64_t block_id, table_id_fn *each, void *ctx,

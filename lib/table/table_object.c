@@ -169,6 +169,37 @@ bool table_knows_object(struct table *t, const struct hash *sha256)
 	return query_value(&q, &one, &found, &ignored) != ERR_NONE || found;
 }
 
+int table_find_object(struct table *t, const struct hash *sha256, struct id *drive_id,
+		      struct table_object *out, struct error *err)
+{
+	struct query q = query_of(t, "SELECT drive.uid, block.len, block.uid, 0 AS is_row, 0"
+				     " FROM block JOIN drive ON drive.id = block.drive"
+				     " WHERE block.name = ?1 AND block.state = 1 AND block.lost = 0"
+				     " UNION ALL SELECT drive.uid, row.len, grp.uid, 1, row.row"
+				     " FROM row JOIN grp ON grp.id = row.grp"
+				     " JOIN drive ON drive.id = row.drive"
+				     " WHERE row.name = ?1 AND row.present = 1"
+				     " ORDER BY is_row LIMIT 1");
+	bool row;
+	int code;
+
+	memset(out, 0, sizeof(*out));
+	query_hash(&q, sha256);
+	code = query_next(&q, &row, err);
+	if (code == ERR_NONE && row) {
+		column_exact(&q, 0, drive_id->b, ID_BYTES);
+		out->sha256 = *sha256;
+		out->len_bytes = (uint64_t)column_int(&q, 1);
+		column_exact(&q, 2, out->owner.b, ID_BYTES);
+		out->is_row = column_int(&q, 3);
+		out->row = (uint8_t)column_int(&q, 4);
+		object_name(out->name, out->is_row ? "parity" : "blocks", sha256);
+	} else if (code == ERR_NONE) {
+		code = err_set(err, ERR_NOT_FOUND, "the table places no such object");
+	}
+	return query_end(&q, code, err);
+}
+
 /* ---- garbage ---- */
 
 /* A fossil whose object was deleted, by one who knew that it is one, is gone. */
@@ -221,6 +252,24 @@ int replay_garbage(struct replay *r, const struct record *rec, struct error *err
 	return code == ERR_NONE ? bury(r, name, err) : code;
 }
 
+bool table_is_garbage(struct table *t, const struct id *drive_id, const char *name)
+{
+	struct query q = query_of(t, "SELECT 1 FROM fact WHERE type = ? AND key = ? LIMIT 1");
+	uint8_t key[ID_BYTES + GARBAGE_NAME_BYTES];
+	size_t len = strlen(name);
+	struct error ignored;
+	int64_t one;
+	bool found;
+
+	if (len > GARBAGE_NAME_BYTES)
+		len = GARBAGE_NAME_BYTES; /* there is none so long */
+	memcpy(key, drive_id->b, ID_BYTES);
+	memcpy(key + ID_BYTES, name, len);
+	query_int(&q, RECORD_GARBAGE);
+	query_blob(&q, key, ID_BYTES + len);
+	return query_value(&q, &one, &found, &ignored) == ERR_NONE && found;
+}
+
 struct garbage_walk {
 	struct table *t;
 	int64_t drive;
@@ -247,6 +296,17 @@ static int in_use(struct garbage_walk *w, const char *name, bool *yes, struct er
 	query_hash(&q, &sha256);
 	query_int(&q, w->drive);
 	return query_value(&q, &one, yes, err);
+}
+
+bool table_places(struct table *t, const struct id *drive_id, const char *name)
+{
+	struct garbage_walk w = { .t = t };
+	struct error ignored;
+	bool found, yes;
+
+	if (known_drive(t, drive_id, &w.drive, &found, &ignored) != ERR_NONE)
+		return true;
+	return found && (in_use(&w, name, &yes, &ignored) != ERR_NONE || yes);
 }
 
 static int visit_garbage(void *ctx, const uint8_t *key, size_t key_bytes, struct error *err)
