@@ -1,6 +1,7 @@
 #include "array/upkeep.h"
 
 #include "array/garbage.h"
+#include "array/meanwhile.h"
 #include "array/place.h"
 
 #include <string.h>
@@ -35,16 +36,9 @@ bool upkeep_is_due(const struct upkeep *u)
 int upkeep_settle(struct upkeep *u, struct error *err)
 {
 	uint64_t removed = 0;
-	int code = ERR_NONE;
+	int code = meanwhile_commit(u->a, &u->records, err);
 
-	if (u->records.len_bytes > 0) {
-		pthread_mutex_lock(&u->a->table_lock);
-		code = array_commit(u->a, &u->records, NULL, err);
-		pthread_mutex_unlock(&u->a->table_lock);
-		buf_clear(&u->records);
-	}
-	/* While too few drives have the successors' records, the old objects are to stay. */
-	for (unsigned i = 0; i < u->a->count && code == ERR_NONE && !u->a->short_commit; i++) {
+	for (unsigned i = 0; i < u->a->count && code == ERR_NONE; i++) {
 		if (u->garbage_bytes[i] == 0)
 			continue;
 		code = garbage_sweep(u->a, &u->a->drives[i], &u->records, &removed, err);

@@ -2,6 +2,7 @@
 
 #include "array/extra.h"
 #include "array/garbage.h"
+#include "array/meanwhile.h"
 #include "array/object.h"
 #include "array/place.h"
 #include "base/stop.h"
@@ -84,10 +85,8 @@ void level_drop_rows(struct leveling *l, const struct table_group *g)
 
 static int commit(struct leveling *l, struct error *err)
 {
-	int code = ERR_NONE;
+	int code = l->dry ? ERR_NONE : meanwhile_commit(l->a, &l->records, err);
 
-	if (l->records.len_bytes > 0 && !l->dry)
-		code = array_commit(l->a, &l->records, NULL, err);
 	buf_clear(&l->records);
 	l->since_commit = 0;
 	return code;

@@ -2,6 +2,7 @@
 #include "care/leveling.h"
 
 #include "array/health.h"
+#include "array/object.h"
 #include "base/stop.h"
 #include "care/idlist.h"
 
@@ -123,27 +124,47 @@ static int drop_of_group(struct leveling *l, const struct id *id, struct error *
 
 struct cover {
 	struct leveling *l;
-	const struct id *of;
+	struct id whole; /* of the groups whose rows were read, the last one */
 	bool found;
 };
 
-/* Only by a lower id: two hosts that do this at once never end both. */
+/* By what it says of itself its rows are there: another host may have deleted copies that had their
+ * names since (array/meanwhile.h). */
+static bool rows_are_whole(struct array *a, const struct table_group *g)
+{
+	char name[OBJECT_NAME_MAX + 1];
+	struct error why;
+
+	for (unsigned i = 0; i < g->row_count; i++) {
+		const struct array_drive *d = array_drive_by_id(a, &g->rows[i].drive_id);
+
+		object_name_row(&g->rows[i].name, name);
+		if (!is_at_hand(a, &g->rows[i].drive_id) ||
+		    object_verify(d->handle, name, g->rows[i].len_bytes, &why) != ERR_NONE)
+			return false;
+	}
+	return true;
+}
+
+/* Only a later one: two hosts that do this at once never end both. */
 static int is_cover(void *ctx, const struct id *id, struct error *err)
 {
 	struct cover *c = ctx;
 	struct table_group *g = c->l->other;
 
-	if (memcmp(id->b, c->of->b, ID_BYTES) >= 0 ||
-	    table_group(c->l->a->table, id, g, err) != ERR_NONE)
+	if (table_group(c->l->a->table, id, g, err) != ERR_NONE || !table_is_later(g, c->l->group))
 		return ERR_NONE;
 	c->found = health_keeps(c->l->a, g) &&
-		   (!c->l->a->policy.copies || g->member_count == 1);
+		   (!c->l->a->policy.copies || g->member_count == 1) &&
+		   (id_equal(id, &c->whole) || rows_are_whole(c->l->a, g));
+	if (c->found)
+		c->whole = *id;
 	return c->found;
 }
 
 static int end_doubled(struct leveling *l, const struct id *id, struct error *err)
 {
-	struct cover c = { .l = l, .of = id, .found = true };
+	struct cover c = { .l = l, .found = true };
 	int code = table_group(l->a->table, id, l->group, err);
 
 	for (unsigned i = 0; code == ERR_NONE && c.found && i < l->group->member_count; i++) {

@@ -195,7 +195,7 @@ struct search {
 	bool found;
 };
 
-/* A group that the old one was to be replaced by, before it was stopped. */
+/* A group that the old one was to be replaced by, before it was stopped: it was made later. */
 static int is_successor(void *ctx, const struct id *id, struct error *err)
 {
 	struct search *s = ctx;
@@ -203,7 +203,7 @@ static int is_successor(void *ctx, const struct id *id, struct error *err)
 
 	if (id_equal(id, &s->old->id) || table_group(a->table, id, s->group, err) != ERR_NONE)
 		return ERR_NONE;
-	if (!health_keeps(a, s->group))
+	if (!table_is_later(s->group, s->l->group) || !health_keeps(a, s->group))
 		return ERR_NONE;
 	if (s->old->split)
 		s->found = !a->policy.copies || s->group->member_count == 1;

@@ -1,5 +1,6 @@
 #include "care/rebuild_run.h"
 
+#include "array/meanwhile.h"
 #include "base/pool.h"
 #include "base/stop.h"
 #include "care/idlist.h"
@@ -32,13 +33,8 @@ struct task {
 
 static int commit(struct running *run, struct error *err)
 {
-	int code = ERR_NONE;
+	int code = meanwhile_commit(run->a, &run->records, err);
 
-	if (run->records.len_bytes > 0) {
-		pthread_mutex_lock(&run->a->table_lock);
-		code = array_commit(run->a, &run->records, NULL, err);
-		pthread_mutex_unlock(&run->a->table_lock);
-	}
 	buf_clear(&run->records);
 	run->groups_since = 0;
 	run->bytes_since = 0;

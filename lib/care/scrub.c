@@ -192,7 +192,7 @@ static int read_objects(struct scrubbing *s, struct error *err)
 	return code;
 }
 
-/* What another host superseded and deleted meanwhile is not missed. */
+/* What another host superseded or moved, and deleted, meanwhile is not missed. */
 static int forget_superseded(struct scrubbing *s, struct error *err)
 {
 	struct damage_list *l = &s->in.damage;
@@ -202,7 +202,7 @@ static int forget_superseded(struct scrubbing *s, struct error *err)
 	for (size_t i = 0; i < l->count && code == ERR_NONE; i++) {
 		struct scrub_drive *result = &s->r->drives[l->items[i].drive - s->a->drives];
 
-		if (table_knows_object(s->a->table, &l->items[i].object.sha256)) {
+		if (table_places(s->a->table, &l->items[i].drive->id, l->items[i].object.name)) {
 			l->items[kept++] = l->items[i];
 			continue;
 		}

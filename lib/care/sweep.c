@@ -1,5 +1,6 @@
 #include "care/sweep.h"
 
+#include "array/health.h"
 #include "array/object.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -98,6 +99,27 @@ static int check_intents(struct array *a, bool *open_somewhere, struct buf *reco
 
 /* ---- the sweep ---- */
 
+/* Of what the journals place elsewhere (a move that was cut off, or that another host's won against,
+ * left it here) nothing is lost if it is whole there. */
+static bool is_needed(struct array *a, const struct stray *s)
+{
+	const struct array_drive *d;
+	struct table_object there;
+	struct hash sha256;
+	struct error why;
+	struct id id;
+
+	if (!object_name_hash(s->name, &sha256) || table_places(a->table, &s->drive->id, s->name))
+		return true;
+	if (!table_knows_object(a->table, &sha256))
+		return false;
+	if (table_find_object(a->table, &sha256, &id, &there, &why) != ERR_NONE)
+		return true;
+	d = array_drive_by_id(a, &id);
+	return !d || !health_at_hand(a, (unsigned)(d - a->drives)) ||
+	       object_verify(d->handle, there.name, there.len_bytes, &why) != ERR_NONE;
+}
+
 static int delete_stray(const struct stray *s, struct scrub_result *r, struct error *err)
 {
 	struct drive *h = s->drive->handle;
@@ -118,6 +140,9 @@ int sweep_orphans(struct array *a, const struct stray_list *strays, int64_t grac
 	bool open_somewhere;
 	int code = still ? load_seen(a, &seen, err) : err_nomem(err);
 
+	/* What other hosts have come to name since it was listed. */
+	if (code == ERR_NONE && strays->count > 0)
+		code = array_learn(a, err);
 	if (code == ERR_NONE)
 		code = check_intents(a, &open_somewhere, records, err);
 	for (size_t i = 0; i < strays->count && code == ERR_NONE; i++) {
@@ -125,9 +150,8 @@ int sweep_orphans(struct array *a, const struct stray_list *strays, int64_t grac
 		char key[ID_HEX_BYTES + 1 + OBJECT_NAME_MAX];
 		json_int_t first = now;
 		const json_t *before;
-		struct hash sha256;
 
-		if (!object_name_hash(s->name, &sha256) || table_knows_object(a->table, &sha256))
+		if (is_needed(a, s))
 			continue;
 		seen_key(s, key);
 		before = json_object_get(seen, key);
