@@ -67,6 +67,8 @@ ids_on() {
 	mv config config-a
 	mv state state-a
 	on b recover d1 d2 d3
+	echo "before all" >in-a/first
+	on a -q put --host a --series of-a in-a
 	loop_of() {
 		local i
 		for ((i = 0; i < 12; i++)); do
@@ -98,7 +100,7 @@ ids_on() {
 			diff -r "in-$series" "out-$host-$series$PWD/in-$series"
 		done
 		rm state-$host/*/table.sqlite*
-		[ "$(ids_on $host | wc -l)" -eq 24 ]
+		[ "$(ids_on $host | wc -l)" -eq 25 ]
 	done
 	run on a scrub --no-repair
 	[ "$status" -eq 0 ]
@@ -127,4 +129,66 @@ ids_on() {
 	[[ "$output" == *"drive d4 is left out: absent: this host's config has no way to it"* ]]
 	MRMR_KEY_FILE=$PWD/key2 on b -q get latest --series of-b --host b --to out-b 2>/dev/null
 	diff -r in-b "out-b$PWD/in-b"
+}
+
+# Whatever drive is away, on either host, from a table made anew.
+all_is_there() { # without which drives...
+	local lost host
+	for lost in "$@"; do
+		mv "$lost" away
+		for host in a b; do
+			rm -rf out state-b/*/table.sqlite*
+			on b -q get latest --series "of-$host" --host "$host" --to out 2>said ||
+				{ cat said; echo "without $lost"; return 1; }
+			diff -r "in-$host" "out$PWD/in-$host" || return 1
+		done
+		mv away "$lost"
+	done
+}
+
+at_once() { # a command of host a, as one word, and one of host b
+	local a b code
+	on a -q $1 >said-a 2>&1 &
+	a=$!
+	on b -q $2 >said-b 2>&1 &
+	b=$!
+	wait $a || { code=$?; [ $code -eq 20 ] || { echo "a: $code"; cat said-a; return 1; }; }
+	wait $b || { code=$?; [ $code -eq 20 ] || { echo "b: $code"; cat said-b; return 1; }; }
+}
+
+@test "one joins, splits, empties a drive, while the other stores, joins, changes parity: nothing is less protected" {
+	rm -rf config state d1 d2 d3 key
+	mkdir d1 d2 d3 d4 d5
+	"$MRMR" -q init --key-file key --parity 1 --block-size 64K d1 d2 d3 d4 d5
+	mv config config-a
+	mv state state-a
+	on b -q recover d1 d2 d3 d4 d5
+	for i in 1 2 3 4; do
+		for host in a b; do
+			head -c $((4000 + 100 * i)) /dev/urandom >"in-$host/small-$i"
+			on $host -q put --host $host --series of-$host in-$host
+		done
+	done
+	head -c 300000 /dev/urandom >in-a/wide
+	on a -q put --host a --series of-a in-a
+	head -c 90000 /dev/urandom >in-b/more
+	at_once rebalance "put --host b --series of-b in-b"
+	all_is_there d1 d4
+	at_once "set parity=2" rebalance
+	all_is_there d2 d5
+	at_once "drain d3" "rebalance"
+	head -c 70000 /dev/urandom >in-b/last
+	at_once "set parity=1" "put --host b --series of-b in-b"
+	all_is_there d1 d2 d4 d5
+	on a -q rebalance
+	run on b rebalance
+	[ "$status" -eq 0 ]
+	[ "$output" = "nothing to rebalance" ]
+	all_is_there d1 d2 d4 d5
+	for host in a b; do
+		run on $host scrub
+		[ "$status" -eq 0 ]
+		run on $host status
+		[ "$status" -eq 0 ]
+	done
 }

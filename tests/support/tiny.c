@@ -48,15 +48,20 @@ const char *tiny_url(const struct tiny *t, unsigned i)
 	return url;
 }
 
-struct drive *tiny_drive(struct tiny *t, unsigned i)
+static struct drive *open_place(const char *url)
 {
 	struct drive_options options = { .make_root = true, .temp_tag = "tiny" };
 	struct drive *d;
 	struct error err;
-	int code = driver_mem.open(tiny_url(t, i), &options, &d, &err);
+	int code = driver_mem.open(url, &options, &d, &err);
 
 	must(code == ERR_NONE, "open a drive", &err);
 	return d;
+}
+
+struct drive *tiny_drive(struct tiny *t, unsigned i)
+{
+	return open_place(tiny_url(t, i));
 }
 
 static int open_drive(void *ctx, const struct config_drive *entry,
@@ -70,7 +75,7 @@ static int open_drive(void *ctx, const struct config_drive *entry,
 	i = (unsigned)strtoul(strrchr(entry->url, '-') + 1, NULL, 10);
 	if (t->absent & 1u << i)
 		return err_set(err, ERR_NOT_FOUND, "%s is taken away", entry->url);
-	*out = tiny_drive(t, i);
+	*out = open_place(entry->url);
 	if (t->wrap)
 		*out = t->wrap(t->wrap_ctx, i, *out);
 	return *out ? ERR_NONE : err_set(err, ERR_IO, "%s does not open", entry->url);

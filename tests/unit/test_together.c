@@ -1,6 +1,9 @@
-/* Two commands of one host that have the same array open at the same time. */
+/* Two commands, of one host or of two, that have the same array open at the same time. */
+#include "tests/support/fault_drive.h"
 #include "tests/support/tiny.h"
 
+#include "array/garbage.h"
+#include "array/object.h"
 #include "care/rebuild.h"
 
 #include <setjmp.h>
@@ -16,6 +19,7 @@
 struct fixture {
 	struct tiny t;
 	struct array *first, *second; /* opened one after the other, before either does anything */
+	struct table_group *mirror;
 	struct error err;
 };
 
@@ -41,6 +45,7 @@ static int teardown(void **state)
 	array_close(f->first);
 	array_close(f->second);
 	tiny_release(&f->t);
+	free(f->mirror);
 	free(f);
 	return 0;
 }
@@ -129,9 +134,170 @@ static void a_rebuild_that_another_one_has_done_finds_nothing_left(void **state)
 	assert_true(tiny_scrub_clean(&f->t));
 }
 
+static int take_first(void *ctx, const struct id *id, struct error *err)
+{
+	(void)err;
+	*(struct id *)ctx = *id;
+	return 1;
+}
+
+/* As when two hosts, to each of which another drive is away, drop a row each: this one knows of both. */
+static void a_dropped_row_that_its_group_needs_is_one_again(void **state)
+{
+	struct fixture *f = *state;
+	struct buf records = { 0 };
+	struct table_group *g = malloc(sizeof(*g)), *after = malloc(sizeof(*after));
+	char name[OBJECT_NAME_MAX + 1];
+	struct array_drive *d;
+	struct object_stat st;
+	uint64_t removed = 0;
+	struct id id;
+
+	assert_true(g && after);
+	assert_int_equal(tiny_open(&f->t, true, &f->first, &f->err), ERR_NONE);
+	table_groups(f->first->table, take_first, &id, &f->err);
+	assert_int_equal(table_group(f->first->table, &id, g, &f->err), ERR_NONE);
+	assert_int_equal(g->row_count, 1);
+	d = array_drive_by_id(f->first, &g->rows[0].drive_id);
+	object_name_row(&g->rows[0].name, name);
+	record_rows(&records, &id, &g->rows[0], false);
+	record_garbage(&records, &d->id, name, false);
+	assert_int_equal(array_commit(f->first, &records, NULL, &f->err), ERR_NONE);
+	buf_clear(&records);
+	assert_int_equal(garbage_sweep(f->first, d, &records, &removed, &f->err), ERR_NONE);
+	assert_int_equal(removed, 0);
+	assert_int_equal(array_commit(f->first, &records, NULL, &f->err), ERR_NONE);
+	assert_int_equal(d->handle->driver->stat(d->handle, name, &st, &f->err), ERR_NONE);
+	assert_int_equal(table_group(f->first->table, &id, after, &f->err), ERR_NONE);
+	assert_int_equal(after->row_count, 1);
+	assert_true(id_equal(&after->rows[0].drive_id, &d->id));
+	buf_release(&records);
+	free(g);
+	free(after);
+	close_both(f);
+	assert_true(tiny_scrub_clean(&f->t));
+}
+
+static int find_mirror(void *ctx, const struct id *id, struct error *err)
+{
+	struct fixture *f = ctx;
+	struct table_group *g = malloc(sizeof(*g));
+	bool mirror;
+
+	assert_non_null(g);
+	assert_int_equal(table_group(f->first->table, id, g, err), ERR_NONE);
+	mirror = g->member_count == 1 && g->row_count == 1;
+	if (mirror)
+		f->mirror = g;
+	else
+		free(g);
+	return mirror;
+}
+
+/* The copy goes for one host; another one has a group of the block since, which names it. */
+static void a_copy_that_another_host_came_to_need_is_not_deleted(void **state)
+{
+	struct fixture *f = *state;
+	struct buf records = { 0 };
+	struct group_record *again = calloc(1, sizeof(*again));
+	struct tiny other = f->t;
+	char name[OBJECT_NAME_MAX + 1];
+	struct array_drive *d;
+	struct object_stat st;
+	uint64_t removed = 0;
+
+	tiny_file(&f->t, 1, 400, 2, false);
+	assert_int_equal(tiny_open(&f->t, true, &f->first, &f->err), ERR_NONE);
+	assert_int_equal(tiny_put(&f->t, f->first, NULL, &f->err), ERR_NONE);
+	assert_int_equal(table_groups(f->first->table, find_mirror, f, &f->err), 1);
+	d = array_drive_by_id(f->first, &f->mirror->rows[0].drive_id);
+	object_name_row(&f->mirror->rows[0].name, name);
+	record_superseded(&records, &f->mirror->id, 1);
+	record_garbage(&records, &d->id, name, false);
+	assert_int_equal(array_commit(f->first, &records, NULL, &f->err), ERR_NONE);
+	buf_clear(&records);
+	snprintf(other.state_root, sizeof(other.state_root), "%.200s/other", f->t.folder);
+	assert_int_equal(tiny_open(&other, true, &f->second, &f->err), ERR_NONE);
+	again->id = id_random();
+	again->member_count = again->row_count = 1;
+	again->members[0] = (struct group_member_record){ f->mirror->members[0].uid,
+							  f->mirror->members[0].name,
+							  f->mirror->members[0].len_bytes, 0 };
+	again->rows[0] = f->mirror->rows[0];
+	record_group(&records, again);
+	assert_int_equal(array_commit(f->second, &records, NULL, &f->err), ERR_NONE);
+	buf_clear(&records);
+	assert_int_equal(garbage_sweep(f->first, d, &records, &removed, &f->err), ERR_NONE);
+	assert_int_equal(removed, 0);
+	assert_int_equal(d->handle->driver->stat(d->handle, name, &st, &f->err), ERR_NONE);
+	buf_release(&records);
+	free(again);
+	close_both(f);
+	assert_true(tiny_scrub_clean(&f->t));
+}
+
+struct meddling {
+	struct fixture *f;
+	struct array *other;
+	bool done;
+};
+
+/* The other host commits twice, right after this one has listed drive 0: its second segment says
+ * that drive 0 has the first one. */
+static void commit_meanwhile(void *ctx, enum fault_calls call, const char *name)
+{
+	struct meddling *m = ctx;
+	struct buf records = { 0 };
+	struct error err;
+
+	if (m->done || call != FAULT_LIST || strcmp(name, "journal/") != 0)
+		return;
+	m->done = true;
+	for (unsigned i = 0; i < 2; i++) {
+		record_policy(&records, &m->other->policy);
+		assert_int_equal(array_commit(m->other, &records, NULL, &err), ERR_NONE);
+		buf_clear(&records);
+	}
+	buf_release(&records);
+}
+
+static struct drive *meddle_at_drive_1(void *ctx, unsigned i, struct drive *inner)
+{
+	struct drive *d = fault_drive_new(inner);
+
+	if (i == 1)
+		fault_set_hook(d, commit_meanwhile, ctx);
+	return d;
+}
+
+static void what_comes_while_drives_are_listed_is_no_rollback(void **state)
+{
+	struct fixture *f = *state;
+	struct tiny other = f->t;
+	struct meddling m = { .f = f };
+
+	snprintf(other.state_root, sizeof(other.state_root), "%.200s/other", f->t.folder);
+	assert_int_equal(tiny_open(&other, true, &m.other, &f->err), ERR_NONE);
+	f->t.wrap = meddle_at_drive_1;
+	f->t.wrap_ctx = &m;
+	assert_int_equal(tiny_open(&f->t, false, &f->first, &f->err), ERR_NONE);
+	f->t.wrap = NULL;
+	assert_true(m.done);
+	for (unsigned i = 0; i < f->first->count; i++)
+		assert_int_equal(f->first->drives[i].presence, DRIVE_PRESENT);
+	array_close(m.other);
+	close_both(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_copy_that_another_host_came_to_need_is_not_deleted, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_dropped_row_that_its_group_needs_is_one_again,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_comes_while_drives_are_listed_is_no_rollback, setup, teardown),
 		cmocka_unit_test_setup_teardown(both_add_a_drive_and_the_config_has_both, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(
