@@ -28,8 +28,8 @@ void upkeep_garbage(struct upkeep *u, struct array_drive *d, const char *name, u
 /* Whether so much is pending that it is time to settle. */
 bool upkeep_is_due(const struct upkeep *u);
 
-/* Commits, then deletes what is superfluous. Afterwards nothing is pending but records of what was
- * deleted, which may as well be lost. */
+/* Commits (array/meanwhile.h), then deletes what is superfluous. Afterwards nothing is pending but
+ * records of what was deleted or found needed again, which may as well be lost. */
 int upkeep_settle(struct upkeep *u, struct error *err);
 
 #endif

@@ -202,11 +202,19 @@ static void what_is_to_be_deleted_makes_room_for_rows_first(void **state)
 	struct fixture *f = *state;
 	const struct group_row_record *row = &f->group->rows[0];
 	struct array_drive *d = array_drive_by_id(f->a, &row->drive_id);
-	struct buf records = { 0 };
+	struct drive *h = d->handle;
+	struct buf records = { 0 }, waste = { 0 };
 	char name[OBJECT_NAME_MAX + 1];
+	struct hash sha;
 
 	object_name_row(&row->name, name);
+	assert_int_equal(h->driver->remove(h, name, &f->err), ERR_NONE);
 	record_rows(&records, &f->group->id, row, false);
+	buf_add_zeros(&waste, (size_t)row->len_bytes);
+	sha = sha256(waste.data, waste.len_bytes);
+	object_name_row(&sha, name);
+	assert_int_equal(h->driver->put(h, name, waste.data, waste.len_bytes, &f->err), ERR_NONE);
+	buf_release(&waste);
 	record_garbage(&records, &d->id, name, false);
 	commit(f, &records);
 	place_book(f->a, d, row->len_bytes);
