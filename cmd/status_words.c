@@ -59,7 +59,7 @@ static int damaged_drives(const struct status *s)
 }
 
 /* Drives more that may be lost, with whatever damage. */
-static int spare_of(const struct status *s, const struct health *h)
+static int spare_of(const struct health *h)
 {
 	unsigned present = h->members - h->absent;
 	int spare = h->least_spare;
@@ -71,7 +71,7 @@ static int spare_of(const struct status *s, const struct health *h)
 
 static void explain_spare(struct status *s)
 {
-	int spare = spare_of(s, &s->health), damaged = damaged_drives(s);
+	int spare = spare_of(&s->health), damaged = damaged_drives(s);
 	char count[COUNT_TEXT_BYTES];
 
 	if (spare > damaged)
@@ -109,7 +109,7 @@ static unsigned name_away(const struct status *s, char *out, size_t size)
 /* What is different when those that are away are back. */
 static void explain_attached(struct status *s)
 {
-	int spare = spare_of(s, &s->attached) - damaged_drives(s);
+	int spare = spare_of(&s->attached) - damaged_drives(s);
 	char names[SAYING_BYTES - 256], count[COUNT_TEXT_BYTES];
 	unsigned away = name_away(s, names, sizeof(names));
 	const char *are = away == 1 ? "is" : "are";
