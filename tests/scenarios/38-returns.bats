@@ -279,7 +279,7 @@ stands() { # drive state why
 	"$MRMR" disable d2
 	stands d2 disabled "it counts as one of the drives that are away"
 	local at
-	for at in 2 3 4 5 6 7 8; do
+	for at in 4 6 8 5 7 9 10 11 12 3 2 13 14; do
 		run strace -f -qq -o /dev/null -e trace=rename,renameat,renameat2 -e signal=none \
 			-e inject=rename,renameat,renameat2:signal=KILL:when=$at "$MRMR" enable d2
 		[ "$(of_drive d2 state)" != recovering ] || break
