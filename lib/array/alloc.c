@@ -48,8 +48,8 @@ struct choice {
 	uint64_t lost; /* blocks of the bound */
 };
 
-uint64_t alloc_policy_bytes(const struct alloc_drive *drives, unsigned count,
-			    const struct alloc_policy *policy)
+static uint64_t policy_bound(const struct alloc_drive *drives, unsigned count,
+			     const struct alloc_policy *policy, uint64_t *groups)
 {
 	struct alloc_limits limits = {.parity = policy->parity, .width = ALLOC_UNLIMITED};
 	struct alloc_view v;
@@ -59,7 +59,23 @@ uint64_t alloc_policy_bytes(const struct alloc_drive *drives, unsigned count,
 	alloc_view_make(&v, drives, count, ALLOC_SIZE, 1);
 	limits.domain_max = alloc_domain_max(&v, policy->parity);
 	limits.removable_max = alloc_removable_max(policy->parity);
-	return alloc_bound(&v, &limits);
+	return alloc_bound_groups(&v, &limits, groups);
+}
+
+uint64_t alloc_policy_bytes(const struct alloc_drive *drives, unsigned count,
+			    const struct alloc_policy *policy)
+{
+	uint64_t groups;
+
+	return policy_bound(drives, count, policy, &groups);
+}
+
+uint64_t alloc_policy_needs(const struct alloc_drive *drives, unsigned count,
+			    const struct alloc_policy *policy)
+{
+	uint64_t groups, bytes = policy_bound(drives, count, policy, &groups);
+
+	return bytes + policy->parity * groups;
 }
 
 uint64_t alloc_usable_bytes(const struct alloc_drive *drives, unsigned count, unsigned parity)

@@ -85,6 +85,10 @@ uint64_t alloc_usable_bytes(const struct alloc_drive *drives, unsigned count, un
 uint64_t alloc_policy_bytes(const struct alloc_drive *drives, unsigned count,
 			    const struct alloc_policy *policy);
 
+/* The least that data and rows take when there are so many data; all else can never be used. */
+uint64_t alloc_policy_needs(const struct alloc_drive *drives, unsigned count,
+			    const struct alloc_policy *policy);
+
 /* Objects of a group in one domain at most, while such groups fit; with one domain only, more than any
  * group has. */
 unsigned alloc_domain_limit(const struct alloc_drive *drives, unsigned count, unsigned parity);

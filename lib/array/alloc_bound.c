@@ -132,7 +132,8 @@ static uint64_t data_of(const struct alloc_view *v, const struct alloc_limits *l
  * the rows of g groups up to some g and never above it, and more groups hold more data up to
  * some g and never above it. Two binary searches find the two, below as many groups as units.
  */
-uint64_t alloc_bound(const struct alloc_view *v, const struct alloc_limits *limits)
+uint64_t alloc_bound_groups(const struct alloc_view *v, const struct alloc_limits *limits,
+			    uint64_t *groups)
 {
 	uint64_t low = 0, high = 0, middle;
 
@@ -154,5 +155,13 @@ uint64_t alloc_bound(const struct alloc_view *v, const struct alloc_limits *limi
 		else
 			high = middle;
 	}
+	*groups = low;
 	return data_of(v, limits, low);
+}
+
+uint64_t alloc_bound(const struct alloc_view *v, const struct alloc_limits *limits)
+{
+	uint64_t groups;
+
+	return alloc_bound_groups(v, limits, &groups);
 }

@@ -45,7 +45,9 @@ unsigned alloc_domain_max(const struct alloc_view *v, unsigned parity);
 /* removable_max for groups of that many rows: where nothing is protected, the rule is void. */
 unsigned alloc_removable_max(unsigned parity);
 
-/* The most units of data that groups within these limits can hold. */
+/* The most units of data that groups within these limits can hold; and the fewest groups that do. */
 uint64_t alloc_bound(const struct alloc_view *v, const struct alloc_limits *limits);
+uint64_t alloc_bound_groups(const struct alloc_view *v, const struct alloc_limits *limits,
+			    uint64_t *groups);
 
 #endif

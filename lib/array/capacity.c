@@ -8,61 +8,52 @@
 /* Idle space below this part of a whole is not worth a word, nor a drive. */
 #define IDLE_PERCENT 1
 
+#define HELP_DRIVES_MAX 16
+#define SIZES_TRIED 32
+
 struct view {
 	struct alloc_drive *drives;
 	unsigned count;
 };
 
-static uint64_t largest(const struct view *v)
+static uint64_t less_by(uint64_t bytes, uint64_t taken)
+{
+	return bytes > taken ? bytes - taken : 0;
+}
+
+/* What no group can use, or has to. */
+static uint64_t idle_of(const struct view *v, const struct alloc_policy *policy)
 {
 	uint64_t bytes = 0;
 
-	for (unsigned i = 0; i < v->count; i++) {
-		if (v->drives[i].usable && v->drives[i].size_bytes > bytes)
-			bytes = v->drives[i].size_bytes;
-	}
-	return bytes;
+	for (unsigned i = 0; i < v->count; i++)
+		bytes += v->drives[i].usable ? v->drives[i].size_bytes : 0;
+	return less_by(bytes, alloc_policy_needs(v->drives, v->count, policy));
 }
 
-static uint64_t usable_if_cut(const struct view *v, const struct alloc_policy *policy, uint64_t cap)
+/* Of all domains: no partner need be larger. */
+static uint64_t largest(const struct view *v)
 {
-	struct alloc_drive cut[DRIVES_MAX];
+	uint64_t most = 0;
 
-	memcpy(cut, v->drives, v->count * sizeof(*cut));
 	for (unsigned i = 0; i < v->count; i++) {
-		if (cut[i].size_bytes > cap)
-			cut[i].size_bytes = cap;
+		uint64_t bytes = 0;
+
+		for (unsigned n = 0; n < v->count; n++) {
+			if (v->drives[n].usable && v->drives[n].domain == v->drives[i].domain)
+				bytes += v->drives[n].size_bytes;
+		}
+		most = bytes > most ? bytes : most;
 	}
-	return alloc_policy_bytes(cut, v->count, policy);
+	return most;
 }
 
-/* What is above the least size that each drive could be cut to without the array holding less. */
-static uint64_t idle_of(const struct view *v, const struct alloc_policy *policy)
+static uint64_t not_worth_a_word(uint64_t of_bytes)
 {
-	uint64_t usable = alloc_policy_bytes(v->drives, v->count, policy);
-	uint64_t low = 0, high = largest(v), idle = 0;
-
-	while (low < high) {
-		uint64_t cap = low + (high - low) / 2;
-
-		if (usable_if_cut(v, policy, cap) >= usable)
-			high = cap;
-		else
-			low = cap + 1;
-	}
-	for (unsigned i = 0; i < v->count; i++) {
-		if (v->drives[i].usable && v->drives[i].size_bytes > low)
-			idle += v->drives[i].size_bytes - low;
-	}
-	return idle;
+	return of_bytes / 100 * IDLE_PERCENT;
 }
 
-static bool is_worth_a_word(uint64_t idle_bytes, uint64_t of_bytes)
-{
-	return idle_bytes > of_bytes / 100 * IDLE_PERCENT;
-}
-
-/* Whether n more drives of that size would leave (almost) nothing idle. */
+/* Whether these drives more would leave (almost) nothing idle. */
 static bool would_help(const struct view *v, const struct alloc_policy *policy, unsigned n,
 		       uint64_t size_bytes)
 {
@@ -75,21 +66,23 @@ static bool would_help(const struct view *v, const struct alloc_policy *policy, 
 							   .domain = DRIVES_MAX + i,
 							   .size_bytes = size_bytes,
 							   .free_bytes = size_bytes };
-	return !is_worth_a_word(idle_of(&more, policy), largest(v));
+	return idle_of(&more, policy) <= not_worth_a_word(largest(v));
 }
 
-/* As few as there can be, and then as small, to a percent. */
-static void find_help(const struct view *v, const struct alloc_policy *policy, struct capacity *out)
+/* The smallest size of which n drives help, to a percent. One that is too large is idle itself, so all
+ * sizes are tried, roughly. False: none helps. */
+static bool smallest(const struct view *v, const struct alloc_policy *policy, unsigned n,
+		     uint64_t *out)
 {
-	uint64_t high = largest(v), step = high / 100 + 1, low = 0;
-	unsigned n = 1;
+	uint64_t most = largest(v), step = most / SIZES_TRIED + 1, low = 0, high = step;
 
-	while (n <= policy->parity && v->count + n <= DRIVES_MAX &&
-	       !would_help(v, policy, n, high))
-		n++;
-	if (n > policy->parity || v->count + n > DRIVES_MAX)
-		return;
-	while (high - low > step) {
+	while (!would_help(v, policy, n, high)) {
+		if (high >= most)
+			return false;
+		low = high;
+		high = high + step < most ? high + step : most;
+	}
+	while (high - low > most / 100 + 1) {
 		uint64_t size = low + (high - low) / 2;
 
 		if (would_help(v, policy, n, size))
@@ -97,13 +90,19 @@ static void find_help(const struct view *v, const struct alloc_policy *policy, s
 		else
 			low = size;
 	}
-	out->help_drives = n;
-	out->help_bytes = high;
+	*out = high;
+	return true;
 }
 
-static uint64_t less_by(uint64_t bytes, uint64_t taken)
+/* As few as there can be; then as small as they can be, all alike. */
+static void find_help(const struct view *v, const struct alloc_policy *policy, struct capacity *out)
 {
-	return bytes > taken ? bytes - taken : 0;
+	for (unsigned n = 1; n <= HELP_DRIVES_MAX && v->count + n <= DRIVES_MAX; n++) {
+		if (smallest(v, policy, n, &out->help_bytes)) {
+			out->help_drives = n;
+			break;
+		}
+	}
 }
 
 /* With another number of rows, what is stored would have as many. */
@@ -153,7 +152,7 @@ int capacity_of(struct array *a, struct capacity *out, struct error *err)
 	if (policy.parity < PARITY_MAX)
 		out->more = at_parity(&v, policy, policy.parity + 1, data_bytes);
 	out->idle_bytes = idle_of(&v, &policy);
-	if (is_worth_a_word(out->idle_bytes, out->now.usable_bytes))
+	if (out->idle_bytes > not_worth_a_word(out->now.usable_bytes))
 		find_help(&v, &policy, out);
 	/* As things lie now, it may be less than all that could be stored minus what is. */
 	for (unsigned i = 0; i < a->count; i++)

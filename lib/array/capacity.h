@@ -24,7 +24,7 @@ struct capacity {
 	struct capacity_at now, less, more; /* the policy's rows; one less; one more */
 	uint64_t idle_bytes;   /* room that no group can use: too few other drives have as much */
 	/* So many further drives of that size, each in a domain of its own, would make (almost) all of
-	 * it usable. 0: there is none. */
+	 * it usable: as few as there can be, and then as small. 0: there are none. */
 	unsigned help_drives;
 	uint64_t help_bytes;
 };

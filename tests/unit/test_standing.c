@@ -3,6 +3,7 @@
 #include "array/domains.h"
 #include "array/standing.h"
 
+#include "tests/support/noise.h"
 #include "tests/support/scribe.h"
 #include "tests/support/temp.h"
 
@@ -179,6 +180,62 @@ static void with_two_rows_two_further_drives_help(void **state)
 	c = capacity(f);
 	assert_int_equal(c.help_drives, 2);
 	assert_in_range(c.help_bytes, 3800 * GB, 4000 * GB);
+}
+
+/* Two drives on one shelf may not both have an object of a group: what helps is as large as they are
+ * together. */
+static void what_helps_a_full_domain_is_as_large_as_all_of_it(void **state)
+{
+	struct fixture *f = *state;
+	struct capacity c;
+
+	set_domain(add_drive(f, 400 * GB), "shelf");
+	set_domain(add_drive(f, 400 * GB), "shelf");
+	add_drive(f, 100 * GB);
+	c = capacity(f);
+	assert_about(c.now.usable_bytes, 100 * GB);
+	assert_about(c.idle_bytes, 700 * GB);
+	assert_int_equal(c.help_drives, 1);
+	assert_in_range(c.help_bytes, 680 * GB, 800 * GB);
+}
+
+/* With what helps hardly anything is idle; with a drive less, however large, more is. */
+static void what_helps_is_enough_and_no_fewer_drives_are(void **state)
+{
+	struct fixture *f = *state;
+	struct noise noise = { 8 };
+	unsigned helped = 0;
+
+	for (unsigned t = 0; t < 200; t++) {
+		uint64_t largest = 0, all = 0;
+		struct capacity c, with;
+
+		f->a.count = 0;
+		f->a.policy.parity = 1 + (uint32_t)noise_below(&noise, 3);
+		for (unsigned i = 0; i < 2 + t % 5; i++) {
+			struct array_drive *d;
+			uint64_t size = (50 + noise_below(&noise, i == 0 ? 4000 : 400)) * GB;
+
+			memset(&f->a.drives[i], 0, sizeof(f->a.drives[i]));
+			d = add_drive(f, size);
+			set_domain(d, noise_below(&noise, 2) ? "shelf" : "");
+			largest = size > largest ? size : largest;
+			all += size;
+		}
+		c = capacity(f);
+		for (unsigned i = 0; i < c.help_drives; i++)
+			add_drive(f, c.help_bytes + c.help_bytes / 99 + 1);
+		with = capacity(f);
+		if (c.help_drives == 0)
+			continue;
+		helped++;
+		assert_true(with.idle_bytes <= all / 60);
+		f->a.count -= c.help_drives;
+		for (unsigned i = 1; i < c.help_drives; i++)
+			add_drive(f, c.help_bytes);
+		assert_true(capacity(f).idle_bytes > largest / 110);
+	}
+	assert_true(helped > 50);
 }
 
 static void a_row_less_holds_more_and_a_row_more_less(void **state)
@@ -400,6 +457,8 @@ int main(void)
 		TEST(a_lost_drive_is_listed_until_nothing_is_left_of_it),
 		TEST(what_no_other_drive_can_protect_is_idle),
 		TEST(with_two_rows_two_further_drives_help),
+		TEST(what_helps_a_full_domain_is_as_large_as_all_of_it),
+		TEST(what_helps_is_enough_and_no_fewer_drives_are),
 		TEST(a_row_less_holds_more_and_a_row_more_less),
 		TEST(what_is_used_is_not_free),
 		TEST(absent_drives_hold_nothing_and_a_size_may_be_unknown),
