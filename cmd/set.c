@@ -25,6 +25,8 @@ struct level {
 
 /* ---- what it says ---- */
 
+#define WORK_TEXT_BYTES (4 * (COUNT_TEXT_BYTES + 16))
+
 static void add_counts(json_t *o, const struct debts_result *r, const struct rebalance_result *j)
 {
 	const struct {
@@ -65,19 +67,44 @@ static void say_joined(struct invocation *inv, const struct rebalance_result *j,
 		   j->made, j->rows_dropped);
 }
 
+/* "4 rows made, 2 groups split", of what there was. */
+static const char *work_text(const struct debts_result *r, char out[WORK_TEXT_BYTES])
+{
+	const struct {
+		uint64_t count;
+		const char *word, *done;
+	} parts[] = {
+		{ r->rows_made, "row", "made" },
+		{ r->rows_dropped, "row", "dropped" },
+		{ r->groups_split, "group", "split" },
+		{ r->groups_made, "group", "made" },
+	};
+	size_t len = 0;
+	char count[COUNT_TEXT_BYTES];
+
+	out[0] = '\0';
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (parts[i].count == 0)
+			continue;
+		len += (size_t)snprintf(out + len, WORK_TEXT_BYTES - len, "%s%s %s",
+					len ? ", " : "",
+					count_text(parts[i].count, parts[i].word, count),
+					parts[i].done);
+	}
+	return out;
+}
+
 static void say_work(struct invocation *inv, const struct debts_result *r, bool dry)
 {
 	char read[UNIT_TEXT_BYTES], written[UNIT_TEXT_BYTES];
-	char rows[COUNT_TEXT_BYTES], groups[COUNT_TEXT_BYTES];
+	char rows[COUNT_TEXT_BYTES], what[WORK_TEXT_BYTES];
 
 	if (is_nothing(r))
 		return;
 	size_text(r->read_bytes, read);
 	size_text(r->written_bytes, written);
-	out_report(inv->out, "%s %s, %s %s: %s made, %" PRIu64 " dropped, %s split, %" PRIu64 " made",
-		   dry ? "would read" : "read", read, dry ? "write" : "wrote", written,
-		   count_text(r->rows_made, "row", rows), r->rows_dropped,
-		   count_text(r->groups_split, "group", groups), r->groups_made);
+	out_report(inv->out, "%s %s, %s %s: %s", dry ? "would read" : "read", read,
+		   dry ? "write" : "wrote", written, work_text(r, what));
 	if (r->extra_made > 0)
 		out_report(inv->out, "%s %s more in room to spare", dry ? "would make" : "made",
 			   count_text(r->extra_made, "row", rows));

@@ -656,22 +656,25 @@ static const struct step *choose_step(struct model *m)
 	}
 }
 
-/* Whatever may have been lost before a step may be lost after it, but for what the policy asks no
- * more: drives that are away count as some of those that it names. */
+/* Drives that are away count as some of those that the policy names. */
+static int asked(const struct model *m)
+{
+	return (int)m->t.parity - (int)bits(m->members & ~at_hand(m));
+}
+
+/* Whatever may have been lost before a step may be lost after it, but for what is asked no more. */
 static bool step(struct model *m)
 {
 	const struct step *s = choose_step(m);
-	unsigned parity = m->t.parity;
+	int before = m->spare, asked_before = asked(m);
 	bool kept = m->kept;
-	int before = m->spare, asked;
 
 	if (!s->run(m) || !holds(m))
 		return false;
-	asked = (int)m->t.parity - (int)bits(m->members & ~at_hand(m));
-	before = before < asked ? before : asked;
+	before = before < asked(m) ? before : asked(m);
 	if (s->keeps && m->spare < before)
 		return tiny_says(&m->t, "%d drives may be lost, %d before", m->spare, before);
-	if (s->keeps && kept && !m->kept && m->t.parity == parity)
+	if (s->keeps && kept && !m->kept && asked(m) == asked_before)
 		return tiny_says(&m->t, "the promise is kept no more");
 	return true;
 }
