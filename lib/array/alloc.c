@@ -433,7 +433,7 @@ static void plan_of(const struct task *t, const struct choice *c, struct alloc_p
 		if (!c->taken[i])
 			continue;
 		if (s->data && s->rows)
-			row = (at++ + c->both - first) % c->both < both_rows;
+			row = c->both > 0 && (at++ + c->both - first) % c->both < both_rows;
 		if (row)
 			out->rows[out->m++] = s->drive;
 		else

@@ -226,6 +226,7 @@ static void judge_marker(struct array_drive *d, const struct first_look *l)
 		leave_out(d, DRIVE_FOREIGN, "its marker is damaged (scrub can mend it): %s", why);
 		break;
 	case ERR_UNSUPPORTED:
+		d->marker = l->marker; /* it may turn out to be ours, and damaged */
 		d->marker_state = MARKER_OTHER;
 		leave_out(d, DRIVE_FOREIGN, "%s", why);
 		break;

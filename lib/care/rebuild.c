@@ -232,6 +232,8 @@ int rebuild_estimate(struct array *a, const struct rebuild_options *o, uint64_t 
 
 	if (o->name)
 		code = find_lost(&b, err);
+	if (code == ERR_NONE)
+		code = check_onto(&b, err);
 	named = b.work.from ? &b.work.from->id : NULL;
 	/* One that is known already was left joining by a rebuild that was cut off. */
 	if (code == ERR_NONE && o->onto && !array_drive_by_name(a, o->onto->record.name))

@@ -238,7 +238,7 @@ class World:
             self.wrong(f"status does not list {missing}")
         met = {self.drives[d["name"]] for d in status["drives"] if d["state"] == "degraded"}
         away, meaning = self.unavailable(), " ".join(status["meaning"])
-        found = re.search(r"the loss of any (\d+) drives? would lose nothing", meaning)
+        found = re.search(r"Everything can be read, and the loss of any (\d+) drives? would lose nothing", meaning)
         spare = int(found[1]) if found else 0
         least = min(self.bears - len(away | met), len(self.at_hand()) - 1)
         if self.bears_loss_of(away) and (status["state"] == "failed" or spare < least):

@@ -93,7 +93,7 @@ rehearse() {
 	run "$MRMR" rebuild -n d2 --onto nowhere
 	[ "$status" -eq 2 ]
 	run "$MRMR" rebuild -n d2 --onto d3
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 2 ]
 }
 
 @test "recover -n looks only" {

@@ -169,12 +169,6 @@ policy() { # FIELD
 	[ "$(policy parity)" = 1 ]
 }
 
-@test "set parity=max: exit 2, it is for a later version" {
-	run "$MRMR" set parity=max
-	[ "$status" -eq 2 ]
-	[ "${lines[0]}" = "mrmr: set: parity=max: this build has it not" ]
-}
-
 @test "set chunk-profile and block-size count for new data, old data stay readable" {
 	put_noise 3000000
 	cp noise old
