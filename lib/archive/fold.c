@@ -3,20 +3,34 @@
 #include "chunk/frame.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct folding {
 	struct array *a;
 	struct packer *packer;
 	struct chunk_map *map;
 	struct framer *framer;
+	struct buf uids;
 	struct contents contents;
 	struct buf data, plain;
 };
 
+/* Groups that are stored meanwhile may tell the table of what they replace. */
+static int list_inline(struct array *a, table_id_fn *each, void *ctx, uint64_t *bytes,
+		       struct error *err)
+{
+	int code;
+
+	pthread_mutex_lock(&a->table_lock);
+	code = table_pending_inline(a->table, &a->writer_id, each, ctx, bytes, err);
+	pthread_mutex_unlock(&a->table_lock);
+	return code;
+}
+
 int fold_is_due(struct array *a, bool *due, struct error *err)
 {
 	uint64_t bytes;
-	int code = table_pending_inline(a->table, &a->writer_id, NULL, NULL, &bytes, err);
+	int code = list_inline(a, NULL, NULL, &bytes, err);
 
 	*due = code == ERR_NONE && bytes > geometry_mirror_bytes(&a->policy.geometry);
 	return code;
@@ -56,16 +70,34 @@ static int fold_frame(struct folding *f, const struct contents_frame *frame, str
 	return code;
 }
 
-static int fold_block(void *ctx, const struct id *uid, struct error *err)
+static int note_block(void *ctx, const struct id *uid, struct error *err)
 {
 	struct folding *f = ctx;
+
+	buf_add(&f->uids, uid->b, ID_BYTES);
+	return f->uids.failed ? err_nomem(err) : ERR_NONE;
+}
+
+static int load_block(struct folding *f, const struct id *uid, struct error *err)
+{
 	struct table_block b;
-	int code = table_block_by_uid(f->a->table, uid, &b, err);
+	int code;
+
+	pthread_mutex_lock(&f->a->table_lock);
+	code = table_block_by_uid(f->a->table, uid, &b, err);
+	if (code == ERR_NONE)
+		code = table_block_contents(f->a->table, b.id, &f->contents, &f->data, err);
+	pthread_mutex_unlock(&f->a->table_lock);
+	return code;
+}
+
+static int fold_block(struct folding *f, const struct id *uid, struct error *err)
+{
+	int code;
 
 	contents_release(&f->contents);
 	buf_clear(&f->data);
-	if (code == ERR_NONE)
-		code = table_block_contents(f->a->table, b.id, &f->contents, &f->data, err);
+	code = load_block(f, uid, err);
 	for (size_t i = 0; i < f->contents.frame_count && code == ERR_NONE; i++)
 		code = fold_frame(f, &f->contents.frames[i], err);
 	return code == ERR_NONE ? code : err_wrap(err, "fold what small puts left in the journal");
@@ -78,7 +110,14 @@ int fold_inline(struct array *a, struct packer *p, struct chunk_map *map, struct
 	int code = framer_new(0, &f.framer, err);
 
 	if (code == ERR_NONE)
-		code = table_pending_inline(a->table, &a->writer_id, fold_block, &f, &bytes, err);
+		code = list_inline(a, note_block, &f, &bytes, err);
+	for (size_t at = 0; at < f.uids.len_bytes && code == ERR_NONE; at += ID_BYTES) {
+		struct id uid;
+
+		memcpy(uid.b, f.uids.data + at, ID_BYTES);
+		code = fold_block(&f, &uid, err);
+	}
+	buf_release(&f.uids);
 	contents_release(&f.contents);
 	buf_release(&f.data);
 	buf_release(&f.plain);

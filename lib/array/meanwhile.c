@@ -167,10 +167,12 @@ static int choose(struct array *a, const struct taken *t, const struct met *m, c
 	if (!view)
 		return err_nomem(err);
 	place_view(a, view);
+	pthread_mutex_lock(&a->table_lock);
 	for (unsigned i = 0; i < a->count; i++) {
 		if (table_is_garbage(a->table, &a->drives[i].id, name))
 			take(&also, i);
 	}
+	pthread_mutex_unlock(&a->table_lock);
 	code = alloc_one(view, a->count, &policy, also.drives, also.count, m->is_row, len_bytes, to,
 			 err);
 	if (code != ERR_NONE)
