@@ -45,7 +45,7 @@ static int sweep(struct leveling *l, bool freed_only, struct error *err)
 }
 
 /* What the drives hold, and have free, now that what others had stored is deleted. A drive that does
- * not say keeps what was known of it. */
+ * not say, or is slow to, keeps what was known of it. */
 static int measure_anew(struct array *a, struct error *err)
 {
 	for (unsigned i = 0; i < a->count; i++) {
@@ -54,6 +54,7 @@ static int measure_anew(struct array *a, struct error *err)
 		struct error why;
 
 		if (d->presence == DRIVE_PRESENT && !atomic_load(&d->poisoned) &&
+		    !atomic_load(&d->late) &&
 		    d->handle->driver->about(d->handle, &about, &why) == ERR_NONE)
 			d->about = about;
 	}

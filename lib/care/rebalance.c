@@ -160,46 +160,10 @@ int rebalance(struct array *a, const struct rebalance_options *o, struct rebalan
 	return code;
 }
 
-/* A trial books what it would store; afterwards the books are as they were. */
-int rebalance_spread_estimate(struct array *a, struct rebalance_result *r, struct error *err)
-{
-	static const struct rebalance_options trial = { .max_time_s = REBALANCE_UNLIMITED,
-							.max_bytes = REBALANCE_UNLIMITED,
-							.dry_run = true };
-	uint64_t used_bytes[DRIVES_MAX], free_bytes[DRIVES_MAX];
-	struct rebalancing b;
-	int code;
-
-	for (unsigned i = 0; i < a->count; i++) {
-		used_bytes[i] = a->drives[i].used_bytes;
-		free_bytes[i] = a->drives[i].about.free_bytes;
-	}
-	begin(&b, a, &trial, r);
-	code = table_view(a->table, err);
-	if (code == ERR_NONE)
-		code = rebalance_domains(&b, err);
-	table_view_end(a->table);
-	code = end(&b, code, err);
-	for (unsigned i = 0; i < a->count; i++) {
-		a->drives[i].used_bytes = used_bytes[i];
-		a->drives[i].about.free_bytes = free_bytes[i];
-	}
-	return code;
-}
-
 static const struct rebalance_options no_limits = { .max_time_s = REBALANCE_UNLIMITED,
 						    .max_bytes = REBALANCE_UNLIMITED };
 
-static int join_only(struct array *a, enum rebalance_width which, const struct rebalance_options *o,
-		     struct rebalance_result *r, struct error *err)
-{
-	struct rebalancing b;
-
-	begin(&b, a, o, r);
-	return end(&b, rebalance_join(&b, which, err), err);
-}
-
-/* A trial books what it would take. */
+/* A trial books what it would store; afterwards the books are as they were. */
 struct booked {
 	uint64_t used_bytes, free_bytes;
 };
@@ -219,6 +183,35 @@ static void book_again(struct array *a, const struct booked *b)
 		a->drives[i].used_bytes = b[i].used_bytes;
 		a->drives[i].about.free_bytes = b[i].free_bytes;
 	}
+}
+
+int rebalance_spread_estimate(struct array *a, struct rebalance_result *r, struct error *err)
+{
+	struct rebalance_options trial = no_limits;
+	struct booked *before = booked_now(a);
+	struct rebalancing b;
+	int code;
+
+	trial.dry_run = true;
+	begin(&b, a, &trial, r);
+	code = before ? table_view(a->table, err) : err_nomem(err);
+	if (code == ERR_NONE)
+		code = rebalance_domains(&b, err);
+	table_view_end(a->table);
+	code = end(&b, code, err);
+	if (before)
+		book_again(a, before);
+	free(before);
+	return code;
+}
+
+static int join_only(struct array *a, enum rebalance_width which, const struct rebalance_options *o,
+		     struct rebalance_result *r, struct error *err)
+{
+	struct rebalancing b;
+
+	begin(&b, a, o, r);
+	return end(&b, rebalance_join(&b, which, err), err);
 }
 
 int rebalance_widths(struct array *a, bool dry_run, struct counters *counters,
