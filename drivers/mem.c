@@ -437,6 +437,7 @@ static int mem_about(struct drive *d, struct drive_about *out, struct error *err
 
 const struct mrmr_driver driver_mem = {
 	.kind = "mem",
+	.flags = DRIVER_LOCAL,
 	.connections_max = 16,
 	.open = mem_open,
 	.close = mem_close,

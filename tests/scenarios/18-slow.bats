@@ -56,8 +56,10 @@ timed() {
 	# 1.5 MB lie there: 6 frames one after the other would take 2 s more than opening does.
 	[ "$took" -lt $((2 * without + 4000)) ]
 	run "$MRMR" --json drives
-	[ "$(jq -r 'select(.name == "d2") | .read_bytes_per_second < 5000000' <<<"$output")" = true ]
-	[ "$(jq -r 'select(.name == "d1") | .read_bytes_per_second > 5000000' <<<"$output")" = true ]
+	rate() { jq -r "select(.name == \"$1\") | .read_bytes_per_second" <<<"$output"; }
+	echo "d1 $(rate d1), d2 $(rate d2)"
+	[ "$(rate d2)" -gt 0 ]
+	[ "$(rate d2)" -lt $(($(rate d1) / 4)) ]
 }
 
 @test "put --ack enough: a drive whose writes hang is passed over, and what is put survives any loss" {
