@@ -143,6 +143,7 @@ static unsigned next_to_move(const struct crowd *c)
 
 static int move_objects(struct crowd *c, struct error *err)
 {
+	const struct id_list none = { 0 }; /* its extra rows have gone already */
 	const struct id *drive_id;
 	struct table_object o;
 	int code = ERR_NONE;
@@ -151,7 +152,8 @@ static int move_objects(struct crowd *c, struct error *err)
 
 	while (code == ERR_NONE && done && (i = next_to_move(c)) < c->count) {
 		object_of(c->m.group, i, &o, &drive_id);
-		code = moving_move(&c->m, &o, c->objects[i].drive, c->objects[i].to, &done, err);
+		code = moving_move(&c->m, &o, &none, c->objects[i].drive, c->objects[i].to, &done,
+				   err);
 		c->objects[i].drive = c->objects[i].to;
 	}
 	return code;

@@ -4,6 +4,7 @@
 #define MRMR_CARE_REBALANCE_INNER_H
 
 #include "array/join.h"
+#include "care/idlist.h"
 #include "care/rebalance.h"
 
 struct rebalancing {
@@ -60,9 +61,9 @@ void moving_release(struct moving *m);
 /* Forgets what was counted; counts the objects of m->group, too. */
 void moving_begin(struct moving *m);
 void moving_count(struct moving *m);
-/* A step. *done: it was, or would be. */
-int moving_move(struct moving *m, const struct table_object *o, unsigned from, unsigned to,
-		bool *done, struct error *err);
+/* A step. An extra row of these groups gives way to the object. *done: it was, or would be. */
+int moving_move(struct moving *m, const struct table_object *o, const struct id_list *groups,
+		unsigned from, unsigned to, bool *done, struct error *err);
 
 int rebalance_domains(struct rebalancing *b, struct error *err);
 int rebalance_shares(struct rebalancing *b, struct error *err);

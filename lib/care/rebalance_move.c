@@ -162,13 +162,26 @@ static void record(struct moving *m, const struct table_object *o, unsigned from
 		record_move(&u->records, &o->owner, &a->drives[to].id);
 	}
 	upkeep_garbage(u, &a->drives[from], o->name, o->len_bytes);
-	u->garbage_bytes[to] += extra_evict(a, m->group, &a->drives[to], &u->records);
 	u->changes++;
 	u->new_bytes += o->len_bytes;
 }
 
-int moving_move(struct moving *m, const struct table_object *o, unsigned from, unsigned to,
-		bool *done, struct error *err)
+static int evict(struct moving *m, const struct id_list *groups, unsigned to, struct error *err)
+{
+	struct array *a = m->b->a;
+	int code = ERR_NONE;
+
+	for (size_t i = 0; a->policy.extra && i < groups->count && code == ERR_NONE; i++) {
+		code = table_group(a->table, &groups->ids[i], m->group, err);
+		if (code == ERR_NONE)
+			m->b->u.garbage_bytes[to] += extra_evict(a, m->group, &a->drives[to],
+								 &m->b->u.records);
+	}
+	return code;
+}
+
+int moving_move(struct moving *m, const struct table_object *o, const struct id_list *groups,
+		unsigned from, unsigned to, bool *done, struct error *err)
 {
 	struct rebalancing *b = m->b;
 	bool may;
@@ -184,10 +197,14 @@ int moving_move(struct moving *m, const struct table_object *o, unsigned from, u
 		return rebalance_failed(b, code, err);
 	}
 	place_book(b->a, &b->a->drives[to], o->len_bytes);
-	if (b->o->dry_run)
+	if (b->o->dry_run) {
 		place_unbook(b->a, &b->a->drives[from], o->len_bytes);
-	else
+	} else {
 		record(m, o, from, to);
+		code = evict(m, groups, to, err);
+		if (code != ERR_NONE)
+			return code;
+	}
 	*done = true;
 	b->r->moved++;
 	b->r->moved_bytes += o->len_bytes;
@@ -341,7 +358,7 @@ static int even_one(void *ctx, const struct table_object *o, struct error *err)
 	if (code == ERR_NONE)
 		to = emptiest_target(e, o);
 	if (to != DRIVES_MAX)
-		code = moving_move(&e->m, o, e->from, to, &done, err);
+		code = moving_move(&e->m, o, &groups, e->from, to, &done, err);
 	for (size_t i = 0; i < groups.count && done && code == ERR_NONE; i++)
 		code = id_list_add(&e->touched, &groups.ids[i], err);
 	id_list_release(&groups);

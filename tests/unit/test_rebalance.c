@@ -843,6 +843,24 @@ static void an_empty_drive_gets_its_share(void **state)
 	assert_settled(f);
 }
 
+/* With parity 0 blocks are of no group. */
+static void blocks_without_a_group_are_evened_out(void **state)
+{
+	struct fixture *f = fixture_new(2, 0, 0);
+
+	*state = f;
+	for (unsigned i = 0; i < DRIVES_AT_MOST; i++)
+		f->size_bytes[i] = 400000;
+	open_it(f);
+	put(f, 0, 500000);
+	add_drive(f, 2);
+	assert_true(widest_gap(f) > 0.3);
+	assert_int_equal(run(f, &no_limits), ERR_NONE);
+	assert_true(f->r.moved > 0);
+	open_it(f);
+	assert_true(widest_gap(f) <= 0.11);
+}
+
 static void what_was_joined_is_evened_out_as_it_is_then(void **state)
 {
 	struct fixture *f = filled_drives(5, 300000, state);
@@ -920,6 +938,7 @@ int main(void)
 		ALONE(a_group_too_wide_for_the_domains_is_split_and_its_blocks_stay),
 		ALONE(what_the_drives_do_not_allow_is_left_alone),
 		ALONE(an_empty_drive_gets_its_share),
+		ALONE(blocks_without_a_group_are_evened_out),
 		ALONE(what_was_joined_is_evened_out_as_it_is_then),
 		ALONE(a_group_is_not_spread_onto_more_removable_drives_than_it_has_rows),
 		ALONE(shares_are_evened_out_as_far_as_removable_drives_may_take),
