@@ -7,7 +7,7 @@ load kill
 setup() {
 	prepare
 	kill_every=$((kill_every * 2))
-	get_every=$((kill_every > 6 ? 4 : 2)) # there are fewer calls
+	get_every=$((kill_every > 6 ? kill_every / 5 : 2)) # there are fewer calls
 	case $BATS_TEST_DESCRIPTION in
 	*SIGTERM*) signal=15 ended=143 ;;
 	*) signal=2 ended=130 ;;
