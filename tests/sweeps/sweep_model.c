@@ -399,6 +399,8 @@ static bool step_add(struct model *m)
 	ok = open_writing(m, true, &a);
 	if (ok && array_add_drive(a, &n, DRIVE_MEMBER, &err) != ERR_NONE)
 		ok = tiny_says(&m->t, "add: %s", err.message);
+	if (ok)
+		m->t.parity = a->policy.parity; /* under parity=max the second drive brings a row */
 	array_close(a);
 	m->used |= 1u << i;
 	m->members |= 1u << i;
