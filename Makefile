@@ -1,6 +1,6 @@
 # mrmr: GNU make. A packager may set CC CFLAGS LDFLAGS PREFIX DESTDIR PKG_CONFIG, and B for
 # another build folder. CI=1 turns warnings into errors; SANITIZE=address,undefined builds so;
-# V=1 shows the whole commands.
+# V=1 shows the whole commands. WITHOUT="sftp smb" leaves out kinds of drives and their libraries.
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 PKG_CONFIG ?= pkg-config
@@ -10,20 +10,27 @@ FUZZ_SECONDS ?= 60
 # Its own default takes 8 times as long; check-long goes so far.
 TIDY_NODES ?= 25000
 
-pkgs := libsodium libcrypto libzstd sqlite3 jansson libisal
+# Kinds of drives that need a library of their own.
+optional := sftp smb
+library_sftp := libssh2
+library_smb := smbclient
+kinds := $(filter-out $(WITHOUT),$(optional))
+pkgs := libsodium libcrypto libzstd sqlite3 jansson libisal libcurl expat \
+	$(foreach k,$(kinds),$(library_$k))
 warnings := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wno-missing-field-initializers
 hardening := -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 sanitizing := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags := -std=c11 -D_GNU_SOURCE $(warnings) $(if $(CI),-Werror) -fPIE -pthread -Ilib -I. -MMD -MP \
-	$(if $(SANITIZE),$(sanitizing),$(hardening)) \
+	$(if $(SANITIZE),$(sanitizing),$(hardening)) $(kinds:%=-DWITH_%) \
 	$(shell $(PKG_CONFIG) --cflags $(pkgs) 2>/dev/null)
 ldflags := -pthread -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),$(sanitizing))
 libs := $(shell $(PKG_CONFIG) --libs $(pkgs) 2>/dev/null)
 
 say = $(if $(V),,@echo '  $1 $@';)
 
-sources := $(wildcard lib/*/*.c drivers/*.c)
+left_out := $(foreach k,$(filter $(WITHOUT),$(optional)),$(wildcard drivers/$k.c drivers/$k_*.c))
+sources := $(filter-out $(left_out),$(wildcard lib/*/*.c drivers/*.c))
 core := $(sources:%.c=$B/%.o)
 command := $(patsubst %.c,$B/%.o,$(filter-out cmd/main.c,$(wildcard cmd/*.c)))
 support := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
@@ -61,7 +68,7 @@ $B/%.o: %.c $B/flags
 # Compiled anew when the flags change. Missing libraries are named before the compiler fails.
 $B/flags: FORCE
 	@$(PKG_CONFIG) --print-errors --exists $(pkgs) || \
-		{ echo 'Libraries are missing: "make deps" installs them.' >&2; exit 1; }
+		{ echo 'Libraries are missing: "make deps" installs them, WITHOUT="$(optional)" does without some.' >&2; exit 1; }
 	@mkdir -p $B; echo '$(CC) $(flags) $(CPPFLAGS) $(CFLAGS)' | cmp -s - $@ || \
 		echo '$(CC) $(flags) $(CPPFLAGS) $(CFLAGS)' > $@
 

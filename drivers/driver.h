@@ -18,6 +18,7 @@
 #ifndef MRMR_DRIVERS_DRIVER_H
 #define MRMR_DRIVERS_DRIVER_H
 
+#include "base/drive_option.h"
 #include "base/error.h"
 
 #include <stdbool.h>
@@ -30,6 +31,7 @@
 enum driver_flags {
 	DRIVER_KNOWS_SPACE = 1, /* about() tells total and free bytes */
 	DRIVER_LOCAL = 2, /* this host's own: its kernel ends every call, sooner or later */
+	DRIVER_REMOTE = 4, /* across a network: ERR_TRANSIENT may be tried again after a while */
 };
 
 struct object_stat {
@@ -42,9 +44,20 @@ struct drive_about {
 	char domain[DRIVE_DOMAIN_MAX];	  /* what fails together: "disk sda", "host nas:22" */
 };
 
+/* What open() found out about a place, as an option to be kept in the config. */
+typedef void learned_fn(void *ctx, const char *key, const char *value);
+
+struct limit;
+
 struct drive_options {
 	bool make_root;	      /* create the place itself when it is missing */
 	const char *temp_tag; /* [a-z0-9]{1,32}: goes into temporary names; lent until close() */
+	const struct drive_option_set *given; /* -o K=V; lent until open() returns; NULL: none */
+	struct limit *upload, *download;      /* net/limit.h; lent until close(); NULL: none */
+	/* Not NULL: the drive is about to join the array. Now the place is probed, and a host key may be
+	 * accepted if the options say so; never later. */
+	learned_fn *learned;
+	void *learned_ctx;
 };
 
 /* Called once per object. A value other than 0 stops the listing and is returned by it. */
@@ -56,12 +69,13 @@ struct mrmr_driver {
 	const char *kind; /* "file", "sftp", ... */
 	enum driver_flags flags;
 	unsigned connections_max;
+	const char *const *options; /* keys of -o it takes, NULL-ended, besides those all take; or NULL */
 
 	/* ERR_NOT_FOUND: the place is not there (and make_root was false). Nothing is written
 	 * unless make_root. The caller closes *out. */
 	int (*open)(const char *url, const struct drive_options *options, struct drive **out,
 		    struct error *err);
-	/* Gives up what was put and not synced. */
+	/* May give up what was put and not synced. */
 	void (*close)(struct drive *d);
 
 	/* Stores an object. It is certain to be found by get(), stat() and list() only after the

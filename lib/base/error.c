@@ -47,6 +47,7 @@ int err_set(struct error *err, enum err_code code, const char *fmt, ...)
 	va_list args;
 
 	err->code = code;
+	err->retry_after_s = 0;
 	va_start(args, fmt);
 	vsnprintf(err->message, sizeof(err->message), fmt, args);
 	va_end(args);

@@ -36,6 +36,7 @@ enum err_code {
 /* On the caller's stack. message reads "outer step: inner step: cause". */
 struct error {
 	enum err_code code;
+	unsigned retry_after_s; /* of ERR_TRANSIENT: what a server asked to wait; 0: nothing */
 	char message[ERR_MESSAGE_BYTES];
 };
 

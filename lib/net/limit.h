@@ -1,0 +1,26 @@
+/*
+ * Rate limits: a token bucket per drive and direction, and one above them for all drives.
+ *
+ * Whoever moves bytes books them first, in pieces of some 16 to 64 KiB, and is told how long to
+ * wait before the piece is sent (or read). A bucket holds what may move in 100 ms, so that a link is
+ * shared smoothly. Any thread.
+ */
+#ifndef MRMR_NET_LIMIT_H
+#define MRMR_NET_LIMIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct limit;
+
+/* above: a limit that binds it too, which must outlive it; or NULL. bytes_per_s 0: none of its own.
+ * NULL: out of memory. */
+struct limit *limit_new(uint64_t bytes_per_s, struct limit *above);
+void limit_free(struct limit *l); /* NULL is allowed */
+
+/* Books len_bytes: how many microseconds until they may move. 0 for NULL. */
+uint64_t limit_book_us(struct limit *l, size_t len_bytes);
+/* The same, and sleeps as long. */
+void limit_wait(struct limit *l, size_t len_bytes);
+
+#endif
