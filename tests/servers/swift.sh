@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# OpenStack Swift on loopback, one replica, all of it in one folder: its own API (tempauth, v1) and
+# S3 (s3api), from one proxy.
+# Needs: swift-proxy swift-account swift-container swift-object memcached. Ports: PORT proxy, +1
+# account, +2 container, +3 object, +4 memcached.
+#
+# usage: swift.sh start DIR PORT | stop DIR
+#        swift.sh break DIR PART	that part (account, container, object) stops: 503
+#        swift.sh mend DIR		what was stopped runs again
+#        swift.sh revoke DIR		all tokens are forgotten: 401
+# DIR/place.env is the place of Swift's own API, DIR/place-s3.env that of S3. Users: test:tester with
+# the key testing, test:reader (reading), who may do nothing, admin:admin (ruling), who sets quotas.
+# TOKEN_LIFE=N: tokens end after N seconds.
+set -u
+. "$(dirname "$0")/lib.sh"
+here=$(cd "$(dirname "$0")" && pwd)
+
+common() {
+	cat <<-END
+	[DEFAULT]
+	bind_ip = 127.0.0.1
+	bind_port = $1
+	workers = 0
+	user = $(id -un)
+	swift_dir = $DIR/etc
+	devices = $DIR/data
+	mount_check = false
+	disable_fallocate = true
+	fallocate_reserve = 0
+	log_address = $DIR/run/no-log
+	log_level = WARNING
+	END
+}
+
+write_part() {
+	common "$2" >"$DIR/etc/$1-server.conf"
+	cat >>"$DIR/etc/$1-server.conf" <<-END
+	[pipeline:main]
+	pipeline = $1-server
+	[app:$1-server]
+	use = egg:swift#$1
+	END
+}
+
+write_proxy() {
+	{
+		common "$PORT"
+		cat <<-END
+		[pipeline:main]
+		pipeline = catch_errors gatekeeper healthcheck cache listing_formats bulk s3api tempauth copy container-quotas account-quotas slo dlo versioned_writes symlink proxy-server
+		[app:proxy-server]
+		use = egg:swift#proxy
+		account_autocreate = true
+		# A part that is mended counts at once.
+		error_suppression_limit = 1000000
+		[filter:cache]
+		use = egg:swift#memcache
+		memcache_servers = 127.0.0.1:$((PORT + 4))
+		[filter:s3api]
+		use = egg:swift#s3api
+		s3_acl = false
+		allow_multipart_uploads = true
+		min_segment_size = 5242880
+		check_bucket_owner = false
+		location = us-east-1
+		[filter:tempauth]
+		use = egg:swift#tempauth
+		token_life = ${TOKEN_LIFE:-86400}
+		user_test_tester = testing .admin http://127.0.0.1:$PORT/v1/AUTH_test
+		user_test_reader = reading http://127.0.0.1:$PORT/v1/AUTH_test
+		user_admin_admin = ruling .admin .reseller_admin http://127.0.0.1:$PORT/v1/AUTH_admin
+		[filter:container-quotas]
+		use = egg:swift#container_quotas
+		[filter:account-quotas]
+		use = egg:swift#account_quotas
+		[filter:versioned_writes]
+		use = egg:swift#versioned_writes
+		allow_object_versioning = true
+		END
+		local name
+		for name in catch_errors gatekeeper healthcheck listing_formats bulk copy slo dlo symlink; do
+			printf '[filter:%s]\nuse = egg:swift#%s\n' $name $name
+		done
+	} >"$DIR/etc/proxy-server.conf"
+}
+
+write_config() {
+	cat >"$DIR/etc/swift.conf" <<-END
+	[swift-hash]
+	swift_hash_path_prefix = mrmr
+	swift_hash_path_suffix = mrmr
+	[storage-policy:0]
+	name = only
+	default = yes
+	END
+	write_part account $((PORT + 1))
+	write_part container $((PORT + 2))
+	write_part object $((PORT + 3))
+	write_proxy
+}
+
+places() {
+	secret key testing
+	secret access_key test:tester
+	place KIND swift
+	place URL "swift+http://127.0.0.1:$PORT/auth/v1.0?container={}"
+	place OPTIONS "{\"user\":\"test:tester\",\"key\":\"file:$DIR/key\"}"
+	cat >"$DIR/place-s3.env" <<-END
+	MRMR_PLACE_KIND=s3
+	MRMR_PLACE_URL=s3+http://127.0.0.1:$PORT/{}?region=us-east-1
+	MRMR_PLACE_OPTIONS={"access_key":"file:$DIR/access_key","secret_key":"file:$DIR/key","addressing":"path"}
+	END
+}
+
+start_part() {
+	if [ "$1" = memcached ]; then
+		# shellcheck disable=SC2046
+		spawn memcached memcached -l 127.0.0.1 -p "$(port_of memcached)" -U 0 -m 32 -t 1 \
+			$([ "$(id -u)" = 0 ] && echo -u nobody)
+	else
+		spawn "$1" /usr/bin/python3 -I "$here/swift_part.py" serve "$DIR" "$1"
+	fi
+}
+
+port_of() {
+	case $1 in
+	proxy) echo "$PORT" ;;
+	account) echo $((PORT + 1)) ;;
+	container) echo $((PORT + 2)) ;;
+	object) echo $((PORT + 3)) ;;
+	memcached) echo $((PORT + 4)) ;;
+	*) die "there is no part $1" ;;
+	esac
+}
+
+start() {
+	local part
+	for part in proxy account container object; do
+		need swift-$part-server swift-$part
+	done
+	need memcached memcached
+	mkdir -p "$DIR/etc" "$DIR/data/d1" || exit 1
+	write_config
+	start_part memcached
+	/usr/bin/python3 -I "$here/swift_part.py" rings "$DIR" "$PORT" || die 'no rings'
+	do_mend
+	places
+}
+
+do_break() {
+	port_of "$1" >/dev/null
+	stop_one "$1"
+}
+
+do_mend() {
+	local part
+	for part in memcached account container object proxy; do
+		alive $part || start_part $part
+	done
+	for part in memcached account container object proxy; do
+		wait_for $part answers "$(port_of $part)"
+	done
+}
+
+do_revoke() {
+	stop_one memcached
+	do_mend
+}
+
+server "$@"
