@@ -19,14 +19,6 @@ static struct {
 	uint64_t moved_us;		/* when a call was last taken or came back */
 } hands = { .has_call = PTHREAD_COND_INITIALIZER };
 
-uint64_t clock_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 void calls_lock(void)
 {
 	pthread_mutex_lock(&lock);

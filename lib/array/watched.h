@@ -18,6 +18,7 @@
 
 #include "array/array.h"
 #include "array/pace.h"
+#include "base/clock.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -66,8 +67,6 @@ void lent_drop(struct lent *l);
 bool lent_take_back(struct lent *l);
 
 /* ---- calls ---- */
-
-uint64_t clock_us(void); /* of the clock that never jumps */
 
 #define HANDS_EACH UINT_MAX
 unsigned hands_to_compute(void); /* for calls that have work for the processor: one per processor */

@@ -9,8 +9,11 @@
  *
  * A transfer is given up when its connection takes longer than 20 s to come about, or when less than
  * 1 KiB/s moves for 30 s (the time that limits make it wait is not counted); then it is ERR_TRANSIENT.
- * Nothing is tried again here, but for a request that the server never saw, on a connection it had
- * closed meanwhile. Any thread.
+ * Nothing is tried again here, but for a GET, HEAD, PROPFIND, PUT, DELETE or OPTIONS on a connection
+ * that turns out to be closed before a byte of the answer came.
+ *
+ * The proxies of the environment (https_proxy, http_proxy, all_proxy, no_proxy) are used as libcurl
+ * does, but never to reach this host itself (localhost, 127.0.0.0/8, ::1). Any thread.
  */
 #ifndef MRMR_NET_HTTP_H
 #define MRMR_NET_HTTP_H
@@ -30,25 +33,27 @@ struct http_site;
 
 struct http_site_options {
 	const char *origin;    /* "https://host:port", for messages and redirects */
-	const char *ca_file;   /* PEM; NULL: the system's. Of this site alone */
+	const char *ca_file;   /* PEM; NULL: the system's. In their place, for this site alone */
 	const char *user, *password; /* NULL: no log-in by HTTP itself */
 	enum { HTTP_BASIC = 1, HTTP_DIGEST = 2 } auth; /* what is allowed; 0: either */
 	unsigned connections;  /* at most to this site */
 	struct limit *upload, *download; /* lent until the site is closed; NULL: none */
+	unsigned connect_ms, stall_ms; /* how long to wait, as above; 0: 20 s, 30 s */
 };
 
-/* Copies what it needs. ERR_USAGE: a CA file that cannot be read. */
+/* Copies what it needs. ERR_USAGE: a CA file that cannot be read or holds no certificate, or an
+ * origin that is none of http or https. */
 int http_site_open(const struct http_site_options *o, struct http_site **out, struct error *err);
 void http_site_close(struct http_site *s); /* no request of it is under way; NULL is allowed */
 
 struct http_header {
 	const char *name; /* asked for, any case */
-	char value[HTTP_HEADER_BYTES_MAX]; /* "" when the answer has it not */
+	char value[HTTP_HEADER_BYTES_MAX]; /* "" when the answer has it not; the first, if several */
 };
 
 struct http_request {
 	const char *method;
-	const char *url;		 /* whole, encoded */
+	const char *url;		 /* whole, encoded, of the site's origin */
 	const char *const *headers;	 /* "Name: value", NULL-ended; NULL: none */
 	const void *body;		 /* NULL and 0: no body; with a body Content-Length is sent */
 	size_t body_bytes;
@@ -64,7 +69,7 @@ struct http_request {
 };
 
 struct http_answer {
-	unsigned status;
+	unsigned status;	 /* known after some errors, too; 0: it is not */
 	unsigned retry_after_s;	 /* of the header, 0: none */
 	size_t out_used_bytes;	 /* how much came to out */
 	struct buf document;	 /* the body otherwise, and of every answer that is not 2xx (its first
@@ -75,7 +80,10 @@ void http_answer_release(struct http_answer *a);
 /*
  * Does it. ERR_NONE: there was an answer, whatever its status. ERR_TRANSIENT: no connection, no
  * answer, one that was cut (what the server did is not known). ERR_DENIED: a certificate that does
- * not hold. ERR_IO: a redirect elsewhere. Messages name the site, never a query, header or secret.
+ * not hold. ERR_CORRUPT: an answer with more than asked for, or absurd headers. ERR_IO: a redirect
+ * elsewhere, a URL that is not the site's, no HTTP. Messages name the site, never a query, header or
+ * secret. Of the redirects to the same origin, 307 and 308 are followed with method and body, 301,
+ * 302 and 303 for GET, HEAD and PROPFIND alone; the others are the answer.
  */
 int http_do(struct http_site *s, const struct http_request *r, struct http_answer *a,
 	    struct error *err);

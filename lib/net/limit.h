@@ -8,8 +8,11 @@
 #ifndef MRMR_NET_LIMIT_H
 #define MRMR_NET_LIMIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define LIMIT_PIECE_BYTES_MAX ((size_t)64 << 10)
 
 struct limit;
 
@@ -22,5 +25,10 @@ void limit_free(struct limit *l); /* NULL is allowed */
 uint64_t limit_book_us(struct limit *l, size_t len_bytes);
 /* The same, and sleeps as long. */
 void limit_wait(struct limit *l, size_t len_bytes);
+
+bool limit_binds(const struct limit *l); /* false: every wait is 0 */
+/* How much of most_bytes to book at once: what may move in 100 ms, but at least 1 and at most
+ * 64 KiB; all of it when nothing binds. */
+size_t limit_piece_bytes(const struct limit *l, size_t most_bytes);
 
 #endif

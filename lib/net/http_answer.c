@@ -1,0 +1,204 @@
+/* What is read of answers, of which nothing is to be believed. */
+#include "net/http_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define RETRY_AFTER_S_MAX 86400
+#define LINE_BYTES_MAX 160 /* of an answer's text that goes into a message */
+
+unsigned http_retry_after(const char *value, time_t now)
+{
+	uint64_t seconds = 0;
+	size_t digits = strspn(value, "0123456789");
+
+	if (digits == 0) {
+		time_t date = curl_getdate(value, NULL);
+
+		seconds = date > now ? (uint64_t)(date - now) : 0;
+	} else if (value[digits] == '\0') {
+		for (size_t i = 0; i < digits && seconds <= RETRY_AFTER_S_MAX; i++)
+			seconds = seconds * 10 + (uint64_t)(value[i] - '0');
+	}
+	return seconds < RETRY_AFTER_S_MAX ? (unsigned)seconds : RETRY_AFTER_S_MAX;
+}
+
+void answer_begin(struct transfer *t)
+{
+	t->a->status = t->a->retry_after_s = 0;
+	t->a->out_used_bytes = 0;
+	buf_clear(&t->a->document);
+	t->header_bytes = 0;
+	for (size_t i = 0; i < t->r->wanted_count; i++)
+		t->r->wanted[i].value[0] = '\0';
+}
+
+/* Letters that could play tricks on a terminal or with a protocol are not kept. */
+static void copy_printable(char *out, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		out[i] = (unsigned char)text[i] < ' ' || text[i] == 127 ? '?' : text[i];
+	out[len] = '\0';
+}
+
+static int keep_header(struct transfer *t, const char *name, size_t name_len, const char *value,
+		       size_t len)
+{
+	for (size_t i = 0; i < t->r->wanted_count; i++) {
+		struct http_header *h = &t->r->wanted[i];
+
+		if (strlen(h->name) != name_len || strncasecmp(h->name, name, name_len) != 0 ||
+		    h->value[0])
+			continue;
+		if (len >= sizeof(h->value))
+			return err_set(t->err, ERR_CORRUPT, "%s: a header %s of %zu bytes",
+				       t->site->origin, h->name, len);
+		copy_printable(h->value, value, len);
+	}
+	return ERR_NONE;
+}
+
+static void keep_retry_after(struct transfer *t, const char *value, size_t len)
+{
+	char text[64];
+
+	if (len >= sizeof(text) || t->a->retry_after_s > 0)
+		return;
+	copy_printable(text, value, len);
+	t->a->retry_after_s = http_retry_after(text, time(NULL));
+}
+
+int answer_header(struct transfer *t, const char *line, size_t len, bool counts)
+{
+	static const char retry_after[] = "retry-after";
+	const char *colon = memchr(line, ':', len), *value;
+	size_t name_len;
+
+	t->header_bytes += len;
+	if (t->header_bytes > HTTP_HEADERS_BYTES_MAX)
+		return err_set(t->err, ERR_CORRUPT, "%s: an answer with endless headers",
+			       t->site->origin);
+	if (!colon || !counts)
+		return ERR_NONE;
+	name_len = (size_t)(colon - line);
+	value = colon + 1;
+	len -= name_len + 1;
+	while (len > 0 && (*value == ' ' || *value == '\t')) {
+		value++;
+		len--;
+	}
+	while (len > 0 && strchr(" \t\r\n", value[len - 1]))
+		len--;
+	if (name_len == sizeof(retry_after) - 1 && strncasecmp(line, retry_after, name_len) == 0)
+		keep_retry_after(t, value, len);
+	return keep_header(t, line, name_len, value, len);
+}
+
+static size_t too_much(struct transfer *t, size_t most)
+{
+	t->code = err_set(t->err, ERR_CORRUPT, "%s: an answer of more than %zu bytes",
+			  t->site->origin, most);
+	return 0;
+}
+
+/* The first part of an error's text is all that is wanted of it. */
+static size_t error_body(struct transfer *t, const char *bytes, size_t len)
+{
+	size_t room = HTTP_ERROR_BODY_BYTES_MAX - t->a->document.len_bytes;
+
+	buf_add(&t->a->document, bytes, len < room ? len : room);
+	t->enough = len > room;
+	return t->enough ? 0 : len;
+}
+
+size_t answer_body(struct transfer *t, const char *bytes, size_t len)
+{
+	struct http_answer *a = t->a;
+
+	if (a->status < 200 || a->status > 299)
+		return error_body(t, bytes, len);
+	if (t->r->out) {
+		if (len > t->r->out_bytes - a->out_used_bytes)
+			return too_much(t, t->r->out_bytes);
+		memcpy((char *)t->r->out + a->out_used_bytes, bytes, len);
+		a->out_used_bytes += len;
+		return len;
+	}
+	if (len > HTTP_DOCUMENT_BYTES_MAX - a->document.len_bytes)
+		return too_much(t, HTTP_DOCUMENT_BYTES_MAX);
+	buf_add(&a->document, bytes, len);
+	if (!a->document.failed)
+		return len;
+	t->code = err_nomem(t->err);
+	return 0;
+}
+
+void http_answer_release(struct http_answer *a)
+{
+	buf_release(&a->document);
+}
+
+/* The answer's text without its tags, in one line; "" when there is none. */
+static void text_of(const struct buf *document, char out[LINE_BYTES_MAX])
+{
+	size_t used = 0;
+	bool in_tag = false, gap = false;
+
+	for (size_t i = 0; i < document->len_bytes && used < LINE_BYTES_MAX - 2; i++) {
+		unsigned char c = document->data[i];
+
+		if (c == '<' || in_tag) {
+			in_tag = c != '>';
+			gap = true;
+		} else if (c <= ' ') {
+			gap = true;
+		} else {
+			if (gap && used > 0)
+				out[used++] = ' ';
+			gap = false;
+			out[used++] = c < 127 ? (char)c : '?';
+		}
+	}
+	out[used] = '\0';
+}
+
+static enum err_code code_of(unsigned status)
+{
+	switch (status) {
+	case 401:
+	case 403:
+		return ERR_DENIED;
+	case 404:
+	case 410:
+		return ERR_NOT_FOUND;
+	case 412:
+		return ERR_EXISTS;
+	case 413:
+	case 507:
+		return ERR_FULL;
+	case 405:
+	case 501:
+		return ERR_UNSUPPORTED;
+	case 408:
+	case 423:
+	case 425:
+	case 429:
+		return ERR_TRANSIENT;
+	default:
+		return status >= 500 && status <= 599 ? ERR_TRANSIENT : ERR_IO;
+	}
+}
+
+int http_status_error(const struct http_answer *a, const char *what, struct error *err)
+{
+	enum err_code code = code_of(a->status);
+	char text[LINE_BYTES_MAX];
+
+	text_of(&a->document, text);
+	err_set(err, code, "%s: the server answers %u%s%s", what, a->status, *text ? ": " : "",
+		text);
+	if (code == ERR_TRANSIENT)
+		err->retry_after_s = a->retry_after_s;
+	return (int)code;
+}

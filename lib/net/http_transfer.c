@@ -1,0 +1,173 @@
+/* One request: how libcurl is told of it, and what makes it wait. */
+#include "base/clock.h"
+#include "net/http_internal.h"
+
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include <linux/sockios.h>
+
+#define SLOWEST_BYTES_PER_S 1024
+
+/* ---- a request ---- */
+
+static bool has_body(const struct http_request *r)
+{
+	return r->has_body || r->body;
+}
+
+static bool set_method(CURL *e, const struct http_request *r)
+{
+	bool head = strcmp(r->method, "HEAD") == 0;
+	bool plain = head || (strcmp(r->method, "GET") == 0 && !has_body(r));
+
+	if (curl_easy_setopt(e, CURLOPT_HTTPGET, 1L) != CURLE_OK ||
+	    curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, plain ? NULL : r->method) != CURLE_OK)
+		return false;
+	if (head)
+		return curl_easy_setopt(e, CURLOPT_NOBODY, 1L) == CURLE_OK;
+	if (!has_body(r))
+		return true;
+	return curl_easy_setopt(e, CURLOPT_UPLOAD, 1L) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)r->body_bytes) == CURLE_OK;
+}
+
+static unsigned long auth_of(const struct http_site *s)
+{
+	if (!s->user)
+		return CURLAUTH_NONE;
+	if (s->auth == HTTP_BASIC)
+		return CURLAUTH_BASIC;
+	if (s->auth == HTTP_DIGEST)
+		return CURLAUTH_DIGEST;
+	return s->learned_auth ? s->learned_auth : CURLAUTH_BASIC | CURLAUTH_DIGEST;
+}
+
+static bool set_request(struct transfer *t)
+{
+	CURL *e = t->hand->easy;
+
+	return curl_easy_setopt(e, CURLOPT_URL, t->url ? t->url : t->r->url) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_HTTPAUTH, auth_of(t->site)) == CURLE_OK &&
+	       set_method(e, t->r);
+}
+
+/* From the beginning. */
+static void rewind_transfer(struct transfer *t)
+{
+	t->hand->error[0] = '\0';
+	t->sent = t->answering = t->in_body = t->enough = false;
+	t->up_bytes = t->up_booked_bytes = 0;
+	t->up_paused = t->down_paused = false;
+	t->up_ready_us = t->down_ready_us = 0;
+	answer_begin(t);
+}
+
+bool transfer_again(struct transfer *t)
+{
+	rewind_transfer(t);
+	if (!set_request(t))
+		t->code = err_nomem(t->err);
+	return t->code == ERR_NONE;
+}
+
+bool transfer_prepare(struct transfer *t)
+{
+	t->hand = hand_take(t->site);
+	if (!t->hand) {
+		t->code = err_nomem(t->err);
+		return false;
+	}
+	t->hand->t = t;
+	return transfer_again(t);
+}
+
+void transfer_release(struct transfer *t)
+{
+	struct hand *h = t->hand;
+
+	if (!h)
+		return;
+	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, NULL); /* they were the caller's */
+	h->t = NULL;
+	h->next = t->site->idle;
+	t->site->idle = h;
+	t->hand = NULL;
+}
+
+void transfer_count(const struct transfer *t, struct http_counts *c)
+{
+	curl_off_t up = 0, down = 0;
+	long request = 0, header = 0, connects = 0;
+	CURL *e;
+
+	if (!t->hand)
+		return;
+	e = t->hand->easy;
+	curl_easy_getinfo(e, CURLINFO_SIZE_UPLOAD_T, &up);
+	curl_easy_getinfo(e, CURLINFO_SIZE_DOWNLOAD_T, &down);
+	curl_easy_getinfo(e, CURLINFO_REQUEST_SIZE, &request);
+	curl_easy_getinfo(e, CURLINFO_HEADER_SIZE, &header);
+	curl_easy_getinfo(e, CURLINFO_NUM_CONNECTS, &connects);
+	c->requests++;
+	c->sent_bytes += (uint64_t)up + (uint64_t)request;
+	c->received_bytes += (uint64_t)down + (uint64_t)header;
+	c->connections += (uint64_t)connects;
+}
+
+/* ---- limits and stalls ---- */
+
+uint64_t transfer_unpause(struct transfer *t, uint64_t now_us)
+{
+	bool up = t->up_paused && now_us >= t->up_ready_us;
+	bool down = t->down_paused && now_us >= t->down_ready_us;
+	uint64_t next_us = UINT64_MAX;
+
+	if (up || down) {
+		/* What limits made wait does not stall. */
+		t->mark_us = now_us;
+		t->mark_bytes = t->moved_bytes;
+		t->up_paused = t->up_paused && !up;
+		t->down_paused = t->down_paused && !down;
+		curl_easy_pause(t->hand->easy, (t->up_paused ? CURLPAUSE_SEND : 0) |
+						       (t->down_paused ? CURLPAUSE_RECV : 0));
+	}
+	if (t->up_paused)
+		next_us = t->up_ready_us;
+	if (t->down_paused && t->down_ready_us < next_us)
+		next_us = t->down_ready_us;
+	return next_us;
+}
+
+/* Of what was given to the kernel: how much the other side does not have yet. On a slow line that
+ * takes long, and nothing is asked of us meanwhile. */
+static uint64_t unsent_bytes(const struct transfer *t)
+{
+	curl_socket_t fd = CURL_SOCKET_BAD;
+	int queued = 0;
+
+	if (curl_easy_getinfo(t->hand->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
+	    fd == CURL_SOCKET_BAD || ioctl(fd, SIOCOUTQ, &queued) < 0 || queued < 0)
+		return 0;
+	return (uint64_t)queued;
+}
+
+bool transfer_stalls(struct transfer *t, uint64_t now_us)
+{
+	uint64_t enough = (uint64_t)t->site->stall_ms * SLOWEST_BYTES_PER_S / 1000, unsent;
+
+	if (!t->sent || t->up_paused || t->down_paused || now_us < t->mark_us)
+		return false;
+	unsent = unsent_bytes(t);
+	if (t->moved_bytes >= t->mark_bytes + unsent + enough) {
+		t->mark_bytes = t->moved_bytes - unsent;
+		t->mark_us = now_us;
+		return false;
+	}
+	if (now_us - t->mark_us < (uint64_t)t->site->stall_ms * 1000)
+		return false;
+	t->code = err_set(t->err, ERR_TRANSIENT, "%s: nearly nothing moved for %.0f s",
+			  t->site->origin, (double)t->site->stall_ms / 1000);
+	return true;
+}
