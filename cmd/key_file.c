@@ -1,13 +1,12 @@
 #include "base/file.h"
+#include "base/guarded.h"
 #include "cmd/secret.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define KEY_FILE_BYTES_MAX 256
@@ -22,23 +21,6 @@ static int key_hold(struct held_secret *out, struct error *err)
 	return ERR_NONE;
 }
 
-/* Nobody but its owner, who must be us, may read it. */
-static int owner_check(int fd, struct error *err)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return err_errno(err, "look at it");
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_KEY, "it is not a regular file");
-	if (st.st_uid != geteuid())
-		return err_set(err, ERR_KEY, "it belongs to user %u, not to %u", st.st_uid, geteuid());
-	if (st.st_mode & 0177)
-		return err_set(err, ERR_KEY, "its mode is %04o: refused until chmod 600",
-			       st.st_mode & 07777);
-	return ERR_NONE;
-}
-
 int secret_from_key_file(const char *path, struct held_secret *out, struct error *err)
 {
 	char *text = sodium_malloc(KEY_FILE_BYTES_MAX);
@@ -49,9 +31,7 @@ int secret_from_key_file(const char *path, struct held_secret *out, struct error
 		code = err_nomem(err);
 	if (code != ERR_NONE)
 		goto out;
-	/* Not to wait for a writer, should it be a FIFO. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	code = fd < 0 ? err_errno(err, "open it") : owner_check(fd, err);
+	code = private_open(path, &fd, err);
 	if (code != ERR_NONE)
 		goto out;
 	got = read_full(fd, text, KEY_FILE_BYTES_MAX);

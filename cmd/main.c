@@ -1,3 +1,4 @@
+#include "base/drive_option.h"
 #include "cmd/commands.h"
 #include "cmd/secret.h"
 #include "cmd/signals.h"
@@ -144,9 +145,12 @@ int main(int argc, char **argv)
 	if (code == ERR_NONE)
 		code = secrets_take_environment(&err);
 	if (code == ERR_NONE)
+		code = credentials_take_environment(&err);
+	if (code == ERR_NONE)
 		code = run(&inv, &err);
 	exit = finish(&inv, code, &err);
 	secrets_forget();
+	credentials_forget();
 	out_free(inv.out);
 	invocation_release(&inv);
 	return (int)exit;

@@ -1,28 +1,62 @@
 #include "cmd/newdrive.h"
 
 #include "archive/roots.h"
+#include "base/drive_option.h"
 #include "base/units.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+int option_value_absolute(const char *key, const char *value, char **out, struct error *err)
+{
+	size_t path_at = drive_option_path_at(key, value);
+	char *path = NULL;
+	int code;
+
+	*out = NULL;
+	if (!value[path_at] || value[path_at] == '/') {
+		*out = strdup(value);
+		return *out ? ERR_NONE : err_nomem(err);
+	}
+	code = path_absolute(NULL, value + path_at, &path, err);
+	if (code == ERR_NONE && asprintf(out, "%.*s%s", (int)path_at, value, path) < 0) {
+		*out = NULL;
+		code = err_nomem(err);
+	}
+	free(path);
+	return code;
+}
+
+/* The table of options checked it. An empty value takes one away that was given before it. */
+static int option_keep(json_t *o, const char *pair, struct error *err)
+{
+	const char *equals = strchr(pair, '=');
+	char *key = strndup(pair, (size_t)(equals - pair)), *value = NULL;
+	int code = key ? option_value_absolute(key, equals + 1, &value, err) : err_nomem(err);
+
+	if (code == ERR_NONE && value[0] == '\0')
+		json_object_del(o, key);
+	else if (code == ERR_NONE && json_object_set_new(o, key, json_string(value)))
+		code = err_set(err, ERR_USAGE, "option %s: not valid UTF-8", pair);
+	free(key);
+	free(value);
+	return code;
+}
 
 /* -o K=V as the JSON object that the config keeps. */
 static int parse_options(const struct invocation *inv, char **json, struct error *err)
 {
 	json_t *o = json_object();
 	const char *pair;
+	int code = ERR_NONE;
 
-	for (size_t i = 0; o && (pair = option_nth(inv, "option", i)); i++) {
-		const char *equals = strchr(pair, '=');
-		char *key = strndup(pair, (size_t)(equals - pair)); /* the table checked it */
-
-		if (!key || json_object_set_new(o, key, json_string(equals + 1))) {
-			free(key);
-			json_decref(o);
-			return err_set(err, ERR_USAGE, "option %s: not valid UTF-8", pair);
-		}
-		free(key);
+	for (size_t i = 0; o && code == ERR_NONE && (pair = option_nth(inv, "option", i)); i++)
+		code = option_keep(o, pair, err);
+	if (code != ERR_NONE) {
+		json_decref(o);
+		return code;
 	}
 	*json = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	json_decref(o);

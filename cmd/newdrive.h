@@ -19,4 +19,8 @@ void new_drive_release(struct new_drive *d);
 int place_parse(const struct invocation *inv, const char *given_url, char **url,
 		char **options_json, struct error *err);
 
+/* A driver's option as it is kept: a path in it (identity=FILE, password=file:PATH) made absolute,
+ * since the next command may run elsewhere. The caller frees *out. */
+int option_value_absolute(const char *key, const char *value, char **out, struct error *err);
+
 #endif

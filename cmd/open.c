@@ -41,11 +41,32 @@ static char *config_path_of(const char *array)
 static int open_drive(void *ctx, const struct config_drive *entry,
 		      const struct drive_options *options, struct drive **out, struct error *err)
 {
+	struct drive_options with = *options;
 	const struct mrmr_driver *driver;
+	struct drive_option_set *given = NULL;
 	int code = driver_for_url(entry->url, &driver, err);
 
 	(void)ctx;
-	return code == ERR_NONE ? driver->open(entry->url, options, out, err) : code;
+	if (code == ERR_NONE)
+		code = drive_options_parse(entry->options_json, driver->options, "options", &given, err);
+	with.given = given;
+	if (code == ERR_NONE)
+		code = driver->open(entry->url, &with, out, err);
+	drive_options_free(given);
+	return code;
+}
+
+static int check_way(void *ctx, const char *url, const char *options_json, struct error *err)
+{
+	const struct mrmr_driver *driver;
+	struct drive_option_set *given = NULL;
+	int code = driver_for_url(url, &driver, err);
+
+	(void)ctx;
+	if (code == ERR_NONE)
+		code = drive_options_parse(options_json, driver->options, "options", &given, err);
+	drive_options_free(given);
+	return code;
 }
 
 static void tell(void *ctx, enum tell_level level, const char *text)
@@ -99,7 +120,8 @@ int open_prepare(struct invocation *inv, struct opened *o, struct error *err)
 					     .kdf_limit_bytes = inv->globals.kdf_limit_bytes,
 					     .tell = tell,
 					     .tell_ctx = o,
-					     .open_drive = open_drive };
+					     .open_drive = open_drive,
+					     .check_way = check_way };
 	return ERR_NONE;
 }
 

@@ -1,6 +1,7 @@
 #include "cmd/options.h"
 
 #include "base/bytes.h"
+#include "base/drive_option.h"
 #include "base/units.h"
 #include "seal/slot.h"
 
@@ -37,18 +38,21 @@ static int absence_check(const char *command, const char *option, const char *va
 	return ERR_NONE;
 }
 
-static int choice_check(const char *choices, const char *text, struct error *err)
+/* KEY=VALUE of a driver. */
+static int pair_check(const char *text, struct error *err)
 {
-	size_t len_bytes = strlen(text);
+	const char *equals = strchr(text, '=');
+	char *key;
+	int code;
 
-	for (const char *at = choices; *at; at += strspn(at, "|")) {
-		size_t word_bytes = strcspn(at, "|");
-
-		if (word_bytes == len_bytes && memcmp(at, text, len_bytes) == 0)
-			return ERR_NONE;
-		at += word_bytes;
-	}
-	return err_set(err, ERR_USAGE, "'%s' is not one of %s", text, choices);
+	if (!equals || equals == text)
+		return err_set(err, ERR_USAGE, "'%s' is not KEY=VALUE", text);
+	key = strndup(text, (size_t)(equals - text));
+	code = key ? drive_option_check(key, equals + 1, err) : err_nomem(err);
+	if (code != ERR_NONE && code != ERR_NOMEM)
+		err_wrap(err, "%s", key);
+	free(key);
+	return code;
 }
 
 static int value_check(struct option_value *value, struct error *err)
@@ -69,11 +73,11 @@ static int value_check(struct option_value *value, struct error *err)
 	case OPTION_TIME:
 		return time_parse(text, (int64_t)time(NULL), &value->time_s, err);
 	case OPTION_CHOICE:
-		return choice_check(row->arg, text, err);
+		return word_is_one_of(row->arg, text)
+			       ? ERR_NONE
+			       : err_set(err, ERR_USAGE, "'%s' is not one of %s", text, row->arg);
 	case OPTION_PAIR:
-		if (!strchr(text, '=') || text[0] == '=')
-			return err_set(err, ERR_USAGE, "'%s' is not KEY=VALUE", text);
-		return ERR_NONE;
+		return pair_check(text, err);
 	case OPTION_FLAG:
 	case OPTION_TEXT:
 	case OPTION_FILE:
@@ -236,10 +240,11 @@ static int twins_read(struct parser *p, struct error *err)
 		if ((row->flags & OPTION_NO_TWIN) || !text || !*text)
 			continue;
 		if (row->kind == OPTION_FLAG) {
-			if (choice_check(no, text, err) == ERR_NONE)
+			if (word_is_one_of(no, text))
 				continue;
-			if (choice_check(yes, text, err) != ERR_NONE)
-				return err_wrap(err, "%s", name);
+			if (!word_is_one_of(yes, text))
+				return err_set(err, ERR_USAGE, "%s: '%s' is not one of %s", name, text,
+					       yes);
 			text = NULL;
 		}
 		code = option_add(p, row, text, name, err);

@@ -2,6 +2,7 @@
 
 #include "base/child.h"
 #include "base/file.h"
+#include "base/guarded.h"
 #include "base/units.h"
 #include "cmd/secret_env.h"
 #include "cmd/terminal.h"
@@ -39,12 +40,10 @@ static int too_long(struct error *err)
 	return err_set(err, ERR_KEY, "the passphrase is longer than %d bytes", PASSPHRASE_BYTES_MAX);
 }
 
-/* A passphrase is the first line: editors and commands end it with a newline. */
+/* A passphrase is the first line. */
 static int first_line_keep(struct held_secret *s, size_t len_bytes, struct error *err)
 {
-	const char *newline = memchr(s->memory, '\n', len_bytes);
-
-	s->secret.len_bytes = newline ? (size_t)(newline - (char *)s->memory) : len_bytes;
+	s->secret.len_bytes = first_line_bytes(s->memory, len_bytes);
 	return s->secret.len_bytes > PASSPHRASE_BYTES_MAX ? too_long(err) : ERR_NONE;
 }
 

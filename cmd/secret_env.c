@@ -1,10 +1,10 @@
 #include "cmd/secret_env.h"
 
+#include "base/guarded.h"
 #include "cmd/secret.h"
 
 #include <sodium.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Written once before there are threads, read afterwards. */
 static char *taken[2][SECRET_SOURCES];
@@ -16,22 +16,13 @@ static const char *const names[2][SECRET_SOURCES] = {
 	  "MRMR_NEW_PASSPHRASE_FD" },
 };
 
-/* Copies it to guarded memory and wipes it where the kernel shows it (/proc/PID/environ). */
 static int variable_take(const char *name, char **out, struct error *err)
 {
-	char *value = getenv(name);
-	size_t size_bytes;
+	int code = guarded_variable(name, out, err);
 
-	if (!value)
-		return ERR_NONE;
-	size_bytes = strlen(value) + 1;
-	*out = sodium_malloc(size_bytes);
-	if (!*out)
-		return err_nomem(err);
-	memcpy(*out, value, size_bytes);
-	explicit_bzero(value, size_bytes);
-	unsetenv(name);
-	return ERR_NONE;
+	if (code == ERR_NONE && *out)
+		unsetenv(name);
+	return code;
 }
 
 int secrets_take_environment(struct error *err)

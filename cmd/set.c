@@ -4,12 +4,14 @@
 #include "base/units.h"
 #include "care/rebalance.h"
 #include "cmd/commands.h"
+#include "cmd/newdrive.h"
 #include "cmd/open.h"
 #include "cmd/out.h"
 #include "cmd/progress.h"
 #include "cmd/standing.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,6 +249,31 @@ static int settle(struct invocation *inv, struct array *a, struct level *level, 
 	return code;
 }
 
+/* A path in an option of a drive is kept as an absolute one. */
+static int set_one(struct settings *s, const char *assignment, struct error *err)
+{
+	const char *equals = strchr(assignment, '=');
+	const char *dot = equals ? memrchr(assignment, '.', (size_t)(equals - assignment)) : NULL;
+	char *key, *value = NULL, *made = NULL;
+	int code;
+
+	if (!dot)
+		return settings_set(s, assignment, err);
+	key = strndup(dot + 1, (size_t)(equals - dot - 1));
+	code = key ? option_value_absolute(key, equals + 1, &value, err) : err_nomem(err);
+	if (code == ERR_NONE &&
+	    asprintf(&made, "%.*s=%s", (int)(equals - assignment), assignment, value) < 0) {
+		made = NULL;
+		code = err_nomem(err);
+	}
+	if (code == ERR_NONE)
+		code = settings_set(s, made, err);
+	free(key);
+	free(value);
+	free(made);
+	return code;
+}
+
 static int set_all(struct invocation *inv, struct array *a, bool dry, struct error *err)
 {
 	struct level level = { .options = { .scope = DEBTS_THOROUGH, .extra = true } };
@@ -257,7 +284,7 @@ static int set_all(struct invocation *inv, struct array *a, bool dry, struct err
 	level.parity = names_level(inv, "parity=") || names_level(inv, "copies=");
 	level.named = level.width || level.parity;
 	for (size_t i = 0; i < inv->args_count && code == ERR_NONE; i++)
-		code = settings_set(s, inv->args[i], err);
+		code = set_one(s, inv->args[i], err);
 	if (code == ERR_NONE)
 		code = settings_check(s, err);
 	if (code == ERR_NONE && level.named)

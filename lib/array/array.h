@@ -98,6 +98,9 @@ typedef int open_drive_fn(void *ctx, const struct config_drive *entry,
 			  const struct drive_options *options, struct drive **out,
 			  struct error *err);
 
+/* Whether drives at such a URL take these options: ERR_USAGE if not. */
+typedef int check_way_fn(void *ctx, const char *url, const char *options_json, struct error *err);
+
 struct array_options {
 	const char *config_path; /* the config file */
 	const char *state_root;	 /* folder of the state folders, one per array */
@@ -117,6 +120,7 @@ struct array_options {
 	/* Opens a drive from its entry; the state folder's own store too (name "", url its path).
 	 * temp_tag: for drive_options. make_root: create the place when it is missing. */
 	open_drive_fn *open_drive;
+	check_way_fn *check_way; /* NULL: any */
 	void *open_drive_ctx;
 	const struct keys *keys; /* already unlocked; not owned. NULL: slots are asked */
 	unsigned threads;	 /* workers; 0: one per processor */

@@ -1,5 +1,6 @@
 #include "array/settings_inner.h"
 
+#include "base/drive_option.h"
 #include "base/units.h"
 
 #include <stdlib.h>
@@ -180,48 +181,42 @@ static int set_domain(struct drive_record *d, const char *value, struct error *e
 	return ERR_NONE;
 }
 
-/* What drivers take. secret: a reference to one, never the thing itself. */
-static const struct {
-	const char *name;
-	bool secret;
-} driver_options[] = {
-	{ "user", false },	 { "password", true },	  { "identity", false },
-	{ "known_hosts", false }, { "accept-new", false },  { "access_key", true },
-	{ "secret_key", true },	 { "region", false },	  { "addressing", false },
-	{ "key", true },	 { "auth", false },	  { "ca", false },
-	{ "connections", false }, { "limit-upload", false }, { "limit-download", false },
-};
-#define DRIVER_OPTIONS (sizeof(driver_options) / sizeof(driver_options[0]))
-
-static bool is_reference(const char *value)
+/* All options of drive i, as they shall be, are such as its kind takes. */
+static int check_way(struct settings *s, unsigned i, struct error *err)
 {
-	return strncmp(value, "env:", 4) == 0 || strncmp(value, "file:", 5) == 0 ||
-	       strncmp(value, "command:", 8) == 0;
+	const struct array_options *o = &s->a->options;
+	char *json;
+	int code;
+
+	if (!o->check_way)
+		return ERR_NONE;
+	json = json_dumps(s->options[i], JSON_COMPACT | JSON_SORT_KEYS);
+	code = json ? o->check_way(o->open_drive_ctx, s->a->drives[i].url, json, err)
+		    : err_nomem(err);
+	free(json);
+	return code;
 }
 
 static int set_option(struct settings *s, unsigned i, const char *key, const char *value,
 		      struct error *err)
 {
 	const struct array_drive *d = &s->a->drives[i];
-	size_t n = 0;
-	int failed;
+	int failed, code = drive_option_check(key, value, err);
 
-	while (n < DRIVER_OPTIONS && strcmp(driver_options[n].name, key) != 0)
-		n++;
-	if (n == DRIVER_OPTIONS)
-		return err_set(err, ERR_USAGE, "a drive has no property '%s'", key);
-	if (driver_options[n].secret && value[0] && !is_reference(value))
-		return err_set(err, ERR_USAGE, "a secret is given as env:NAME, file:PATH or "
-					       "command:CMD, not as it is");
+	if (code != ERR_NONE)
+		return code;
 	if (!d->url)
 		return err_set(err, ERR_USAGE, "this host's config has no way to drive %s", d->name);
 	if (!s->options[i])
 		s->options[i] = json_loads(d->options_json, JSON_REJECT_DUPLICATES, NULL);
 	if (!s->options[i])
 		return err_set(err, ERR_CORRUPT, "the options of drive %s in the config", d->name);
-	failed = value[0] ? json_object_set_new(s->options[i], key, json_string(value))
-			  : json_object_del(s->options[i], key);
-	return failed && value[0] ? err_set(err, ERR_USAGE, "not valid UTF-8") : ERR_NONE;
+	if (value[0] == '\0') {
+		json_object_del(s->options[i], key);
+		return ERR_NONE;
+	}
+	failed = json_object_set_new(s->options[i], key, json_string(value));
+	return failed ? err_set(err, ERR_USAGE, "not valid UTF-8") : check_way(s, i, err);
 }
 
 static const struct {

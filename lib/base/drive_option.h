@@ -12,16 +12,21 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* ERR_USAGE: no drive has such an option, or value is not one it may have ("" takes it away). */
 int drive_option_check(const char *key, const char *value, struct error *err);
 
+/* Where in value a path of this host begins: of a file, and in file:PATH. The length of value: there
+ * is none. */
+size_t drive_option_path_at(const char *key, const char *value);
+
 /* The options of one drive, parsed. NULL stands for none in every function. */
 struct drive_option_set;
 
 /* json: an object as in the config, or NULL. what names it in errors. taken: the keys this kind of
- * drive takes besides those that all take, NULL-ended; another one is ERR_USAGE.
+ * drive takes besides those that all take, those it learns too, NULL-ended; another one is ERR_USAGE.
  * Caller: drive_options_free(). */
 int drive_options_parse(const char *json, const char *const *taken, const char *what,
 			struct drive_option_set **out, struct error *err);

@@ -255,6 +255,20 @@ void percent_text(uint64_t part, uint64_t whole, char out[UNIT_TEXT_BYTES])
 	snprintf(out, UNIT_TEXT_BYTES, "%.1f %%", percent);
 }
 
+bool word_is_one_of(const char *words, const char *word)
+{
+	size_t len_bytes = strlen(word);
+
+	for (const char *at = words; *at; at += strspn(at, "|")) {
+		size_t word_bytes = strcspn(at, "|");
+
+		if (word_bytes == len_bytes && memcmp(at, word, len_bytes) == 0)
+			return true;
+		at += word_bytes;
+	}
+	return false;
+}
+
 static bool name_byte(char c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||

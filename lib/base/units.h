@@ -27,6 +27,9 @@ int duration_parse(const char *text, uint64_t *seconds, struct error *err);
  */
 int time_parse(const char *text, int64_t now_s, int64_t *unix_s, struct error *err);
 
+/* Whether word is one of "these|words". */
+bool word_is_one_of(const char *words, const char *word);
+
 /* Output. Each writes at most UNIT_TEXT_BYTES with the NUL. */
 #define UNIT_TEXT_BYTES 40
 void size_text(uint64_t bytes, char out[UNIT_TEXT_BYTES]);     /* "1.5 GiB", "312 B" */

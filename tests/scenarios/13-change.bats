@@ -216,16 +216,20 @@ policy() { # FIELD
 }
 
 @test "set NAME.OPTION goes to the config, and never takes a secret itself" {
-	"$MRMR" set d1.connections=2 d1.password=env:D1_PASSWORD
+	"$MRMR" set d1.connections=2 d1.limit-upload=1M
 	[ "$(jq -c '.drives[] | select(.name == "d1") | .options' config/default.json)" = \
-		'{"connections":"2","password":"env:D1_PASSWORD"}' ]
-	"$MRMR" set d1.password=
+		'{"connections":"2","limit-upload":"1M"}' ]
+	"$MRMR" set d1.limit-upload=
 	[ "$(jq -c '.drives[] | select(.name == "d1") | .options' config/default.json)" = \
 		'{"connections":"2"}' ]
 	cp config/default.json before
 	run "$MRMR" set d1.password=hunter2
 	[ "$status" -eq 2 ]
 	[[ "$output" != *hunter2* ]]
+	[ "${lines[0]}" = "mrmr: d1.password: a secret is given as env:NAME, file:PATH or command:CMD, not as it is" ]
+	run "$MRMR" set d1.password=env:D1_PASSWORD
+	[ "$status" -eq 2 ]
+	[ "${lines[0]}" = "mrmr: d1.password: options: a drive of this kind has no property 'password'" ]
 	run "$MRMR" set d1.rolle=data
 	[ "$status" -eq 2 ]
 	[ "${lines[0]}" = "mrmr: d1.rolle: a drive has no property 'rolle'" ]
