@@ -29,9 +29,13 @@
 #define DRIVE_DOMAIN_MAX 128
 
 enum driver_flags {
-	DRIVER_KNOWS_SPACE = 1, /* about() tells total and free bytes */
+	DRIVER_KNOWS_SPACE = 1, /* about() tells total and free bytes, unless a server does not */
 	DRIVER_LOCAL = 2, /* this host's own: its kernel ends every call, sooner or later */
 	DRIVER_REMOTE = 4, /* across a network: ERR_TRANSIENT may be tried again after a while */
+	/* The place has no exclusive create: of hosts that put different bytes under one name, or move to
+	 * it, at the same moment several may be told that it worked; the object is that of one of them.
+	 * (None does: names are of contents or of one writer.) A taken name is refused all the same. */
+	DRIVER_RACES = 8,
 };
 
 struct object_stat {
@@ -72,14 +76,16 @@ struct mrmr_driver {
 	const char *const *options; /* keys of -o it takes, NULL-ended, besides those all take; or NULL */
 
 	/* ERR_NOT_FOUND: the place is not there (and make_root was false). Nothing is written
-	 * unless make_root. The caller closes *out. */
+	 * unless make_root. Where places have no folders, one below another is always there. The caller
+	 * closes *out. */
 	int (*open)(const char *url, const struct drive_options *options, struct drive **out,
 		    struct error *err);
-	/* May give up what was put and not synced. */
+	/* May give up what was put and not synced; or not. */
 	void (*close)(struct drive *d);
 
 	/* Stores an object. It is certain to be found by get(), stat() and list() only after the
-	 * next sync(). ERR_EXISTS: the name is taken (by whatever bytes) and stays as it was. */
+	 * next sync(), but may be before, by other hosts too. ERR_EXISTS: the name is taken (by whatever
+	 * bytes) and stays as it was. */
 	int (*put)(struct drive *d, const char *name, const void *bytes, size_t len_bytes,
 		   struct error *err);
 	/* Fills all len_bytes of out from offset_bytes on. ERR_NOT_FOUND; ERR_CORRUPT when the

@@ -1,6 +1,7 @@
 #include "tests/support/calls.h"
 
 #include <dirent.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,23 +33,62 @@ int call_driver_for(const char *url, const struct mrmr_driver **out, struct erro
 	return ERR_NONE;
 }
 
-int call_try_open(const char *url, bool make_root, struct drive **d)
+static json_t *options;
+
+void call_options(const char *json)
 {
-	struct drive_options options = {.make_root = make_root, .temp_tag = "tag"};
+	json_decref(options);
+	options = json ? json_loads(json, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	if (json && !options)
+		abort();
+}
+
+static void learn(void *ctx, const char *key, const char *value)
+{
+	(void)ctx;
+	if (!options)
+		options = json_object();
+	if (json_object_set_new(options, key, json_string(value)))
+		abort();
+}
+
+int call_open_with(const char *url, const struct drive_options *how, struct drive **d)
+{
+	char *json = options ? json_dumps(options, JSON_COMPACT) : NULL;
+	struct drive_option_set *given = NULL;
+	struct drive_options with = *how;
 	const struct mrmr_driver *driver;
 	int code = call_driver_for(url, &driver, fresh());
 
 	if (code == ERR_NONE)
-		code = driver->open(url, &options, d, fresh());
+		code = drive_options_parse(json, driver->options, "options", &given, fresh());
+	with.given = given;
+	if (code == ERR_NONE)
+		code = driver->open(url, &with, d, fresh());
+	drive_options_free(given);
+	free(json);
 	return checked(code);
+}
+
+int call_try_open(const char *url, bool make_root, struct drive **d)
+{
+	return call_open_with(url, &(struct drive_options){.make_root = make_root, .temp_tag = "tag"}, d);
+}
+
+int call_join(const char *url, struct drive **d)
+{
+	return call_open_with(url, &(struct drive_options){.make_root = true, .temp_tag = "tag",
+						     .learned = learn}, d);
 }
 
 struct drive *call_open(const char *url)
 {
 	struct drive *d;
 
-	if (call_try_open(url, false, &d) != ERR_NONE)
+	if (call_try_open(url, false, &d) != ERR_NONE) {
+		fprintf(stderr, "%s: %s\n", url, call_err.message);
 		abort();
+	}
 	return d;
 }
 

@@ -11,8 +11,14 @@ extern _Thread_local struct error call_err; /* of the last call that failed */
 
 /* ERR_NONE and what "mem:..." means here, or driver_for_url() of any other URL. */
 int call_driver_for(const char *url, const struct mrmr_driver **out, struct error *err);
-/* By the URL's driver, with temp tag "tag". call_open() aborts when it fails. The caller closes. */
+/* The options of drives opened from now on, as in the config; NULL: none. */
+void call_options(const char *json);
+/* By the URL's driver. */
+int call_open_with(const char *url, const struct drive_options *how, struct drive **d);
+/* The same with temp tag "tag". call_open() aborts when it fails. The caller closes. */
 int call_try_open(const char *url, bool make_root, struct drive **d);
+/* Opens it as a drive that joins an array: what is learned is added to the options. */
+int call_join(const char *url, struct drive **d);
 struct drive *call_open(const char *url);
 void call_close(struct drive *d);
 

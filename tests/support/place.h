@@ -1,6 +1,15 @@
 /*
  * Every kind of drive with a place for a test to use: the driver contract is tried on each.
- * A new kind joins by a row in place.c.
+ * A new kind of this host joins by a row in place.c; one that needs a server by the environment:
+ *
+ *	MRMR_PLACE_KIND		"sftp": then the tests run on this kind alone
+ *	MRMR_PLACE_URL		where it is; each test gets a place of its own by a name put in for "{}", or
+ *				appended to the path
+ *	MRMR_PLACE_MISSING_URL	the same of places that are not there, if it is not the same
+ *	MRMR_PLACE_OPTIONS	the options of the drive as in the config: {"user":"me"}
+ *
+ * tests/servers/run starts servers and sets them. MRMR_PLACE_TESTS=PATTERN runs only tests whose names
+ * match.
  */
 #ifndef MRMR_TESTS_PLACE_H
 #define MRMR_TESTS_PLACE_H

@@ -48,6 +48,47 @@ static int mark_listed(void *ctx, const char *name, uint64_t len_bytes)
 	return 0;
 }
 
+struct storing {
+	struct drive *d;
+	unsigned first, step;
+	int failures; /* cmocka's asserts are for the main thread */
+};
+
+static void *store_share(void *arg)
+{
+	struct storing *s = arg;
+	char name[40], fifty[50];
+	struct error err;
+
+	memset(fifty, 'x', sizeof(fifty));
+	for (unsigned i = s->first; i < LISTED; i += s->step) {
+		name_of(i, name, sizeof(name));
+		s->failures += s->d->driver->put(s->d, name, fifty, i % 50, &err) != ERR_NONE;
+	}
+	return NULL;
+}
+
+/* As many at once as the drive allows: servers take their time for each. */
+static void store_all(struct drive *d)
+{
+	unsigned n = d->driver->connections_max;
+	struct storing *all = calloc(n, sizeof(*all));
+	pthread_t *threads = calloc(n, sizeof(*threads));
+
+	assert_true(all && threads);
+	for (unsigned i = 0; i < n; i++) {
+		all[i] = (struct storing){.d = d, .first = i, .step = n};
+		assert_int_equal(pthread_create(&threads[i], NULL, store_share, &all[i]), 0);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(all[i].failures, 0);
+	}
+	assert_int_equal(call_sync(d), ERR_NONE);
+	free(all);
+	free(threads);
+}
+
 static void a_list_names_every_object_of_its_prefix_once(void **state)
 {
 	static const char *const prefixes[] = {
@@ -55,15 +96,10 @@ static void a_list_names_every_object_of_its_prefix_once(void **state)
 		"blocks/0", "blocks/0f", "blocks/0f/", "blocks/0f/1", "journal/1",
 		"c",	    "blocks//",	 "b/00/0",     "blocks3/",    "blocks/zz/"};
 	struct drive *d = place_open(state);
-	char name[40], fifty[50];
 	struct error err;
+	char name[40];
 
-	memset(fifty, 'x', sizeof(fifty));
-	for (unsigned i = 0; i < LISTED; i++) {
-		name_of(i, name, sizeof(name));
-		assert_int_equal(d->driver->put(d, name, fifty, i % 50, &err), ERR_NONE);
-	}
-	assert_int_equal(call_sync(d), ERR_NONE);
+	store_all(d);
 	for (size_t p = 0; p < sizeof(prefixes) / sizeof(prefixes[0]); p++) {
 		struct listed l = {.count = 0};
 		unsigned expected = 0;
@@ -298,6 +334,109 @@ static void as_many_threads_as_it_says_may_use_a_drive(void **state)
 	free(workers);
 }
 
+/* ---- hosts ---- */
+
+#define HOSTS 8
+#define ROUNDS 3
+
+struct host {
+	pthread_t thread;
+	struct drive *d;
+	pthread_barrier_t *start;
+	char name[40], text[40];
+	int put, sync;
+};
+
+static void *put_once(void *arg)
+{
+	struct host *h = arg;
+	struct error err;
+
+	pthread_barrier_wait(h->start);
+	h->put = h->d->driver->put(h->d, h->name, h->text, strlen(h->text), &err);
+	h->sync = h->d->driver->sync(h->d, &err);
+	return NULL;
+}
+
+/* All hosts put under one name at the same moment. How many were told that it is theirs. */
+static unsigned put_at_once(struct host *hosts, unsigned round, bool same_bytes)
+{
+	pthread_barrier_t start;
+	unsigned winners = 0;
+
+	assert_int_equal(pthread_barrier_init(&start, NULL, HOSTS), 0);
+	for (unsigned i = 0; i < HOSTS; i++) {
+		struct host *h = &hosts[i];
+
+		h->start = &start;
+		snprintf(h->name, sizeof(h->name), "blocks/%02x/race", round);
+		snprintf(h->text, sizeof(h->text), "round %u, host %u", round, same_bytes ? 0 : i);
+		assert_int_equal(pthread_create(&h->thread, NULL, put_once, h), 0);
+	}
+	for (unsigned i = 0; i < HOSTS; i++) {
+		struct host *h = &hosts[i];
+
+		pthread_join(h->thread, NULL);
+		assert_true(h->put == ERR_NONE || h->put == ERR_EXISTS);
+		assert_true(h->sync == ERR_NONE || h->sync == ERR_EXISTS);
+		winners += h->put == ERR_NONE && h->sync == ERR_NONE;
+	}
+	pthread_barrier_destroy(&start);
+	return winners;
+}
+
+static void each_host(void **state, struct host *hosts, bool opens)
+{
+	memset(hosts, 0, opens ? HOSTS * sizeof(*hosts) : 0);
+	for (unsigned i = 0; i < HOSTS; i++) {
+		if (opens)
+			hosts[i].d = place_open(state);
+		else
+			call_close(hosts[i].d);
+	}
+}
+
+static void of_hosts_that_put_other_bytes_at_once_one_wins(void **state)
+{
+	struct host hosts[HOSTS];
+
+	each_host(state, hosts, true);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		unsigned winners = put_at_once(hosts, round, false), theirs = 0;
+		bool races = hosts[0].d->driver->flags & DRIVER_RACES;
+
+		if (winners != 1 && !(races && winners > 1))
+			fail_msg("%u of %d were told that the name is theirs", winners, HOSTS);
+		for (unsigned i = 0; i < HOSTS; i++) {
+			struct host *h = &hosts[i];
+
+			if (call_check(h->d, h->name, h->text) != ERR_NONE)
+				continue;
+			assert_int_equal(h->put, ERR_NONE);
+			assert_int_equal(h->sync, ERR_NONE);
+			theirs++;
+		}
+		assert_int_equal(theirs, 1);
+	}
+	assert_int_equal(call_count(hosts[0].d, ""), ROUNDS);
+	each_host(state, hosts, false);
+}
+
+static void hosts_that_put_the_same_bytes_at_once_all_find_them(void **state)
+{
+	struct host hosts[HOSTS];
+
+	each_host(state, hosts, true);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		assert_true(put_at_once(hosts, round, true) >= 1);
+		for (unsigned i = 0; i < HOSTS; i++)
+			assert_int_equal(call_check(hosts[i].d, hosts[i].name, hosts[i].text),
+					 ERR_NONE);
+	}
+	assert_int_equal(call_count(hosts[0].d, ""), ROUNDS);
+	each_host(state, hosts, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +450,8 @@ int main(void)
 		ON_A_PLACE(a_move_onto_a_taken_name_changes_nothing),
 		ON_A_PLACE(a_move_of_an_absent_object_is_not_found),
 		ON_A_PLACE(as_many_threads_as_it_says_may_use_a_drive),
+		ON_A_PLACE(of_hosts_that_put_other_bytes_at_once_one_wins),
+		ON_A_PLACE(hosts_that_put_the_same_bytes_at_once_all_find_them),
 	};
 
 	return place_run_tests(tests, sizeof(tests) / sizeof(tests[0]));

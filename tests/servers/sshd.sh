@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# OpenSSH with SFTP and keys. Needs: openssh-server openssh-client.
+#
+# usage: sshd.sh start DIR PORT | stop DIR
+#        sshd.sh rekey DIR		new host keys; DIR/known_hosts has the old ones
+# The user is who starts it. DIR/id_ed25519 and DIR/id_ecdsa may log in; so may DIR/id_locked, which has
+# a passphrase (DIR/passphrase).
+set -u
+. "$(dirname "$0")/lib.sh"
+
+sshd=/usr/sbin/sshd
+
+host_keys() {
+	local type
+	for type in ed25519 ecdsa; do
+		ssh-keygen -q -t $type -N '' -f "$DIR/host_$type" -C host || die 'no host keys'
+	done
+}
+
+launch() {
+	# It wants its own whole path, to start itself for each connection.
+	spawn sshd $sshd -D -e -f "$DIR/sshd_config"
+	wait_for sshd answers "$PORT"
+}
+
+start() {
+	local type user
+	need $sshd openssh-server
+	need ssh-keygen openssh-client
+	user=$(id -un)
+	[ "$(id -u)" != 0 ] || mkdir -p /run/sshd
+	host_keys
+	for type in ed25519 ecdsa; do
+		ssh-keygen -q -t $type -N '' -f "$DIR/id_$type" -C "$type" || die 'no keys'
+	done
+	secret passphrase 'open sesame'
+	ssh-keygen -q -t ed25519 -N 'open sesame' -f "$DIR/id_locked" -C locked || die 'no keys'
+	cat "$DIR"/id_*.pub >"$DIR/authorized_keys"
+	awk -v host="[127.0.0.1]:$PORT" '{ print host, $1, $2 }' "$DIR"/host_*.pub >"$DIR/known_hosts"
+	cat >"$DIR/sshd_config" <<-END
+	ListenAddress 127.0.0.1
+	Port $PORT
+	HostKey $DIR/host_ed25519
+	HostKey $DIR/host_ecdsa
+	PidFile none
+	UsePAM no
+	UseDNS no
+	StrictModes no
+	PermitRootLogin prohibit-password
+	AuthorizedKeysFile $DIR/authorized_keys
+	PasswordAuthentication no
+	KbdInteractiveAuthentication no
+	MaxStartups 200
+	MaxSessions 100
+	PrintMotd no
+	Subsystem sftp internal-sftp
+	END
+	launch
+	place KIND sftp
+	place URL "sftp://$user@127.0.0.1:$PORT$DIR/data"
+	place OPTIONS "{\"identity\":\"$DIR/id_ed25519\",\"known_hosts\":\"$DIR/known_hosts\"}"
+}
+
+do_rekey() {
+	stop_one sshd
+	rm -f "$DIR"/host_*
+	host_keys
+	launch
+}
+
+server "$@"
