@@ -85,7 +85,9 @@ unit: $(tests)
 deps:
 	@.ci/deps build
 deps-test:
-	@.ci/deps build demo test
+	@.ci/deps build demo test $(if $(CI),servers)
+deps-servers:
+	@.ci/deps servers
 check check-long: deps-test
 	@MAKE='$(MAKE)' B='$B' CI='$(CI)' tests/run $@
 demo:
@@ -167,7 +169,7 @@ clean:
 	rm -rf $B
 
 .SECONDARY:
-.PHONY: all unit deps deps-test check check-long demo check-build sanitized-build asan-build asan \
+.PHONY: all unit deps deps-test deps-servers check check-long demo check-build sanitized-build asan-build asan \
 	tsan-build tsan fuzz bench coverage lint lint-gcc lint-clang lint-cppcheck lint-tidy lint-man \
 	lint-layers lint-calls install dist clean FORCE
 -include $(patsubst %.c,$B/%.d,$(wildcard *.c */*.c */*/*.c))
