@@ -8,6 +8,7 @@
 #include "cmd/out.h"
 #include "cmd/standing.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,6 +33,17 @@ static void latency_cell(const struct pace *p, char out[PACE_CELL_BYTES])
 		snprintf(out, PACE_CELL_BYTES, "%.1f ms", (double)p->latency_us / 1000);
 }
 
+/* "3 retries", in this run. */
+static void retries_cell(const struct array_drive *d, char out[PACE_CELL_BYTES])
+{
+	uint64_t retries = drive_retries(d).retries;
+
+	out[0] = '\0';
+	if (retries > 0)
+		snprintf(out, PACE_CELL_BYTES, "%" PRIu64 " %s", retries,
+			 retries == 1 ? "retry" : "retries");
+}
+
 static int add_line(struct columns *c, const struct array_drive *d, const struct drive_standing *s,
 		    bool verbose, struct error *err)
 {
@@ -39,6 +51,7 @@ static int add_line(struct columns *c, const struct array_drive *d, const struct
 	char used_cell[UNIT_TEXT_BYTES + 8], free_cell[UNIT_TEXT_BYTES + 8] = "";
 	char since[UNIT_TEXT_BYTES], why[REMARK_BYTES + UNIT_TEXT_BYTES + 16];
 	char latency[PACE_CELL_BYTES], reads[PACE_CELL_BYTES], writes[PACE_CELL_BYTES];
+	char retries[PACE_CELL_BYTES];
 	struct pace pace = drive_pace(d);
 	char *url = url_redacted(d->url ? d->url : "");
 
@@ -56,10 +69,11 @@ static int add_line(struct columns *c, const struct array_drive *d, const struct
 	latency_cell(&pace, latency);
 	rate_cell(pace.read_mib_us, "read", reads);
 	rate_cell(pace.write_mib_us, "written", writes);
+	retries_cell(d, retries);
 	if (verbose)
 		columns_add(c, (const char *[]){ d->name, standing_word(s->standing),
 						 role_word(d->record.role), used_cell, free_cell,
-						 latency, reads, writes, url,
+						 latency, reads, writes, retries, url,
 						 drive_domain(d), why });
 	else
 		columns_add(c, (const char *[]){ d->name, standing_word(s->standing),
@@ -77,6 +91,7 @@ static int print_json(struct invocation *inv, struct array *a, const struct arra
 	json_t *o = standing_json(d, s, "drive");
 
 	verification_set_json(o, &v);
+	json_object_set_new(o, "retries", json_integer((json_int_t)drive_retries(d).retries));
 	out_json(inv->out, o);
 	return code;
 }
@@ -84,7 +99,7 @@ static int print_json(struct invocation *inv, struct array *a, const struct arra
 static int list_drives(struct invocation *inv, struct array *a, struct error *err)
 {
 	bool verbose = inv->globals.verbose > 0;
-	struct columns c = { .count = verbose ? 11 : 6,
+	struct columns c = { .count = verbose ? 12 : 6,
 			     .right = 1 << 3 | 1 << 4 |
 				      (verbose ? 1u << 5 | 1u << 6 | 1u << 7 : 0) };
 	int code = ERR_NONE;

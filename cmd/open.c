@@ -1,7 +1,9 @@
 #include "cmd/open.h"
 
+#include "array/retry.h"
 #include "base/file.h"
 #include "care/returned.h"
+#include "cmd/limits.h"
 #include "cmd/out.h"
 #include "cmd/standing.h"
 
@@ -51,7 +53,11 @@ static int open_drive(void *ctx, const struct config_drive *entry,
 		code = drive_options_parse(entry->options_json, driver->options, "options", &given, err);
 	with.given = given;
 	if (code == ERR_NONE)
-		code = driver->open(entry->url, &with, out, err);
+		code = limits_of(entry->url, given, &with, err);
+	if (code == ERR_NONE)
+		code = driver->flags & DRIVER_REMOTE
+			       ? retry_open(driver, entry->url, &with, NULL, out, err)
+			       : driver->open(entry->url, &with, out, err);
 	drive_options_free(given);
 	return code;
 }
@@ -122,7 +128,7 @@ int open_prepare(struct invocation *inv, struct opened *o, struct error *err)
 					     .tell_ctx = o,
 					     .open_drive = open_drive,
 					     .check_way = check_way };
-	return ERR_NONE;
+	return limits_begin(&inv->globals, err);
 }
 
 int open_array(struct invocation *inv, unsigned flags, struct opened *o, struct array **a,

@@ -264,6 +264,8 @@ static void globals_fill(struct invocation *inv)
 	g->no_progress = option_given(inv, "no-progress");
 	g->expect_head = option_text(inv, "expect-head", NULL);
 	g->kdf_limit_bytes = option_number(inv, "kdf-limit", KDF_MEMORY_LIMIT_BYTES);
+	g->limit_upload = option_number(inv, "limit-upload", 0);
+	g->limit_download = option_number(inv, "limit-download", 0);
 	g->insecure_no_passphrase = option_given(inv, "insecure-no-passphrase");
 	g->verbose = 0;
 	for (size_t i = 0; i < inv->options_count; i++)

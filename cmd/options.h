@@ -21,6 +21,7 @@ struct globals {
 	unsigned verbose;	  /* how many times -v */
 	const char *expect_head;  /* NULL: none */
 	uint64_t kdf_limit_bytes; /* KDF_MEMORY_LIMIT_BYTES unless raised */
+	uint64_t limit_upload, limit_download; /* bytes per second; 0: none */
 	bool insecure_no_passphrase;
 };
 

@@ -392,6 +392,8 @@ const struct option_row global_options[] = {
 	{ 0, "no-progress", OPTION_FLAG, NULL, "show no progress bar" },
 	{ 0, "expect-head", OPTION_TEXT, "FP", "stop unless the array contains this head" },
 	{ 0, "kdf-limit", OPTION_SIZE, "SIZE", "most memory a key slot may ask for, 1G by default" },
+	{ 0, "limit-upload", OPTION_SIZE, "SIZE", "most bytes a second to all remote drives together" },
+	{ 0, "limit-download", OPTION_SIZE, "SIZE", "most bytes a second from them" },
 	{ 0, "insecure-no-passphrase", OPTION_FLAG, NULL, "allow an empty passphrase" },
 	{ 'h', "help", OPTION_FLAG, NULL, "print help", .flags = OPTION_NO_TWIN },
 	{ 0, "version", OPTION_FLAG, NULL, "print the version", .flags = OPTION_NO_TWIN },

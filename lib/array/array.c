@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -501,11 +502,22 @@ int array_expect_head(struct array *a, const char *hex, struct error *err)
 	return code;
 }
 
+static void tell_retries(struct array *a, const struct array_drive *d)
+{
+	struct retry_counts c = drive_retries(d);
+
+	if (c.retries > 0)
+		array_tell(a, TELL_INFO, "drive %s: %" PRIu64 " times something was tried again%s", d->name,
+			   c.retries, c.given_up > 0 ? ", and not always with success" : "");
+}
+
 void array_close(struct array *a)
 {
 	if (!a)
 		return;
 	paces_store(a);
+	for (unsigned i = 0; i < a->count; i++)
+		tell_retries(a, &a->drives[i]);
 	for (unsigned i = 0; i < a->count; i++) {
 		struct array_drive *d = &a->drives[i];
 

@@ -44,6 +44,11 @@ struct pace drive_pace(const struct array_drive *d)
 	return d->handle ? watched_pace(d->handle) : (struct pace){ 0 };
 }
 
+struct retry_counts drive_retries(const struct array_drive *d)
+{
+	return d->handle ? retry_counts(watched_as_opened(d->handle)) : (struct retry_counts){ 0 };
+}
+
 /* ---- the file ---- */
 
 static const struct pace_field {

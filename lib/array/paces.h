@@ -8,6 +8,7 @@
 
 #include "array/array.h"
 #include "array/pace.h"
+#include "array/retry.h"
 #include "array/watched.h"
 
 /* Opens the place of entry as array_options say, watched. The caller closes *out. */
@@ -25,6 +26,9 @@ void paces_store(struct array *a);
 
 /* What is known of d now; zero when it is not open. */
 struct pace drive_pace(const struct array_drive *d);
+
+/* What was tried again on d in this run. */
+struct retry_counts drive_retries(const struct array_drive *d);
 
 unsigned array_stall_ms(const struct array *a);
 /* How long a read of so many bytes may take before it counts as late. */

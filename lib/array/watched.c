@@ -129,13 +129,17 @@ struct opening_call *watched_open_begin(const struct opening_drive *o, struct er
 }
 
 /* The slots of the driver inside are known only now. */
-static void take_driver(struct watched *w)
+static void take_driver(struct watched *w, unsigned wanted)
 {
 	const struct mrmr_driver *inside = w->inner->driver;
 	unsigned most = inside->connections_max < RUNNING_MAX ? inside->connections_max
 							      : RUNNING_MAX;
 
+	if (wanted > 0 && wanted < most)
+		most = wanted;
+
 	w->outer = w->measured = *inside;
+	w->outer.connections_max = most;
 	watched_fill_outer(&w->outer);
 	watched_fill_measured(&w->measured);
 	calls_lock();
@@ -146,6 +150,7 @@ static void take_driver(struct watched *w)
 int watched_open_end(struct opening_call *c, struct drive **out, struct error *err)
 {
 	struct watched *w = c->call.w;
+	unsigned wanted = drive_options_connections(c->entry.options_json);
 	int code = call_finish(&c->call, 0, err);
 
 	call_leave(&c->call);
@@ -153,7 +158,7 @@ int watched_open_end(struct opening_call *c, struct drive **out, struct error *e
 		watched_close(&w->base);
 		return code;
 	}
-	take_driver(w);
+	take_driver(w, wanted);
 	*out = &w->base;
 	return ERR_NONE;
 }
@@ -192,6 +197,11 @@ bool watched_idle(struct drive *d)
 struct drive *watched_inside(struct drive *d)
 {
 	return &watched_of(d)->timed.base;
+}
+
+struct drive *watched_as_opened(struct drive *d)
+{
+	return watched_of(d)->inner;
 }
 
 struct pace watched_pace(struct drive *d)

@@ -53,6 +53,8 @@ bool watched_idle(struct drive *d);
 bool drive_is_watched(const struct drive *d);
 /* The drive inside, measured, for callers that may wait without end: no call to it is given up. */
 struct drive *watched_inside(struct drive *d);
+/* What its open function made. */
+struct drive *watched_as_opened(struct drive *d);
 struct pace watched_pace(struct drive *d);
 void watched_set_pace(struct drive *d, const struct pace *p);
 

@@ -269,6 +269,19 @@ void drive_options_free(struct drive_option_set *o)
 	free(o);
 }
 
+unsigned drive_options_connections(const char *json)
+{
+	json_t *values = json ? json_loads(json, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	const char *text = json_string_value(json_object_get(values, "connections"));
+	struct error ignored;
+	uint64_t number = 0;
+
+	if (text && number_parse(text, 1, CONNECTIONS_MAX, &number, &ignored) != ERR_NONE)
+		number = 0;
+	json_decref(values);
+	return (unsigned)number;
+}
+
 /* ---- what is given ---- */
 
 const json_t *drive_option_value(const struct drive_option_set *o, const char *key)

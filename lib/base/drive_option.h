@@ -31,6 +31,8 @@ struct drive_option_set;
 int drive_options_parse(const char *json, const char *const *taken, const char *what,
 			struct drive_option_set **out, struct error *err);
 void drive_options_free(struct drive_option_set *o);
+/* connections=N of options that were checked, or 0. */
+unsigned drive_options_connections(const char *json);
 
 /* Lent; NULL: not given. Not for secrets. */
 const char *drive_option(const struct drive_option_set *o, const char *key);

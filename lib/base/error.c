@@ -32,6 +32,11 @@ enum err_code err_from_errno(int errno_value)
 	case EAGAIN:
 	case ETIMEDOUT:
 	case ECONNRESET:
+	case ECONNABORTED:
+	case ECONNREFUSED:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case EHOSTUNREACH:
 	case ESTALE:
 		return ERR_TRANSIENT;
 	case ENOTSUP:
@@ -61,6 +66,7 @@ int err_errno(struct error *err, const char *fmt, ...)
 	va_list args;
 
 	err->code = err_from_errno(saved);
+	err->retry_after_s = 0;
 	va_start(args, fmt);
 	vsnprintf(err->message, sizeof(err->message), fmt, args);
 	va_end(args);

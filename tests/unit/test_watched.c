@@ -45,9 +45,11 @@ static int open_fault(void *ctx, const struct config_drive *entry,
 	return code;
 }
 
+static char options[40] = "{}";
+
 static int try_open(struct drive **out, unsigned hang_ms)
 {
-	char url[] = "mem:", options[] = "{}";
+	char url[] = "mem:";
 	struct config_drive entry = {.url = url, .options_json = options};
 	struct opening_drive o = {.open = open_fault,
 				  .entry = &entry,
@@ -299,6 +301,33 @@ static void a_call_whose_caller_left_before_it_began_is_not_made(void **state)
 	call_close(d);
 }
 
+static void no_more_calls_are_under_way_than_the_options_allow(void **state)
+{
+	struct read_call *calls[6];
+	struct drive *d;
+
+	(void)state;
+	snprintf(options, sizeof(options), "{\"connections\":\"2\"}");
+	d = watched_on_memory();
+	snprintf(options, sizeof(options), "{}");
+	assert_int_equal(d->driver->connections_max, 2);
+	fault_add(inside, &(struct fault_rule){
+				  .calls = FAULT_GET, .for_ever = true, .effect = FAULT_STALL});
+	for (unsigned i = 0; i < 6; i++) {
+		calls[i] = read_start(d, &(struct read_want){.name = "a", .len_bytes = 4}, &err);
+		assert_non_null(calls[i]);
+	}
+	while (fault_stalling(inside) < 2)
+		call_wait(&calls[5]->call, 4, 1);
+	call_wait(&calls[5]->call, 4, 50);
+	assert_int_equal(fault_stalling(inside), 2);
+	for (unsigned i = 6; i-- > 0;)
+		call_leave(&calls[i]->call);
+	fault_clear(inside);
+	fault_release(inside);
+	call_close(d);
+}
+
 /* ---- calls in order ---- */
 
 struct ordered_call {
@@ -510,6 +539,7 @@ int main(void)
 			a_slow_drive_is_waited_for_as_long_as_others_of_its_calls_come_back),
 		cmocka_unit_test(a_read_that_is_left_behind_ends_in_memory_of_its_own),
 		cmocka_unit_test(a_call_whose_caller_left_before_it_began_is_not_made),
+		cmocka_unit_test(no_more_calls_are_under_way_than_the_options_allow),
 		cmocka_unit_test(
 			calls_in_order_are_made_one_after_the_other_and_none_after_one_that_failed),
 		cmocka_unit_test(only_a_local_drive_that_is_alive_is_called_directly),

@@ -1,0 +1,93 @@
+#include "cmd/limits.h"
+
+#include "net/limit.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { UP, DOWN, WAYS };
+
+static const char *const keys[WAYS] = { "limit-upload", "limit-download" };
+
+/* Of one place. */
+struct place_limits {
+	struct place_limits *next;
+	char *url;
+	struct limit *ways[WAYS];
+};
+
+static struct limit *of_all[WAYS]; /* NULL: none */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct place_limits *places; /* of lock */
+
+int limits_begin(const struct globals *g, struct error *err)
+{
+	uint64_t rates[WAYS] = { g->limit_upload, g->limit_download };
+
+	for (int i = 0; i < WAYS; i++) {
+		if (rates[i] == 0 || of_all[i])
+			continue;
+		of_all[i] = limit_new(rates[i], NULL);
+		if (!of_all[i])
+			return err_nomem(err);
+	}
+	return ERR_NONE;
+}
+
+/* Within lock. NULL: out of memory. */
+static struct place_limits *place_of(const char *url)
+{
+	struct place_limits *p = places;
+
+	while (p && strcmp(p->url, url) != 0)
+		p = p->next;
+	if (p)
+		return p;
+	p = calloc(1, sizeof(*p));
+	if (p)
+		p->url = strdup(url);
+	if (!p || !p->url) {
+		free(p);
+		return NULL;
+	}
+	p->next = places;
+	places = p;
+	return p;
+}
+
+/* Within lock. Its own below that of all, or that of all itself. */
+static int way_of(const char *url, int way, uint64_t rate, struct limit **out, struct error *err)
+{
+	struct place_limits *p;
+
+	*out = of_all[way];
+	if (rate == 0)
+		return ERR_NONE;
+	p = place_of(url);
+	if (p && !p->ways[way])
+		p->ways[way] = limit_new(rate, of_all[way]);
+	if (!p || !p->ways[way])
+		return err_nomem(err);
+	*out = p->ways[way];
+	return ERR_NONE;
+}
+
+int limits_of(const char *url, const struct drive_option_set *given, struct drive_options *out,
+	      struct error *err)
+{
+	struct limit **to[WAYS] = { &out->upload, &out->download };
+	int code = ERR_NONE;
+
+	for (int i = 0; i < WAYS && code == ERR_NONE; i++) {
+		uint64_t rate;
+
+		code = drive_option_number(given, keys[i], 0, UINT64_MAX, 0, &rate, err);
+		if (code != ERR_NONE)
+			break;
+		pthread_mutex_lock(&lock);
+		code = way_of(url, i, rate, to[i], err);
+		pthread_mutex_unlock(&lock);
+	}
+	return code;
+}

@@ -1,0 +1,80 @@
+/* Limits of drives, as the command line and their options ask for. */
+#include "cmd/limits.h"
+#include "net/limit.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdint.h>
+
+static struct error err;
+
+/* What a drive at url with these options gets. */
+static struct drive_options limits_at(const char *url, const char *json)
+{
+	struct drive_options out = {.temp_tag = "t"};
+	struct drive_option_set *given;
+
+	assert_int_equal(drive_options_parse(json, NULL, "options", &given, &err), ERR_NONE);
+	assert_int_equal(limits_of(url, given, &out, &err), ERR_NONE);
+	drive_options_free(given);
+	return out;
+}
+
+static void where_nothing_binds_there_is_no_limit(void **state)
+{
+	struct drive_options o = limits_at("sftp://a/b", "{}");
+
+	(void)state;
+	assert_null(o.upload);
+	assert_null(o.download);
+	o = limits_at("sftp://a/b", "{\"limit-upload\": \"0\"}");
+	assert_null(o.upload);
+}
+
+static void a_drive_has_its_own_and_keeps_it_when_opened_again(void **state)
+{
+	struct drive_options first = limits_at("sftp://a/c", "{\"limit-upload\": \"1M\"}");
+	struct drive_options again = limits_at("sftp://a/c", "{\"limit-upload\": \"1M\"}");
+	struct drive_options other = limits_at("sftp://a/d", "{\"limit-upload\": \"1M\"}");
+
+	(void)state;
+	assert_true(limit_binds(first.upload));
+	assert_null(first.download);
+	assert_ptr_equal(again.upload, first.upload);
+	assert_ptr_not_equal(other.upload, first.upload);
+}
+
+static void all_drives_share_the_one_of_the_command_line(void **state)
+{
+	struct globals g = {.limit_upload = 10000, .limit_download = 20000};
+	struct drive_options a, b, own;
+
+	(void)state;
+	assert_int_equal(limits_begin(&g, &err), ERR_NONE);
+	assert_int_equal(limits_begin(&g, &err), ERR_NONE);
+	a = limits_at("sftp://a/e", "{}");
+	b = limits_at("sftp://a/f", "{}");
+	own = limits_at("sftp://a/g", "{\"limit-download\": \"1G\"}");
+	assert_ptr_equal(a.upload, b.upload);
+	assert_ptr_equal(a.download, b.download);
+	assert_ptr_not_equal(a.upload, a.download);
+	assert_ptr_equal(own.upload, a.upload);
+	assert_ptr_not_equal(own.download, a.download);
+	/* What others moved counts for one with an own limit, too: 20000 bytes more take a second. */
+	limit_book_us(a.download, 20000);
+	assert_true(limit_book_us(own.download, 1) > 500000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(where_nothing_binds_there_is_no_limit),
+		cmocka_unit_test(a_drive_has_its_own_and_keeps_it_when_opened_again),
+		cmocka_unit_test(all_drives_share_the_one_of_the_command_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
