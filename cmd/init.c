@@ -95,22 +95,11 @@ static int choose_policy(struct initing *i, struct error *err)
 }
 
 /* Two drives on one disk fail together: said once, here. */
-static void warn_domains(struct initing *i, struct array_options *options)
+static void warn_domains(const struct initing *i)
 {
-	char (*domains)[DRIVE_DOMAIN_MAX] = calloc(i->array.count, sizeof(*domains));
+	char (*domains)[DRIVE_DOMAIN_MAX] = i->array.domains;
 
-	for (unsigned n = 0; domains && n < i->array.count; n++) {
-		struct config_drive entry = { .url = (char *)(uintptr_t)i->drives[n].url };
-		struct drive_options none = { .temp_tag = "init" };
-		struct drive_about about;
-		struct drive *d;
-		struct error ignored;
-
-		if (options->open_drive(options->open_drive_ctx, &entry, &none, &d, &ignored))
-			continue;
-		if (d->driver->about(d, &about, &ignored) == ERR_NONE)
-			memcpy(domains[n], about.domain, sizeof(about.domain));
-		d->driver->close(d);
+	for (unsigned n = 0; n < i->array.count; n++) {
 		for (unsigned m = 0; m < n; m++) {
 			if (!domains[n][0] || strcmp(domains[n], domains[m]) != 0)
 				continue;
@@ -118,11 +107,9 @@ static void warn_domains(struct initing *i, struct array_options *options)
 				 "%s and %s are both on %s and fail together: the promise counts "
 				 "drives, not disks",
 				 i->drives[m].record.name, i->drives[n].record.name, domains[n]);
-			free(domains);
 			return;
 		}
 	}
-	free(domains);
 }
 
 static void advise_recover(struct invocation *inv)
@@ -181,7 +168,7 @@ static int create(struct initing *i, struct error *err)
 			remove(key_file);
 		goto out;
 	}
-	warn_domains(i, &o.options);
+	warn_domains(i);
 	recovery_text(i->array.recovery_key, text);
 	out_report(inv->out, "array created: %u drives, parity %u, config %s", i->array.count,
 		   i->array.policy.parity, o.config_path);
@@ -204,8 +191,9 @@ int cmd_init(struct invocation *inv, struct error *err)
 	int code = ERR_NONE;
 
 	i.drives = calloc(inv->args_count, sizeof(*i.drives));
-	if (!i.drives)
-		return err_nomem(err);
+	i.array.domains = calloc(inv->args_count, sizeof(*i.array.domains));
+	if (!i.drives || !i.array.domains)
+		code = err_nomem(err);
 	i.array.drives = i.drives;
 	for (size_t n = 0; n < inv->args_count && code == ERR_NONE; n++) {
 		code = new_drive_parse(inv, inv->args[n], taken, &i, &i.drives[n], err);
@@ -219,5 +207,6 @@ int cmd_init(struct invocation *inv, struct error *err)
 	for (unsigned n = 0; n < i.array.count; n++)
 		new_drive_release(&i.drives[n]);
 	free(i.drives);
+	free(i.array.domains);
 	return code;
 }

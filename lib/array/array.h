@@ -180,6 +180,7 @@ struct new_array {
 	const struct secret *secret; /* of the first slot: SLOT_PASSPHRASE or SLOT_KEY_FILE */
 	enum kdf_cost cost;
 	bool allow_empty;
+	char (*domains)[DRIVE_DOMAIN_MAX]; /* filled in, one for each drive; NULL: nobody asks */
 	uint8_t recovery_key[KEY_BYTES]; /* filled: printed once by the caller */
 };
 /* Checks everything first (places there and unmarked, no config yet), then creates keys, markers,

@@ -7,6 +7,7 @@
 #include "array/settings.h"
 #include "base/file.h"
 
+#include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,8 +144,55 @@ static int take_mark(struct array *a, struct array_drive *d, uint64_t len_bytes,
 
 /* ---- opening ---- */
 
-/* Opens the place of a new drive and sees that it is nobody's yet. */
-static int open_new(struct array *a, const struct new_drive *n, struct array_drive *d,
+static void learn(void *ctx, const char *key, const char *value)
+{
+	json_t *learned = ctx;
+
+	json_object_set_new(learned, key, json_string(value));
+}
+
+/* What was found out about the place becomes options of the drive. */
+static int take_learned(struct array_drive *d, json_t *learned, struct error *err)
+{
+	json_t *options;
+	char *json = NULL;
+
+	if (json_object_size(learned) == 0)
+		return ERR_NONE;
+	options = json_loads(d->options_json, JSON_REJECT_DUPLICATES, NULL);
+	if (options && json_object_update(options, learned) == 0)
+		json = json_dumps(options, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(options);
+	if (!json)
+		return err_nomem(err);
+	free(d->options_json);
+	d->options_json = json;
+	return ERR_NONE;
+}
+
+/* Opens the place of a drive that joins: it is probed, and what is found out kept. */
+static int open_place(struct array *a, const struct config_drive *entry, bool make_root, bool joins,
+		      struct array_drive *d, struct error *err)
+{
+	json_t *learned = json_object();
+	struct drive_options how = { .make_root = make_root, .learned_ctx = learned };
+	int code;
+
+	if (!learned)
+		return err_nomem(err);
+	if (joins)
+		how.learned = learn;
+	code = paces_open_drive(a, entry, &how, &d->handle, err);
+	if (code != ERR_NONE)
+		d->handle = NULL;
+	else
+		code = take_learned(d, learned, err);
+	json_decref(learned);
+	return code;
+}
+
+/* Opens the place of a new drive and sees that it is nobody's yet. joins: not only to look. */
+static int open_new(struct array *a, const struct new_drive *n, bool joins, struct array_drive *d,
 		    struct error *err)
 {
 	struct config_drive entry = { .id = n->record.id };
@@ -161,9 +209,8 @@ static int open_new(struct array *a, const struct new_drive *n, struct array_dri
 	d->record = n->record;
 	d->id = n->record.id;
 	memcpy(d->name, n->record.name, sizeof(d->name));
-	code = paces_open_drive(a, &entry, n->make_root, &d->handle, err);
+	code = open_place(a, &entry, n->make_root, joins, d, err);
 	if (code != ERR_NONE) {
-		d->handle = NULL;
 		/* A place that is not there is a wrong word on the command line, not a lost drive. */
 		return code == ERR_NOT_FOUND ? err_set(err, ERR_USAGE, "drive %s: %s is not there (--mkdir "
 						       "creates it)", d->name, n->url)
@@ -185,7 +232,7 @@ int array_probe_drive(struct array *a, const struct new_drive *n, struct error *
 	int code;
 
 	as_it_is.make_root = false;
-	code = open_new(a, &as_it_is, &d, err);
+	code = open_new(a, &as_it_is, false, &d, err);
 	/* Missing, and to be made. */
 	if (code == ERR_USAGE && n->make_root && !d.handle)
 		code = ERR_NONE;
@@ -291,7 +338,9 @@ static int open_all_new(struct array *a, struct new_array *n, struct error *err)
 		drive.record.state = DRIVE_MEMBER;
 		drive.record.journal = true;
 		a->count = i + 1;
-		code = open_new(a, &drive, &a->drives[i], err);
+		code = open_new(a, &drive, true, &a->drives[i], err);
+		if (code == ERR_NONE && n->domains)
+			memcpy(n->domains[i], a->drives[i].about.domain, sizeof(n->domains[i]));
 		if (code == ERR_NONE)
 			code = config_add(&a->config, a->drives[i].name, &a->drives[i].id,
 					  a->drives[i].url, a->drives[i].options_json, err);
@@ -472,7 +521,7 @@ int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state
 	if (unfinished)
 		release_drive(unfinished);
 	d = unfinished ? unfinished : &a->drives[a->count++];
-	code = open_new(a, n, d, err);
+	code = open_new(a, n, true, d, err);
 	if (code == ERR_NONE && d->marker_state == MARKER_DAMAGED) {
 		code = object_quarantine(d->handle, MARKER_NAME, err);
 		d->marker_state = MARKER_UNREAD;

@@ -12,29 +12,31 @@
 #define FAST_US 1000
 #define US_MAX ((uint64_t)1 << 40) /* twelve days: nobody measured that */
 
-static struct opening_drive opening_of(struct array *a, const struct config_drive *entry,
-				       bool make_root)
+static struct opening_drive opening_of(struct array *a, const struct config_drive *entry)
 {
 	return (struct opening_drive){ .open = a->options.open_drive,
 				       .ctx = a->options.open_drive_ctx,
 				       .entry = entry,
-				       .options = { make_root, a->temp_tag },
+				       .options = { .temp_tag = a->temp_tag },
 				       .hang_ms = a->options.hang_ms,
 				       .leave_ms = a->options.stall_ms };
 }
 
-int paces_open_drive(struct array *a, const struct config_drive *entry, bool make_root,
-		     struct drive **out, struct error *err)
+int paces_open_drive(struct array *a, const struct config_drive *entry,
+		     const struct drive_options *how, struct drive **out, struct error *err)
 {
-	struct opening_drive o = opening_of(a, entry, make_root);
+	struct opening_drive o = opening_of(a, entry);
 
+	o.options.make_root = how->make_root;
+	o.options.learned = how->learned;
+	o.options.learned_ctx = how->learned_ctx;
 	return watched_open(&o, out, err);
 }
 
 struct opening_call *paces_open_begin(struct array *a, const struct config_drive *entry,
 				      struct error *err)
 {
-	struct opening_drive o = opening_of(a, entry, false);
+	struct opening_drive o = opening_of(a, entry);
 
 	return watched_open_begin(&o, err);
 }

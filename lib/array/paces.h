@@ -11,9 +11,10 @@
 #include "array/retry.h"
 #include "array/watched.h"
 
-/* Opens the place of entry as array_options say, watched. The caller closes *out. */
-int paces_open_drive(struct array *a, const struct config_drive *entry, bool make_root,
-		     struct drive **out, struct error *err);
+/* Opens the place of entry as array_options say, watched; with make_root and learned of how. The caller
+ * closes *out. */
+int paces_open_drive(struct array *a, const struct config_drive *entry,
+		     const struct drive_options *how, struct drive **out, struct error *err);
 /* The same in two steps: watched_open_end(). */
 struct opening_call *paces_open_begin(struct array *a, const struct config_drive *entry,
 				      struct error *err);

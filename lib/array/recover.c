@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/units.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,29 @@ static void refuse_gone(struct array *a, const struct id *id)
 	config_remove(&a->config, id);
 }
 
+/* Options that the journals know of the same place, what was found out about it too, hold where none
+ * were given now. */
+static int complete_options(struct config_drive *d, const struct table_drive *row,
+			    struct error *err)
+{
+	json_t *options, *given;
+	char *json = NULL;
+
+	if (strcmp(d->url, row->url) != 0 || !row->options_json[0])
+		return ERR_NONE;
+	options = json_loads(row->options_json, JSON_REJECT_DUPLICATES, NULL);
+	given = json_loads(d->options_json, JSON_REJECT_DUPLICATES, NULL);
+	if (options && json_object_update(options, given) == 0)
+		json = json_dumps(options, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(options);
+	json_decref(given);
+	if (!json)
+		return err_set(err, ERR_CORRUPT, "options of drive %s", d->name);
+	free(d->options_json);
+	d->options_json = json;
+	return ERR_NONE;
+}
+
 /* The config as it should be: the names of the journals, and the drives that were not given. */
 static int complete_config(struct array *a, struct error *err)
 {
@@ -102,6 +126,7 @@ static int complete_config(struct array *a, struct error *err)
 				continue;
 			known = true;
 			memcpy(d->name, row->record.name, sizeof(d->name));
+			code = complete_options(d, row, err);
 		}
 		if (!known && row->url[0])
 			code = config_add(&a->config, row->record.name, &row->record.id, row->url,

@@ -1,5 +1,7 @@
 #include "array/watched_internal.h"
 
+#include "base/bytes.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,7 +62,32 @@ struct opening_call {
 	void *ctx;
 	struct config_drive entry; /* its texts are ours */
 	struct drive_options options;
+	struct buf learned; /* by the call, which may outlast its caller: key, NUL, value, NUL, ... */
+	learned_fn *tell;
+	void *tell_ctx;
 };
+
+static void note_learned(void *ctx, const char *key, const char *value)
+{
+	struct opening_call *c = ctx;
+
+	buf_add(&c->learned, key, strlen(key) + 1);
+	buf_add(&c->learned, value, strlen(value) + 1);
+}
+
+static int tell_learned(const struct opening_call *c, struct error *err)
+{
+	if (c->learned.failed)
+		return err_nomem(err);
+	for (size_t at = 0; at < c->learned.len_bytes;) {
+		const char *key = (const char *)c->learned.data + at;
+		const char *value = key + strlen(key) + 1;
+
+		c->tell(c->tell_ctx, key, value);
+		at += strlen(key) + 1 + strlen(value) + 1;
+	}
+	return ERR_NONE;
+}
 
 static int run_open(struct call *call, struct drive *d, struct error *err)
 {
@@ -79,6 +106,7 @@ static void release_open(struct call *call)
 
 	free(c->entry.url);
 	free(c->entry.options_json);
+	buf_release(&c->learned);
 	free(c);
 }
 
@@ -94,6 +122,12 @@ static struct opening_call *opening_call_new(const struct opening_drive *o, stru
 	c->ctx = o->ctx;
 	c->options = o->options;
 	c->options.temp_tag = w->temp_tag;
+	if (o->options.learned) {
+		c->tell = o->options.learned;
+		c->tell_ctx = o->options.learned_ctx;
+		c->options.learned = note_learned;
+		c->options.learned_ctx = c;
+	}
 	c->entry = *o->entry;
 	c->entry.url = strdup(o->entry->url);
 	c->entry.options_json = strdup(o->entry->options_json);
@@ -153,6 +187,8 @@ int watched_open_end(struct opening_call *c, struct drive **out, struct error *e
 	unsigned wanted = drive_options_connections(c->entry.options_json);
 	int code = call_finish(&c->call, 0, err);
 
+	if (code == ERR_NONE)
+		code = tell_learned(c, err);
 	call_leave(&c->call);
 	if (code != ERR_NONE) {
 		watched_close(&w->base);

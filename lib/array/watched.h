@@ -33,7 +33,8 @@ struct opening_drive {
 	open_drive_fn *open;
 	void *ctx; /* must be there until open has come back, or the process ends */
 	const struct config_drive *entry; /* copied */
-	struct drive_options options;	  /* temp_tag is copied */
+	struct drive_options options;	  /* temp_tag is copied; what is learned is told by the thread
+					   * that ends the opening */
 	unsigned hang_ms;  /* how long without a sign of life; 0: HANG_MS_DEFAULT */
 	unsigned leave_ms; /* how long close() waits for what was left behind; 0: STALL_MS_DEFAULT */
 };
