@@ -71,7 +71,9 @@ static int add_now(struct invocation *inv, struct array *a, bool dry, struct err
 
 	if (code != ERR_NONE)
 		return code;
-	code = fill_record(inv, &drive.record, err);
+	code = options_used_check(inv, &drive, 1, err);
+	if (code == ERR_NONE)
+		code = fill_record(inv, &drive.record, err);
 	if (code == ERR_NONE && dry)
 		code = array_probe_drive(a, &drive, err);
 	else if (code == ERR_NONE)

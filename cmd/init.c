@@ -201,6 +201,8 @@ int cmd_init(struct invocation *inv, struct error *err)
 			i.array.count++;
 	}
 	if (code == ERR_NONE)
+		code = options_used_check(inv, i.drives, i.array.count, err);
+	if (code == ERR_NONE)
 		code = choose_policy(&i, err);
 	if (code == ERR_NONE)
 		code = option_given(inv, "dry-run") ? rehearse(&i, err) : create(&i, err);

@@ -38,16 +38,18 @@ static int absence_check(const char *command, const char *option, const char *va
 	return ERR_NONE;
 }
 
-/* KEY=VALUE of a driver. */
+/* [NAME.]KEY=VALUE of a driver. */
 static int pair_check(const char *text, struct error *err)
 {
-	const char *equals = strchr(text, '=');
+	const char *equals = strchr(text, '='), *dot;
 	char *key;
 	int code;
 
 	if (!equals || equals == text)
 		return err_set(err, ERR_USAGE, "'%s' is not KEY=VALUE", text);
-	key = strndup(text, (size_t)(equals - text));
+	dot = memrchr(text, '.', (size_t)(equals - text));
+	key = dot ? strndup(dot + 1, (size_t)(equals - dot - 1))
+		  : strndup(text, (size_t)(equals - text));
 	code = key ? drive_option_check(key, equals + 1, err) : err_nomem(err);
 	if (code != ERR_NONE && code != ERR_NOMEM)
 		err_wrap(err, "%s", key);

@@ -70,9 +70,10 @@ static int fill_options(struct invocation *inv, struct array *a, struct new_driv
 	if (!o->name)
 		return err_set(err, ERR_USAGE, "--onto needs the NAME of the lost drive");
 	code = new_drive_parse(inv, onto, taken, a, drive, err);
-	if (code == ERR_NONE)
-		o->onto = drive;
-	return code;
+	if (code != ERR_NONE)
+		return code;
+	o->onto = drive;
+	return options_used_check(inv, drive, 1, err);
 }
 
 static int estimate(struct invocation *inv, struct array *a, const struct rebuild_options *o,

@@ -74,13 +74,19 @@ static int scan_now(struct invocation *inv, struct array *a, struct error *err)
 
 static int collect(struct invocation *inv, struct recovery_place *places, struct error *err)
 {
-	int code = ERR_NONE;
+	struct new_drive *drives = calloc(inv->args_count, sizeof(*drives));
+	int code = drives ? ERR_NONE : err_nomem(err);
 
 	for (size_t i = 0; i < inv->args_count && code == ERR_NONE; i++) {
 		code = place_parse(inv, inv->args[i], &places[i].url, &places[i].options_json, err);
 		if (code != ERR_NONE)
 			places[i] = (struct recovery_place){ .url = NULL };
+		else
+			drives[i].url = places[i].url;
 	}
+	if (code == ERR_NONE)
+		code = options_used_check(inv, drives, inv->args_count, err);
+	free(drives);
 	return code;
 }
 

@@ -210,6 +210,11 @@ static bool is_among(const char *const *keys, const char *key)
 	return false;
 }
 
+bool drive_option_taken(const char *key, const char *const *taken)
+{
+	return is_among(common, key) || is_among(taken, key);
+}
+
 static int entry_check(const char *key, const json_t *value, const char *const *taken,
 		       struct error *err)
 {
@@ -217,7 +222,7 @@ static int entry_check(const char *key, const json_t *value, const char *const *
 
 	if (!row)
 		return unknown_key(key, err);
-	if (!is_among(common, key) && !is_among(taken, key))
+	if (!drive_option_taken(key, taken))
 		return err_set(err, ERR_USAGE, "a drive of this kind has no property '%s'", key);
 	if (row->kind == VALUE_SECRET && json_is_object(value))
 		return is_reference_object(value)

@@ -18,6 +18,9 @@
 /* ERR_USAGE: no drive has such an option, or value is not one it may have ("" takes it away). */
 int drive_option_check(const char *key, const char *value, struct error *err);
 
+/* Whether a kind that takes these options, NULL-ended, and those that all take has this one. */
+bool drive_option_taken(const char *key, const char *const *taken);
+
 /* Where in value a path of this host begins: of a file, and in file:PATH. The length of value: there
  * is none. */
 size_t drive_option_path_at(const char *key, const char *value);

@@ -303,17 +303,50 @@ void drive_name_split(const char *arg, char name[DRIVE_NAME_BYTES], const char *
 	*url = equals + 1;
 }
 
+/* The host of "scheme://user@host:port", when that is all there is up to end. */
+static bool host_alone(const char *url, const char **first, const char **end)
+{
+	const char *host = strstr(url, "://"), *at, *port;
+
+	if (!host || host + 3 >= *end || memchr(host + 3, '/', (size_t)(*end - host - 3)))
+		return false;
+	host += 3;
+	at = memrchr(host, '@', (size_t)(*end - host));
+	host = at ? at + 1 : host;
+	port = memrchr(host, ':', (size_t)(*end - host));
+	if (port && !memchr(port, ']', (size_t)(*end - port)))
+		*end = port;
+	*first = host;
+	return true;
+}
+
+/* What a URL is called by: [*first, *end). */
+static void last_component(const char *url, const char **first, const char **end)
+{
+	const char *query = url + strcspn(url, "?"), *container = strstr(query, "container=");
+
+	if (strstr(url, "://") && container && (container[-1] == '?' || container[-1] == '&')) {
+		*first = container + strlen("container=");
+		*end = *first + strcspn(*first, "&");
+		return;
+	}
+	*end = query;
+	while (*end > url && ((*end)[-1] == '/' || (*end)[-1] == ':'))
+		(*end)--;
+	if (host_alone(url, first, end))
+		return;
+	*first = *end;
+	while (*first > url && (*first)[-1] != '/' && (*first)[-1] != ':')
+		(*first)--;
+}
+
 void drive_name_derive(const char *url, unsigned attempt, char name[DRIVE_NAME_BYTES])
 {
-	const char *first, *last = url + strcspn(url, "?");
+	const char *first, *last;
 	char suffix[16] = "";
 	size_t len_bytes = 0, room_bytes;
 
-	while (last > url && (last[-1] == '/' || last[-1] == ':'))
-		last--;
-	first = last;
-	while (first > url && first[-1] != '/' && first[-1] != ':')
-		first--;
+	last_component(url, &first, &last);
 	while (first < last && (!name_byte(*first) || *first == '.' || *first == '_' || *first == '-'))
 		first++;
 	if (attempt > 0)

@@ -50,7 +50,7 @@ void drive_name_split(const char *arg, char name[DRIVE_NAME_BYTES], const char *
 
 /*
  * A name for a URL that came without one: its last path component (query and slashes at the
- * end dropped), other characters turned into '-', cut to fit; "drive" if nothing is left.
+ * end dropped), the container of "?container=", or the host if that is all; other characters turned into '-', cut to fit; "drive" if nothing is left.
  * attempt 0 is that, attempt n appends "-<n+1>": ask until it is not taken.
  */
 void drive_name_derive(const char *url, unsigned attempt, char name[DRIVE_NAME_BYTES]);
