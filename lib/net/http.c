@@ -167,9 +167,11 @@ int http_site_open(const struct http_site_options *o, struct http_site **out, st
 
 void http_site_close(struct http_site *s)
 {
+	struct transfer t = { .site = s };
+
 	if (!s)
 		return;
-	thread_let_go(s);
+	thread_let_go(&t);
 	free_site(s);
 }
 

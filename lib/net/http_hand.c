@@ -4,7 +4,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/sockios.h>
+#include <netinet/in.h>
 
 #define BUFFER_BYTES ((long)256 << 10)
 #define LIMITED_BUFFER_BYTES ((long)LIMIT_PIECE_BYTES_MAX)
@@ -108,7 +113,7 @@ static int on_begin(void *ctx, char *to, char *from, int to_port, int from_port)
 {
 	struct transfer *t = ((struct hand *)ctx)->t;
 
-	(void)to, (void)from, (void)to_port, (void)from_port;
+	(void)to, (void)from, (void)to_port;
 	if (t->sent && !t->answering && !may_repeat(t->r->method)) {
 		t->code = err_set(t->err, ERR_TRANSIENT,
 				  "%s: the connection was closed before an answer came",
@@ -117,16 +122,74 @@ static int on_begin(void *ctx, char *to, char *from, int to_port, int from_port)
 	}
 	t->sent = true;
 	t->answering = false;
+	t->port = from_port;
 	t->mark_us = clock_us();
 	t->mark_bytes = t->moved_bytes;
 	return CURL_PREREQFUNC_OK;
 }
 
-/* No child of this process inherits it. */
+/* ---- sockets: no child of this process inherits one, and unsent_bytes() looks into them ---- */
+
+struct socket {
+	int fd;
+	struct socket *next;
+};
+
 static curl_socket_t on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 {
-	(void)ctx, (void)purpose;
-	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	struct http_site *s = ctx;
+	struct socket *k = malloc(sizeof(*k));
+
+	(void)purpose;
+	if (!k)
+		return CURL_SOCKET_BAD;
+	k->fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	if (k->fd < 0) {
+		free(k);
+		return CURL_SOCKET_BAD;
+	}
+	k->next = s->sockets;
+	s->sockets = k;
+	return k->fd;
+}
+
+static int on_close(void *ctx, curl_socket_t fd)
+{
+	struct http_site *s = ctx;
+	struct socket **at = &s->sockets, *k;
+
+	while (*at && (*at)->fd != fd)
+		at = &(*at)->next;
+	k = *at;
+	if (k)
+		*at = k->next;
+	free(k);
+	return close(fd);
+}
+
+static int port_of(int fd)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} a = { 0 };
+	socklen_t len = sizeof(a);
+
+	if (getsockname(fd, &a.any, &len) < 0)
+		return -1;
+	return ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
+}
+
+uint64_t unsent_bytes(const struct http_site *s, int port)
+{
+	int queued = 0;
+
+	for (const struct socket *k = s->sockets; k; k = k->next)
+		if (port_of(k->fd) == port)
+			return ioctl(k->fd, SIOCOUTQ, &queued) == 0 && queued > 0 ? (uint64_t)queued
+										  : 0;
+	return 0;
 }
 
 /* ---- handles ---- */
@@ -156,12 +219,11 @@ static bool set_callbacks(struct hand *h)
 	       curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_HEADERDATA, h) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_begin) == CURLE_OK &&
-	       curl_easy_setopt(e, CURLOPT_PREREQDATA, h) == CURLE_OK &&
-	       curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_socket) == CURLE_OK;
+	       curl_easy_setopt(e, CURLOPT_PREREQDATA, h) == CURLE_OK;
 }
 
 /* Options that no request changes. */
-static bool set_site(CURL *e, const struct http_site *s)
+static bool set_site(CURL *e, struct http_site *s)
 {
 	long up = limit_binds(s->upload) ? LIMITED_BUFFER_BYTES : BUFFER_BYTES;
 	long down = limit_binds(s->download) ? LIMITED_BUFFER_BYTES : BUFFER_BYTES;
@@ -171,6 +233,12 @@ static bool set_site(CURL *e, const struct http_site *s)
 		return false;
 	if (s->user && (curl_easy_setopt(e, CURLOPT_USERNAME, s->user) != CURLE_OK ||
 			curl_easy_setopt(e, CURLOPT_PASSWORD, s->password) != CURLE_OK))
+		return false;
+	/* A connection outlives the handle that made it. */
+	if (curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_socket) != CURLE_OK ||
+	    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, s) != CURLE_OK ||
+	    curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, on_close) != CURLE_OK ||
+	    curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, s) != CURLE_OK)
 		return false;
 	/* QUICK_EXIT: a name server that hangs must not hold this thread. */
 	return curl_easy_setopt(e, CURLOPT_SHARE, s->share) == CURLE_OK &&

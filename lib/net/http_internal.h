@@ -52,6 +52,7 @@ struct http_site {
 	/* Of the thread alone. */
 	CURLSH *share; /* its connections and TLS sessions */
 	struct hand *idle;
+	struct socket *sockets;
 	unsigned long learned_auth; /* when either is allowed: what the server wants; 0: not known */
 };
 
@@ -77,6 +78,7 @@ struct transfer {
 	bool answering; /* since then something came */
 	bool in_body;	/* headers count no more */
 	bool enough;	/* nothing more is wanted of the body */
+	int port;	/* of this host, which tells the connection */
 	size_t header_bytes;
 	size_t up_bytes, up_booked_bytes; /* of the body: sent; booked, but not sent yet */
 	bool up_paused, down_paused;
@@ -88,6 +90,9 @@ struct transfer {
 
 struct hand *hand_take(struct http_site *s); /* one of the site, or a new one; NULL: out of memory */
 void site_let_go(struct http_site *s);
+/* Of what the kernel took for the connection from that port: how much the other side does not have yet.
+ * On a slow line that takes long, and nothing is asked of us meanwhile. */
+uint64_t unsent_bytes(const struct http_site *s, int port);
 
 /* Takes a handle and tells it of the request. False: code and err set. */
 bool transfer_prepare(struct transfer *t);
@@ -104,7 +109,7 @@ void transfer_count(const struct transfer *t, struct http_counts *c); /* adds it
 /* ---- http_thread.c ---- */
 
 int thread_do(struct transfer *t); /* hands it to the thread and waits for its end */
-void thread_let_go(struct http_site *s);
+void thread_let_go(struct transfer *t); /* of its site; no request */
 void thread_lock(void);
 void thread_unlock(void);
 

@@ -297,6 +297,7 @@ static void adopt(struct http_site *s)
 	s->first = s->last = NULL;
 	s->share = NULL;
 	s->idle = NULL;
+	s->sockets = NULL;
 }
 
 static void wait_for(struct transfer *t)
@@ -335,17 +336,15 @@ int thread_do(struct transfer *t)
 	return code;
 }
 
-void thread_let_go(struct http_site *s)
+void thread_let_go(struct transfer *t)
 {
-	struct transfer t = { .site = s };
-
-	pthread_cond_init(&t.changed, NULL);
+	pthread_cond_init(&t->changed, NULL);
 	thread_lock();
-	if (net.started && s->generation == net.generation) {
-		hand_in(&t);
+	if (net.started && t->site->generation == net.generation) {
+		hand_in(t);
 		curl_multi_wakeup(net.multi);
-		wait_for(&t);
+		wait_for(t);
 	}
 	thread_unlock();
-	pthread_cond_destroy(&t.changed);
+	pthread_cond_destroy(&t->changed);
 }

@@ -3,9 +3,6 @@
 #include "net/http_internal.h"
 
 #include <string.h>
-#include <sys/ioctl.h>
-
-#include <linux/sockios.h>
 
 #define SLOWEST_BYTES_PER_S 1024
 
@@ -140,26 +137,13 @@ uint64_t transfer_unpause(struct transfer *t, uint64_t now_us)
 	return next_us;
 }
 
-/* Of what was given to the kernel: how much the other side does not have yet. On a slow line that
- * takes long, and nothing is asked of us meanwhile. */
-static uint64_t unsent_bytes(const struct transfer *t)
-{
-	curl_socket_t fd = CURL_SOCKET_BAD;
-	int queued = 0;
-
-	if (curl_easy_getinfo(t->hand->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
-	    fd == CURL_SOCKET_BAD || ioctl(fd, SIOCOUTQ, &queued) < 0 || queued < 0)
-		return 0;
-	return (uint64_t)queued;
-}
-
 bool transfer_stalls(struct transfer *t, uint64_t now_us)
 {
 	uint64_t enough = (uint64_t)t->site->stall_ms * SLOWEST_BYTES_PER_S / 1000, unsent;
 
 	if (!t->sent || t->up_paused || t->down_paused || now_us < t->mark_us)
 		return false;
-	unsent = unsent_bytes(t);
+	unsent = unsent_bytes(t->site, t->port);
 	if (t->moved_bytes >= t->mark_bytes + unsent + enough) {
 		t->mark_bytes = t->moved_bytes - unsent;
 		t->mark_us = now_us;
