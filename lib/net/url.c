@@ -7,6 +7,9 @@
 
 #include <curl/curl.h>
 
+#define NOT_ONE "not scheme://host/path"
+#define SCHEME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-."
+
 /* Says what is wrong with a URL, showing it without password and query. */
 static int refuse(const char *text, const char *why, struct error *err)
 {
@@ -80,13 +83,27 @@ static int check_absent(CURLU *u, const char *text, struct error *err)
 	return ERR_NONE;
 }
 
+static bool is_unreserved(unsigned char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("-._~", c));
+}
+
+/* Zones are names of interfaces, or numbers. */
+static bool is_zone(const char *text)
+{
+	for (; is_unreserved((unsigned char)*text); text++)
+		;
+	return *text == '\0';
+}
+
 /* IPv6 addresses without brackets, with their zone. */
 static int take_host(CURLU *u, const char *text, char **out, struct error *err)
 {
 	char *zone = NULL;
 	struct buf whole = { 0 };
 	size_t len;
-	int code = take(u, CURLUPART_HOST, CURLU_URLDECODE, text, out, err);
+	int code = take(u, CURLUPART_HOST, 0, text, out, err);
 
 	if (code == ERR_NONE && (!*out || !**out))
 		code = refuse(text, "no host is named", err);
@@ -96,8 +113,12 @@ static int take_host(CURLU *u, const char *text, char **out, struct error *err)
 	memmove(*out, *out + 1, len);
 	(*out)[len - 2] = '\0';
 	code = take(u, CURLUPART_ZONEID, 0, text, &zone, err);
-	if (code != ERR_NONE || !zone)
+	if (zone && !is_zone(zone))
+		code = refuse(text, "not a zone of an address", err);
+	if (code != ERR_NONE || !zone) {
+		free(zone);
 		return code;
+	}
 	buf_add(&whole, *out, len - 2);
 	buf_add(&whole, "%", 1);
 	buf_add(&whole, zone, strlen(zone) + 1);
@@ -164,17 +185,30 @@ static void tidy(struct url *u)
 	trim_slashes(u->path);
 }
 
+/* No host needs %XX, and what would be decoded once more later would be another one. */
+static bool host_is_encoded(const char *authority)
+{
+	size_t len = strcspn(authority, "/?#");
+	const char *at = memrchr(authority, '@', len), *host = at ? at + 1 : authority;
+
+	return *host != '[' && memchr(host, '%', len - (size_t)(host - authority));
+}
+
 int url_parse(const char *text, struct url *out, struct error *err)
 {
-	const char *host = strstr(text, "://");
+	const char *host = text + strspn(text, SCHEME_LETTERS);
 	CURLU *u;
 	CURLUcode parsed;
 	int code;
 
 	*out = (struct url){ 0 };
+	if (strncmp(host, "://", 3) != 0 || strchr("0123456789+-.:", *text))
+		return refuse(text, NOT_ONE, err);
 	/* libcurl would take the first folder of scheme:///folder for the host. */
-	if (!host || strchr("/?#", host[3]))
-		return refuse(text, host ? "no host is named" : "not scheme://host/path", err);
+	if (strchr("/?#", host[3]))
+		return refuse(text, "no host is named", err);
+	if (host_is_encoded(host + 3))
+		return refuse(text, "no name of a host", err);
 	u = curl_url();
 	if (!u)
 		return err_nomem(err);
@@ -188,7 +222,7 @@ int url_parse(const char *text, struct url *out, struct error *err)
 		code = take_parts(u, text, out, err);
 	curl_url_cleanup(u);
 	if (code == ERR_NONE && !out->path)
-		code = refuse(text, "not scheme://host/path", err);
+		code = refuse(text, NOT_ONE, err);
 	if (code == ERR_NONE)
 		tidy(out);
 	else
@@ -245,12 +279,6 @@ int url_query(const struct url *u, const char *key, char **out, struct error *er
 		at = at[len] ? at + len + 1 : NULL;
 	}
 	return ERR_NONE;
-}
-
-static bool is_unreserved(unsigned char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-	       (c && strchr("-._~", c));
 }
 
 void url_encode(struct buf *out, const char *text, bool keep_slashes)

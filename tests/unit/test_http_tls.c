@@ -191,7 +191,7 @@ static void a_file_that_holds_no_certificate_is_refused(void **state)
 /* A server that speaks no TLS where https is expected is no matter of certificates. */
 static void no_tls_at_all_is_an_error(void **state)
 {
-	char url[128], origin[128];
+	char url[256], origin[128];
 	struct http_site_options o = { .origin = origin };
 	struct http_request r = { .method = "GET", .url = url };
 	struct http_answer answer;
