@@ -3,6 +3,12 @@
 #include <stdbool.h>
 #include <string.h>
 
+#ifdef WITH_sftp
+#define SFTP &driver_sftp
+#else
+#define SFTP NULL
+#endif
+
 /* The only list of drivers that have URLs. Memory has none: what is stored there would be gone
  * when the command ends. */
 static const struct {
@@ -10,7 +16,7 @@ static const struct {
 	const struct mrmr_driver *driver; /* NULL: known, but not in this build */
 } rows[] = {
 	{ "file", &driver_file },
-	{ "sftp", NULL },
+	{ "sftp", SFTP },
 	{ "smb", NULL },
 	{ "s3", NULL },
 	{ "s3+http", NULL },

@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What key agents, password managers and their dialogues need, and nothing that may be secret. */
@@ -55,12 +58,30 @@ static char **environment_new(void)
 	return env;
 }
 
-/* Starts argv with its stdout going to pipe_fd. Returns 0 or an errno value. */
-static int child_start(const char *const argv[], int pipe_fd, char **env, pid_t *pid)
+/* Which of our descriptors become which of its. -1: it keeps ours. */
+struct child_fds {
+	int in, out, err;
+	bool own_group;
+};
+
+static int child_fds_set(const struct child_fds *fds, posix_spawn_file_actions_t *actions)
+{
+	const int from[] = { fds->in, fds->out, fds->err };
+	int failed = 0;
+
+	for (int i = 0; i < 3 && !failed; i++)
+		if (from[i] >= 0)
+			failed = posix_spawn_file_actions_adddup2(actions, from[i], i);
+	return failed;
+}
+
+/* Returns 0 or an errno value. */
+static int child_start(const char *const argv[], const struct child_fds *fds, char **env, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t ignored_by_us, none;
+	short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
 	int failed;
 
 	sigemptyset(&none);
@@ -70,8 +91,11 @@ static int child_start(const char *const argv[], int pipe_fd, char **env, pid_t 
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigdefault(&attributes, &ignored_by_us);
 	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-	failed = posix_spawn_file_actions_adddup2(&actions, pipe_fd, STDOUT_FILENO);
+	posix_spawnattr_setpgroup(&attributes, 0);
+	if (fds->own_group)
+		flags |= POSIX_SPAWN_SETPGROUP;
+	posix_spawnattr_setflags(&attributes, flags);
+	failed = child_fds_set(fds, &actions);
 	if (!failed)
 		failed = posix_spawnp(pid, argv[0], &actions, &attributes, (char *const *)argv, env);
 	posix_spawnattr_destroy(&attributes);
@@ -125,6 +149,7 @@ int child_output(const char *const argv[], void *out, size_t cap_bytes, size_t *
 		 struct error *err)
 {
 	int pipe_fds[2] = { -1, -1 }, code, failed;
+	struct child_fds fds = { -1, -1, -1, false };
 	char **env = environment_new();
 	struct error ignored;
 	pid_t pid;
@@ -135,7 +160,8 @@ int child_output(const char *const argv[], void *out, size_t cap_bytes, size_t *
 		code = err_errno(err, "make a pipe");
 		goto out;
 	}
-	failed = child_start(argv, pipe_fds[1], env, &pid);
+	fds.out = pipe_fds[1];
+	failed = child_start(argv, &fds, env, &pid);
 	close(pipe_fds[1]);
 	if (failed) {
 		code = err_set(err, err_from_errno(failed), "run '%s': %s", argv[0], strerror(failed));
@@ -157,6 +183,64 @@ out:
 		close(pipe_fds[0]);
 	environment_free(env);
 	return code;
+}
+
+int child_connect(const char *const argv[], int *fd, int *said_fd, pid_t *pid, struct error *err)
+{
+	int ends[2] = { -1, -1 }, failed, code = ERR_NONE;
+	struct child_fds fds = { -1, -1, -1, true };
+	char **env = environment_new();
+
+	*fd = *said_fd = -1;
+	*pid = 0;
+	if (!env)
+		return err_nomem(err);
+	*said_fd = memfd_create("stderr of a child", MFD_CLOEXEC);
+	if (*said_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+		code = err_errno(err, "make a socket");
+		goto out;
+	}
+	fds.in = fds.out = ends[1];
+	fds.err = *said_fd;
+	failed = child_start(argv, &fds, env, pid);
+	if (failed)
+		code = err_set(err, err_from_errno(failed), "run '%s': %s", argv[0], strerror(failed));
+	else if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+		code = err_errno(err, "make a socket");
+out:
+	environment_free(env);
+	if (ends[1] >= 0)
+		close(ends[1]);
+	if (code == ERR_NONE) {
+		*fd = ends[0];
+		return ERR_NONE;
+	}
+	if (ends[0] >= 0)
+		close(ends[0]);
+	if (*said_fd >= 0)
+		close(*said_fd);
+	*said_fd = -1;
+	if (*pid > 0)
+		child_end(*pid);
+	*pid = 0;
+	return code;
+}
+
+void child_end(pid_t pid)
+{
+	static const struct timespec tick = { .tv_nsec = 5000000 };
+
+	kill(pid, SIGTERM);
+	for (unsigned i = 0; i < 400; i++) {
+		pid_t ended = waitpid(pid, NULL, WNOHANG);
+
+		if (ended == pid || (ended < 0 && errno != EINTR))
+			return;
+		nanosleep(&tick, NULL);
+	}
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 }
 
 /* One word at *at, unquoted into out, which has room for all of the line. False: open quote. */

@@ -1,6 +1,6 @@
 /*
  * A child process that answers with a few bytes on its stdout: passphrase and credential
- * commands. No shell; the environment is built from a short list (HOME, PATH, DISPLAY, the
+ * commands; or one that is talked with. No shell; the environment is built from a short list (HOME, PATH, DISPLAY, the
  * sockets of key agents, ...), so that no secret of ours is inherited. stdin and stderr are ours.
  */
 #ifndef MRMR_BASE_CHILD_H
@@ -9,6 +9,7 @@
 #include "base/error.h"
 
 #include <stddef.h>
+#include <sys/types.h>
 
 /*
  * Runs argv[0] (looked up in PATH) and puts what it prints into out, at most cap_bytes;
@@ -17,6 +18,15 @@
  */
 int child_output(const char *const argv[], void *out, size_t cap_bytes, size_t *len_bytes,
 		 struct error *err);
+
+/*
+ * Starts argv with its stdin and stdout at one end of a socket, of which *fd is the other (it does not
+ * block), and its stderr in a file in memory, *said_fd. It is a process group of its own: what is typed
+ * at the terminal does not interrupt it. The caller closes both and then calls child_end().
+ */
+int child_connect(const char *const argv[], int *fd, int *said_fd, pid_t *pid, struct error *err);
+/* Asks it to end, after two seconds makes it, and forgets it. */
+void child_end(pid_t pid);
 
 /*
  * Splits a command line into words as a shell does for spaces, '...', "..." and backslash;
