@@ -29,14 +29,15 @@ libs := $(shell $(PKG_CONFIG) --libs $(pkgs) 2>/dev/null)
 
 say = $(if $(V),,@echo '  $1 $@';)
 
-left_out := $(foreach k,$(filter $(WITHOUT),$(optional)),$(wildcard drivers/$k.c drivers/$k_*.c))
+left_out := $(foreach k,$(filter $(WITHOUT),$(optional)),$(wildcard drivers/$k.c drivers/$k_*.c \
+	tests/unit/test_$k.c tests/unit/test_$k_*.c tests/fuzz/fuzz_$k.c))
 sources := $(filter-out $(left_out),$(wildcard lib/*/*.c drivers/*.c))
 core := $(sources:%.c=$B/%.o)
 command := $(patsubst %.c,$B/%.o,$(filter-out cmd/main.c,$(wildcard cmd/*.c)))
 support := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
-tests := $(patsubst %.c,$B/%,$(wildcard tests/unit/test_*.c))
+tests := $(patsubst %.c,$B/%,$(filter-out $(left_out),$(wildcard tests/unit/test_*.c)))
 sweeps := $(patsubst %.c,$B/%,$(wildcard tests/sweeps/sweep_*.c))
-fuzzers := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzzers := $(patsubst %.c,$B/%,$(filter-out $(left_out),$(wildcard tests/fuzz/fuzz_*.c)))
 benches := $(patsubst %.c,$B/%,$(wildcard tests/bench/bench_*.c))
 preloads := $(patsubst %.c,$B/%.so,$(wildcard tests/preload/*.c))
 shells := $(patsubst %,$B/completion/%,mrmr.bash _mrmr mrmr.fish)

@@ -37,9 +37,18 @@ static int make_root(struct sftp_drive *d, struct sftp_session *s, struct error 
 	return code;
 }
 
+/* Whether a rename there never replaces anything. rclone's does, and of others nothing is known. */
+static bool renames_exclusively(struct sftp_session *s)
+{
+	const char *banner = libssh2_session_banner_get(s->link.ssh);
+
+	return banner && (strncmp(banner, "SSH-2.0-OpenSSH", 15) == 0 ||
+			  strncmp(banner, "SSH-2.0-mod_sftp", 16) == 0);
+}
+
 static int look_at_root(struct sftp_drive *d, struct sftp_session *s, bool make, struct error *err)
 {
-	struct sftp_answer root, mrmr;
+	struct sftp_answer root, mrmr, space = { .type = SFTP_STATUS };
 	char path[SFTP_PATH_BYTES];
 	int code = stat_root(d, s, &root, err);
 
@@ -56,7 +65,11 @@ static int look_at_root(struct sftp_drive *d, struct sftp_session *s, bool make,
 		return err_set(err, ERR_IO, "it is not a folder");
 	sftp_path(d, "", path);
 	sftp_ask_path(s, SFTP_LSTAT, path, &mrmr);
+	if (s->extensions & SFTP_HAS_STATVFS)
+		sftp_ask_space(s, d->config.root, &space);
 	code = sftp_pump(s, 0, err);
+	if (space.type == SFTP_EXTENDED_REPLY)
+		d->driver.flags |= DRIVER_KNOWS_SPACE;
 	if (code != ERR_NONE || sftp_answer_is(&mrmr, SFTP_NO_SUCH_FILE))
 		return code;
 	code = sftp_answer_error(&mrmr, SFTP_ATTRS, "look at .mrmr", err);
@@ -134,9 +147,9 @@ static int sftp_open(const char *url, const struct drive_options *options, struc
 	if (code == ERR_NONE)
 		code = sftp_session_open(&d->config, options->learned && d->config.accept_new, &s, err);
 	if (code == ERR_NONE) {
-		if (s->extensions & SFTP_HAS_STATVFS)
-			d->driver.flags |= DRIVER_KNOWS_SPACE;
 		d->idle = s;
+		if (!renames_exclusively(s))
+			d->driver.flags |= DRIVER_RACES;
 		code = look_at_root(d, s, options->make_root, err);
 		if (code != ERR_NONE)
 			err_wrap(err, "sftp %s: %s", d->config.place, d->config.root);
@@ -301,7 +314,7 @@ static int sftp_about(struct drive *drive, struct drive_about *out, struct error
 	*out = (struct drive_about){ .total_bytes = 0 };
 	snprintf(out->domain, sizeof(out->domain), "host %s", d->config.place);
 	if (!(d->driver.flags & DRIVER_KNOWS_SPACE))
-		return ERR_NONE;
+		return ERR_NONE; /* rclone only says that it could tell */
 	code = sftp_borrow(d, false, &s, err);
 	if (code != ERR_NONE)
 		return code;
