@@ -91,7 +91,7 @@ static int add_file(struct sftp_files *f, const char *path, const struct sftp_co
 {
 	struct buf full = { 0 };
 
-	if (f->count == SFTP_FILES_MAX || strcmp(path, "none") == 0)
+	if (f->count == SFTP_FILES_MAX || strcmp(path, "none") == 0 || strcmp(path, "/dev/null") == 0)
 		return ERR_NONE;
 	if (path[0] == '~' && (path[1] == '/' || path[1] == '\0')) {
 		buf_add(&full, home, strlen(home));

@@ -3,8 +3,11 @@
 #
 # usage: sshd.sh start DIR PORT | stop DIR
 #        sshd.sh rekey DIR		new host keys; DIR/known_hosts has the old ones
+#        sshd.sh again DIR		after stop, on the same port
+#        sshd.sh full DIR SHIM BYTES	the disk is full after so many; SHIM: tests/preload/full.so
 # The user is who starts it. DIR/id_ed25519 and DIR/id_ecdsa may log in; so may DIR/id_locked, which has
-# a passphrase (DIR/passphrase).
+# a passphrase (DIR/passphrase). Started by root, where libnss-wrapper is there, it also knows alice, who is
+# root by another name and has the password in DIR/password.
 set -u
 . "$(dirname "$0")/lib.sh"
 
@@ -17,9 +20,24 @@ host_keys() {
 	done
 }
 
+wrapper=$(ls /usr/lib/*/libnss_wrapper.so 2>/dev/null)
+
+users() {
+	[ "$(id -u)" = 0 ] && [ -n "$wrapper" ] && command -v openssl >/dev/null || return
+	secret password wonderland
+	getent passwd >"$DIR/passwd"
+	getent group >"$DIR/group"
+	sed 's/:.*/:*:19000:0:99999:7:::/' "$DIR/passwd" >"$DIR/shadow"
+	echo "alice:x:0:0:alice:$DIR:/bin/sh" >>"$DIR/passwd"
+	echo "alice:$(openssl passwd -6 wonderland):19000:0:99999:7:::" >>"$DIR/shadow"
+}
+
 launch() {
+	local as=()
+	[ ! -e "$DIR/shadow" ] || as=(env "LD_PRELOAD=$wrapper" "NSS_WRAPPER_PASSWD=$DIR/passwd"
+		"NSS_WRAPPER_GROUP=$DIR/group" "NSS_WRAPPER_SHADOW=$DIR/shadow")
 	# It wants its own whole path, to start itself for each connection.
-	spawn sshd $sshd -D -e -f "$DIR/sshd_config"
+	spawn sshd "${as[@]}" $sshd -D -e -f "$DIR/sshd_config"
 	wait_for sshd answers "$PORT"
 }
 
@@ -30,6 +48,7 @@ start() {
 	user=$(id -un)
 	[ "$(id -u)" != 0 ] || mkdir -p /run/sshd
 	host_keys
+	users
 	for type in ed25519 ecdsa; do
 		ssh-keygen -q -t $type -N '' -f "$DIR/id_$type" -C "$type" || die 'no keys'
 	done
@@ -46,9 +65,9 @@ start() {
 	UsePAM no
 	UseDNS no
 	StrictModes no
-	PermitRootLogin prohibit-password
+	PermitRootLogin yes
 	AuthorizedKeysFile $DIR/authorized_keys
-	PasswordAuthentication no
+	PasswordAuthentication $([ -e "$DIR/shadow" ] && echo yes || echo no)
 	KbdInteractiveAuthentication no
 	MaxStartups 200
 	MaxSessions 100
@@ -65,6 +84,19 @@ do_rekey() {
 	stop_one sshd
 	rm -f "$DIR"/host_*
 	host_keys
+	launch
+}
+
+do_again() {
+	stop_one sshd
+	sed -i 's/^Subsystem .*/Subsystem sftp internal-sftp/' "$DIR/sshd_config"
+	launch
+}
+
+do_full() { # SHIM BYTES
+	stop_one sshd
+	sed -i "s|^Subsystem .*|Subsystem sftp /usr/bin/env LD_PRELOAD=$1 FULL_BYTES=$2 \
+/usr/lib/openssh/sftp-server|" "$DIR/sshd_config"
 	launch
 }
 
