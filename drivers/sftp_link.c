@@ -1,6 +1,7 @@
 #include "drivers/sftp_link.h"
 
 #include "base/child.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 /* nothing of what libssh2 has is offered but these. It leaves out what it lacks. */
@@ -24,14 +24,6 @@
 #define CIPHERS "aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr"
 #define MACS "hmac-sha2-256,hmac-sha2-512"
 
-uint64_t sftp_clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* Returns what poll() does; 0: not before until_ms. */
 static int wait_for(int fd, short events, uint64_t until_ms)
 {
@@ -39,7 +31,7 @@ static int wait_for(int fd, short events, uint64_t until_ms)
 	int ready;
 
 	do {
-		uint64_t now_ms = sftp_clock_ms();
+		uint64_t now_ms = clock_us() / 1000;
 
 		ready = poll(&p, 1, now_ms < until_ms ? (int)(until_ms - now_ms) : 0);
 	} while (ready < 0 && errno == EINTR);
@@ -139,7 +131,7 @@ static int connect_tcp(const struct sftp_config *c, uint64_t until_ms, int *fd, 
 		return err_set(err, ERR_TRANSIENT, "ask for the host's address: %s",
 			       failed == EAI_SYSTEM ? strerror(errno) : gai_strerror(failed));
 	for (const struct addrinfo *a = all; a; a = a->ai_next) {
-		uint64_t now_ms = sftp_clock_ms(), left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
+		uint64_t now_ms = clock_us() / 1000, left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
 
 		/* Half of the time is kept for the addresses after this one. */
 		failed = connect_one(a, now_ms + (a->ai_next ? left_ms / 2 : left_ms), fd);
@@ -245,7 +237,7 @@ static int start_library(struct error *err)
 int sftp_link_open(const struct sftp_config *c, bool accept_new, struct sftp_link *out,
 		   struct error *err)
 {
-	uint64_t until_ms = sftp_clock_ms() + SFTP_CONNECT_MS;
+	uint64_t until_ms = clock_us() / 1000 + SFTP_CONNECT_MS;
 	int code = start_library(err);
 
 	*out = (struct sftp_link){ .fd = -1, .child_said = -1 };

@@ -31,9 +31,7 @@ int sftp_link_open(const struct sftp_config *c, bool accept_new, struct sftp_lin
 /* polite: says goodbye, if that takes no waiting. */
 void sftp_link_close(struct sftp_link *l, bool polite);
 
-uint64_t sftp_clock_ms(void); /* of the clock that never jumps */
-
-/* Waits until the connection can go on. ERR_TRANSIENT: not before until_ms. */
+/* Waits until the connection can go on. ERR_TRANSIENT: not before until_ms, of clock_us() / 1000. */
 int sftp_link_wait(struct sftp_link *l, uint64_t until_ms, struct error *err);
 
 /* The error for what a call of libssh2 returned. */

@@ -4,6 +4,7 @@
  * sign by them with SHA-1 only, which OpenSSH 8.8 and later refuse, and each try counts there.
  */
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "drivers/sftp_link.h"
 
@@ -354,7 +355,7 @@ static int ask_methods(struct login *l, bool *done, struct error *err)
 
 int sftp_login(struct sftp_link *link, const struct sftp_config *c, struct error *err)
 {
-	struct login l = { .link = link, .config = c, .until_ms = sftp_clock_ms() + SFTP_CONNECT_MS };
+	struct login l = { .link = link, .config = c, .until_ms = clock_us() / 1000 + SFTP_CONNECT_MS };
 	bool done = false;
 	int code = ask_methods(&l, &done, err);
 

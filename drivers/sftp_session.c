@@ -1,5 +1,7 @@
 #include "drivers/sftp_session.h"
 
+#include "base/clock.h"
+
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,7 +160,7 @@ static int move_some(struct sftp_session *s, bool *moved, struct error *err)
 /* Until enough is answered, and the greeting has come. */
 static int pump(struct sftp_session *s, unsigned unanswered, struct error *err)
 {
-	uint64_t until_ms = sftp_clock_ms() + SFTP_STALL_MS;
+	uint64_t until_ms = clock_us() / 1000 + SFTP_STALL_MS;
 	int code = ERR_NONE;
 	bool moved;
 
@@ -168,7 +170,7 @@ static int pump(struct sftp_session *s, unsigned unanswered, struct error *err)
 		s->unanswered_count > unanswered || s->unwanted_count > UNWANTED_MAX)) {
 		code = move_some(s, &moved, err);
 		if (code == ERR_NONE && moved)
-			until_ms = sftp_clock_ms() + SFTP_STALL_MS;
+			until_ms = clock_us() / 1000 + SFTP_STALL_MS;
 		else if (code == ERR_NONE)
 			code = sftp_link_wait(&s->link, until_ms, err);
 	}
@@ -190,7 +192,7 @@ int sftp_pump(struct sftp_session *s, unsigned unanswered, struct error *err)
 
 static int open_channel(struct sftp_session *s, struct error *err)
 {
-	uint64_t until_ms = sftp_clock_ms() + SFTP_CONNECT_MS;
+	uint64_t until_ms = clock_us() / 1000 + SFTP_CONNECT_MS;
 	int rc, code = ERR_NONE;
 
 	while (!(s->channel = libssh2_channel_open_ex(s->link.ssh, "session", 7, WINDOW_BYTES,
