@@ -245,6 +245,33 @@ compare() {
 	[[ "$output" == *"on the way: no way there today"* ]]
 }
 
+@test "what a server answers wrongly is found, and harms nothing" {
+	[ -e /usr/lib/openssh/sftp-server ] || skip 'openssh-sftp-server is missing'
+	mkdir d2
+	"$MRMR" init --key-file key --parity 1 --block-size 64K d1 d2 "sftp://a$a/data"
+	"$MRMR" put in
+	cp -a a/data/.mrmr before
+	for mode in greeting ids packets lengths longer empty flip sizes counts; do
+		echo "$mode"
+		"$servers/sshd.sh" hostile "$a" $mode
+		rm -rf state/*/table.sqlite*
+		run compare
+		echo "$output"
+		[ "$status" -eq 0 ]
+		diff -r before a/data/.mrmr
+	done
+	# these are no mistakes: short answers, in any order, and names that are not ours
+	for mode in shorter order names plain; do
+		echo "$mode"
+		"$servers/sshd.sh" hostile "$a" $mode
+		rm -rf state/*/table.sqlite*
+		run "$MRMR" scrub
+		echo "$output"
+		[ "$status" -eq 0 ]
+		[[ "$output" != *"left out"* ]]
+	done
+}
+
 @test "a disk that turns out to be full is named, nothing is half there, and others take the objects" {
 	shim=$(dirname "$MRMR")/tests/preload/full.so
 	[ -e /usr/lib/openssh/sftp-server ] || skip 'openssh-sftp-server is missing'

@@ -4,6 +4,7 @@
 # usage: sshd.sh start DIR PORT | stop DIR
 #        sshd.sh rekey DIR		new host keys; DIR/known_hosts has the old ones
 #        sshd.sh again DIR		after stop, on the same port
+#        sshd.sh hostile DIR MODE	its answers are spoiled by hostile_sftp.py
 #        sshd.sh full DIR SHIM BYTES	the disk is full after so many; SHIM: tests/preload/full.so
 # The user is who starts it. DIR/id_ed25519 and DIR/id_ecdsa may log in; so may DIR/id_locked, which has
 # a passphrase (DIR/passphrase). Started by root, where libnss-wrapper is there, it also knows alice, who is
@@ -87,17 +88,24 @@ do_rekey() {
 	launch
 }
 
-do_again() {
+subsystem() { # COMMAND...
 	stop_one sshd
-	sed -i 's/^Subsystem .*/Subsystem sftp internal-sftp/' "$DIR/sshd_config"
+	sed -i "s|^Subsystem .*|Subsystem sftp $*|" "$DIR/sshd_config"
 	launch
 }
 
+do_again() {
+	subsystem internal-sftp
+}
+
 do_full() { # SHIM BYTES
-	stop_one sshd
-	sed -i "s|^Subsystem .*|Subsystem sftp /usr/bin/env LD_PRELOAD=$1 FULL_BYTES=$2 \
-/usr/lib/openssh/sftp-server|" "$DIR/sshd_config"
-	launch
+	subsystem /usr/bin/env "LD_PRELOAD=$1" "FULL_BYTES=$2" /usr/lib/openssh/sftp-server
+}
+
+do_hostile() { # MODE
+	echo "$1" >"$DIR/mode"
+	grep -q hostile_sftp.py "$DIR/sshd_config" ||
+		subsystem /usr/bin/python3 "$(cd "$(dirname "$0")" && pwd)/hostile_sftp.py" "$DIR/mode"
 }
 
 server "$@"

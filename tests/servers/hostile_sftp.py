@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""usage: hostile_sftp.py FILE
+The SFTP subsystem of an sshd: OpenSSH's own, whose answers are spoiled on their way, in
+the manner that FILE holds (see spoil)."""
+import os
+import struct
+import subprocess
+import sys
+import threading
+
+SERVER = '/usr/lib/openssh/sftp-server'
+VERSION, STATUS, DATA, NAME, ATTRS = 2, 101, 103, 104, 105
+with open(sys.argv[1], encoding='ascii') as f:
+    mode = f.read().strip()
+held = []
+
+
+def read_full(f, n):
+    b = b''
+    while len(b) < n:
+        more = f.read(n - len(b))
+        if not more:
+            sys.exit(0)
+        b += more
+    return b
+
+
+def string(b):
+    return struct.pack('>I', len(b)) + b
+
+
+def entry(name, mode_bits, size):
+    return string(name) + string(b'') + struct.pack('>IQI', 5, size, mode_bits)
+
+
+FOREIGN = [entry(b'../../../etc/passwd', 0o100644, 7), entry(b'a/b', 0o100600, 7),
+           entry(b'\x1b[31m\n', 0o100600, 7), entry(b'', 0o100600, 7), entry(b'n' * 5000, 0o100600, 7),
+           entry(b'nul\0name', 0o100600, 7), entry(b'link', 0o120777, 7), entry(b'~x', 0o40700, 0)]
+
+
+def spoil(kind, rest):
+    """rest follows the type. Yields packets without their lengths, or bytes as they are."""
+    ident, body = rest[:4], rest[4:]
+    if mode == 'ids' and kind != VERSION:
+        ident = struct.pack('>I', struct.unpack('>I', ident)[0] + 1000)
+    if mode == 'plain' and kind == VERSION:
+        body = b''
+    if kind == DATA:
+        n, data = struct.unpack('>I', body[:4])[0], body[4:]
+        if mode == 'longer':
+            data += b'x' * 100000
+        elif mode == 'shorter':
+            data = data[:1000]
+        elif mode == 'empty':
+            data = b''
+        elif mode == 'flip':
+            data = bytes([data[0] ^ 1]) + data[1:] if n else data
+        body = string(data)
+        if mode == 'lengths':
+            body = struct.pack('>I', 0xffffffff) + data
+    if kind == NAME and mode == 'names':
+        body = struct.pack('>I', struct.unpack('>I', body[:4])[0] + len(FOREIGN)) + body[4:]
+        body += b''.join(FOREIGN)
+    if kind == NAME and mode == 'counts':
+        body = struct.pack('>I', 0xffffffff) + body[4:]
+    if kind == ATTRS and mode == 'sizes':
+        body = body[:4] + struct.pack('>Q', 1 << 62) + body[12:]
+    yield bytes([kind]) + ident + body
+
+
+def send(packet):
+    sys.stdout.buffer.write(struct.pack('>I', len(packet)) + packet)
+
+
+def answers(server):
+    if mode == 'greeting':
+        sys.stdout.buffer.write(b'Welcome to the machine!\n')
+    while True:
+        n = struct.unpack('>I', read_full(server, 4))[0]
+        packet = read_full(server, n)
+        if mode == 'packets' and packet[0] != VERSION:
+            sys.stdout.buffer.write(struct.pack('>I', 0x7fffffff) + b'\x67')
+        for out in spoil(packet[0], packet[1:]):
+            if mode == 'order' and packet[0] == DATA:
+                held.append(out)
+                if len(held) < 3:
+                    timer = threading.Timer(0.02, flush)
+                    timer.start()
+                    continue
+                flush()
+            else:
+                with lock:
+                    send(out)
+                    sys.stdout.buffer.flush()
+
+
+lock = threading.Lock()
+
+
+def flush():
+    with lock:
+        while held:
+            send(held.pop())
+        sys.stdout.buffer.flush()
+
+
+def main():
+    server = subprocess.Popen([SERVER], stdin=sys.stdin.buffer, stdout=subprocess.PIPE)
+    answers(server.stdout)
+
+
+try:
+    main()
+except BrokenPipeError:
+    os._exit(0)
