@@ -425,9 +425,9 @@ static int take_options(struct sftp_config *c, const struct drive_option_set *gi
 static int ask_ssh(struct sftp_config *c, const char *home, struct error *err)
 {
 	char *text = malloc(SSH_PRINTS_BYTES_MAX + 1), port[16];
-	const char *argv[10] = { "ssh", "-G" };
+	const char *argv[10] = { "ssh", "-T", "-G" }; /* -T: else it warns that there is no terminal */
 	size_t len_bytes;
-	unsigned n = 2;
+	unsigned n = 3;
 	int code;
 
 	if (!text)
