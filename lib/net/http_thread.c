@@ -258,7 +258,6 @@ static CURLM *new_multi(void)
 
 	if (!m)
 		return NULL;
-	curl_multi_setopt(m, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
 	curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS_MAX);
 	return m;
 }
