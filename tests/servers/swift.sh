@@ -5,11 +5,11 @@
 # account, +2 container, +3 object, +4 memcached.
 #
 # usage: swift.sh start DIR PORT | stop DIR
-#        swift.sh break DIR PART	that part (account, container, object) stops: 503
-#        swift.sh mend DIR		what was stopped runs again
+#        swift.sh break DIR PART	that part (account, container, object) has no disk: 503
+#        swift.sh mend DIR		it is there again
 #        swift.sh revoke DIR		all tokens are forgotten: 401
 # DIR/place.env is the place of Swift's own API, DIR/place-s3.env that of S3. Users: test:tester with
-# the key testing, test:reader (reading), who may do nothing, admin:admin (ruling), who sets quotas.
+# the key swift-canary-key, test:reader (reading), who may do nothing, admin:admin (ruling), who sets quotas.
 # TOKEN_LIFE=N: tokens end after N seconds.
 set -u
 . "$(dirname "$0")/lib.sh"
@@ -23,10 +23,6 @@ common() {
 	workers = 0
 	user = $(id -un)
 	swift_dir = $DIR/etc
-	devices = $DIR/data
-	mount_check = false
-	disable_fallocate = true
-	fallocate_reserve = 0
 	log_address = $DIR/run/no-log
 	log_level = WARNING
 	END
@@ -35,6 +31,10 @@ common() {
 write_part() {
 	common "$2" >"$DIR/etc/$1-server.conf"
 	cat >>"$DIR/etc/$1-server.conf" <<-END
+	devices = $DIR/data/$1
+	mount_check = false
+	disable_fallocate = true
+	fallocate_reserve = 0
 	[pipeline:main]
 	pipeline = $1-server
 	[app:$1-server]
@@ -52,7 +52,7 @@ write_proxy() {
 		use = egg:swift#proxy
 		account_autocreate = true
 		# A part that is mended counts at once.
-		error_suppression_limit = 1000000
+		error_suppression_interval = 0
 		[filter:cache]
 		use = egg:swift#memcache
 		memcache_servers = 127.0.0.1:$((PORT + 4))
@@ -66,7 +66,7 @@ write_proxy() {
 		[filter:tempauth]
 		use = egg:swift#tempauth
 		token_life = ${TOKEN_LIFE:-86400}
-		user_test_tester = testing .admin http://127.0.0.1:$PORT/v1/AUTH_test
+		user_test_tester = swift-canary-key .admin http://127.0.0.1:$PORT/v1/AUTH_test
 		user_test_reader = reading http://127.0.0.1:$PORT/v1/AUTH_test
 		user_admin_admin = ruling .admin .reseller_admin http://127.0.0.1:$PORT/v1/AUTH_admin
 		[filter:container-quotas]
@@ -100,7 +100,7 @@ write_config() {
 }
 
 places() {
-	secret key testing
+	secret key swift-canary-key
 	secret access_key test:tester
 	place KIND swift
 	place URL "swift+http://127.0.0.1:$PORT/auth/v1.0?container={}"
@@ -139,32 +139,35 @@ start() {
 		need swift-$part-server swift-$part
 	done
 	need memcached memcached
-	mkdir -p "$DIR/etc" "$DIR/data/d1" || exit 1
+	mkdir -p "$DIR/etc" "$DIR"/data/{account,container,object}/d1 || exit 1
 	write_config
 	start_part memcached
 	/usr/bin/python3 -I "$here/swift_part.py" rings "$DIR" "$PORT" || die 'no rings'
-	do_mend
-	places
-}
-
-do_break() {
-	port_of "$1" >/dev/null
-	stop_one "$1"
-}
-
-do_mend() {
-	local part
-	for part in memcached account container object proxy; do
-		alive $part || start_part $part
+	for part in account container object proxy; do
+		start_part $part
 	done
 	for part in memcached account container object proxy; do
 		wait_for $part answers "$(port_of $part)"
 	done
+	places
 }
 
+do_break() {
+	mv "$DIR/data/$1/d1" "$DIR/data/$1/away" || die "there is no disk of $1"
+}
+
+do_mend() {
+	local part
+	for part in account container object; do
+		[ ! -d "$DIR/data/$part/away" ] || mv "$DIR/data/$part/away" "$DIR/data/$part/d1"
+	done
+}
+
+# They are in memcached alone.
 do_revoke() {
-	stop_one memcached
-	do_mend
+	exec 3<>"/dev/tcp/127.0.0.1/$(port_of memcached)"
+	printf 'flush_all\r\nquit\r\n' >&3
+	cat <&3
 }
 
 server "$@"
