@@ -251,6 +251,7 @@ int http_do(struct http_site *s, const struct http_request *r, struct http_answe
 		code = make_headers(&t, err);
 	if (code == ERR_NONE)
 		code = thread_do(&t);
+	answer_redact(&t);
 	curl_slist_free_all(t.headers);
 	free(t.url);
 	return code;

@@ -1,11 +1,15 @@
 /* What is read of answers, of which nothing is to be believed. */
 #include "net/http_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include <sodium.h>
+
 #define RETRY_AFTER_S_MAX 86400
+#define SECRET_BYTES_MIN 4 /* a shorter one is in every text by chance */
 #define LINE_BYTES_MAX 160 /* of an answer's text that goes into a message */
 
 unsigned http_retry_after(const char *value, time_t now)
@@ -132,6 +136,63 @@ size_t answer_body(struct transfer *t, const char *bytes, size_t len)
 		return len;
 	t->code = err_nomem(t->err);
 	return 0;
+}
+
+static void blot_out(struct buf *document, const char *secret, size_t len)
+{
+	uint8_t *at = document->data, *end = at ? at + document->len_bytes : at;
+
+	if (len < SECRET_BYTES_MIN)
+		return;
+	while (at && (at = memmem(at, (size_t)(end - at), secret, len)) != NULL)
+		memset(at, '*', len);
+}
+
+/* The log-in as "Authorization: Basic" has it. */
+static void blot_out_basic(struct buf *document, const struct http_site *s)
+{
+	size_t len = strlen(s->user) + 1 + strlen(s->password);
+	size_t size = sodium_base64_ENCODED_LEN(len, sodium_base64_VARIANT_ORIGINAL);
+	char *pair = sodium_malloc(len + 1), *encoded = sodium_malloc(size);
+
+	if (pair && encoded) {
+		snprintf(pair, len + 1, "%s:%s", s->user, s->password);
+		sodium_bin2base64(encoded, size, (unsigned char *)pair, len,
+				  sodium_base64_VARIANT_ORIGINAL);
+		blot_out(document, encoded, strlen(encoded));
+	} else {
+		buf_clear(document);
+	}
+	sodium_free(pair);
+	sodium_free(encoded);
+}
+
+void answer_redact(struct transfer *t)
+{
+	static const char *const secret_headers[] = { "Authorization:",	       "X-Auth-Token:",
+						      "X-Auth-Key:",	       "X-Subject-Token:",
+						      "X-Amz-Security-Token:", "Cookie:" };
+	struct buf *document = &t->a->document;
+
+	if (t->a->status < 300 || document->len_bytes == 0)
+		return;
+	if (t->site->user) {
+		blot_out(document, t->site->password, strlen(t->site->password));
+		blot_out_basic(document, t->site);
+	}
+	for (const char *const *h = t->r->headers; h && *h; h++) {
+		for (size_t i = 0; i < sizeof(secret_headers) / sizeof(secret_headers[0]); i++) {
+			size_t name = strlen(secret_headers[i]);
+			const char *value = *h + name;
+
+			if (strncasecmp(*h, secret_headers[i], name) != 0)
+				continue;
+			value += strspn(value, " ");
+			if (strncmp(value, "Bearer ", 7) == 0)
+				value += 7;
+			blot_out(document, value, strlen(value));
+		}
+	}
 }
 
 void http_answer_release(struct http_answer *a)

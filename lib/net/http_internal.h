@@ -122,5 +122,7 @@ void answer_begin(struct transfer *t); /* what came before counts no more */
 int answer_header(struct transfer *t, const char *line, size_t len, bool counts);
 /* len bytes of its body: how many were taken, fewer than len when there is an error or enough. */
 size_t answer_body(struct transfer *t, const char *bytes, size_t len);
+/* Some servers tell in their errors what they were told: secrets are taken out. In the caller. */
+void answer_redact(struct transfer *t);
 
 #endif

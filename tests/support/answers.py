@@ -193,6 +193,9 @@ def do(r):
     if p[0] == "status":
         return r.answer(int(p[1]), b"<Error><Code>Why</Code>\n<Message>because</Message></Error>",
                         *p[2:])
+    if p[0] == "echo":
+        return r.answer(int(p[1]), "".join("%s: %s\n" % h for h in r.headers.items()).encode() +
+                        urllib.parse.unquote(r.target.partition("?")[2]).encode())
     if p[0] == "early":
         r.head(int(p[1]), "Content-Length: 5", "Connection: close")
         r.send(b"early")

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #define BIG_BYTES ((size_t)3 << 20)
 
@@ -466,11 +467,41 @@ static void a_proxy_is_used_but_for_this_host(void **state)
 	assert_non_null(strstr(seen(&server), "GET http://nowhere.example/bytes/7 0\n"));
 }
 
+static void *ask_in_vain(void *unused)
+{
+	(void)unused;
+	get("/stall/silent");
+	return NULL;
+}
+
+/* First of all tests: nothing was asked before the child was forked. */
+static void a_process_may_end_while_it_asks(void **state)
+{
+	pid_t pid;
+	int status;
+
+	(void)state;
+	if (!THREADS_AFTER_FORK)
+		skip();
+	pid = fork();
+	if (pid == 0) {
+		pthread_t id;
+
+		if (pthread_create(&id, NULL, ask_in_vain, NULL) != 0)
+			_exit(2);
+		usleep(200000);
+		exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 #define RULE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		RULE(a_process_may_end_while_it_asks),
 		RULE(what_is_put_comes_back_whole_and_in_part),
 		RULE(every_method_goes_as_it_is_and_a_body_only_where_there_is_one),
 		RULE(a_url_is_sent_as_it_is),

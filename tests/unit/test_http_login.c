@@ -152,6 +152,34 @@ static void a_wrong_password_is_denied_and_not_shown(void **state)
 	}
 }
 
+static void what_a_server_tells_back_of_secrets_is_blotted_out(void **state)
+{
+	struct http_site *s = site_with("open sesame", HTTP_BASIC);
+	const char *const headers[] = { "X-Auth-Token: gAAAAtoken", "x-amz-security-token:FwoGsesame",
+					"Authorization: Bearer eyJsesame", "X-Plain: this one stays",
+					NULL };
+	char url[128];
+	struct http_request r = { .method = "GET", .url = url, .headers = headers };
+
+	(void)state;
+	assert_int_equal(ask(s, "PUT", "/echo/403?open%20sesame%20open%20sesame", "hello", 5), 403);
+	assert_int_equal(http_status_error(&answer, "PUT w", &err), ERR_DENIED);
+	assert_null(strstr(err.message, "sesame"));
+	assert_null(strstr(err.message, "bWU6b3BlbiBzZXNhbWU="));
+	assert_non_null(strstr(err.message, "authorization: Basic *****"));
+	http_site_close(s);
+
+	s = site_with(NULL, 0);
+	http_answer_release(&answer);
+	snprintf(url, sizeof(url), "%s/echo/500", server.origin);
+	assert_int_equal(http_do(s, &r, &answer, &err), ERR_NONE);
+	buf_add_u8(&answer.document, 0);
+	assert_null(strstr((char *)answer.document.data, "token: g"));
+	assert_null(strstr((char *)answer.document.data, "sesame"));
+	assert_non_null(strstr((char *)answer.document.data, "this one stays"));
+	http_site_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +188,7 @@ int main(void)
 		cmocka_unit_test(a_large_body_waits_until_the_log_in_is_accepted),
 		cmocka_unit_test(what_the_server_wants_is_learned_when_either_is_allowed),
 		cmocka_unit_test(a_wrong_password_is_denied_and_not_shown),
+		cmocka_unit_test(what_a_server_tells_back_of_secrets_is_blotted_out),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
