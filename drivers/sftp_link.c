@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* nothing of what libssh2 has is offered but these. It leaves out what it lacks. */
+/* Nothing of what libssh2 has is offered but these, as far as it has them. */
 #define KEX                                                                                        \
 	"curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,"    \
 	"ecdh-sha2-nistp521,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,"          \
@@ -179,9 +179,38 @@ static void add_what_child_said(const struct sftp_link *l, struct error *err)
 
 /* ---- the key exchange ---- */
 
+/* Those of the list that libssh2 has. (It would leave out the others itself, but by copying memory onto
+ * itself in a way that may garble what remains.) */
+static int supported_of(struct sftp_link *l, int what, const char *list, char *out, size_t size,
+			struct error *err)
+{
+	const char **algorithms;
+	int count = libssh2_session_supported_algs(l->ssh, what, &algorithms);
+	size_t used = 0;
+
+	if (count <= 0)
+		return sftp_link_error(l, count, "ask for algorithms", err);
+	out[0] = '\0';
+	while (*list) {
+		size_t len = strcspn(list, ",");
+
+		for (int i = 0; i < count; i++) {
+			if (strlen(algorithms[i]) == len && memcmp(algorithms[i], list, len) == 0 &&
+			    used + len + 2 <= size)
+				used += (size_t)snprintf(out + used, size - used, "%s%s", used ? "," : "",
+							 algorithms[i]);
+		}
+		list += len + (list[len] ? 1 : 0);
+	}
+	libssh2_free(l->ssh, (void *)algorithms);
+	return used > 0 ? ERR_NONE
+			: err_set(err, ERR_UNSUPPORTED, "libssh2 %s has no modern algorithms",
+				  libssh2_version(0));
+}
+
 static int set_methods(const struct sftp_config *c, struct sftp_link *l, struct error *err)
 {
-	char keys[512];
+	char keys[512], list[512];
 	const struct {
 		int what;
 		const char *list;
@@ -194,8 +223,11 @@ static int set_methods(const struct sftp_config *c, struct sftp_link *l, struct 
 	int code = sftp_hostkey_wanted(c, keys, sizeof(keys), err);
 
 	for (size_t i = 0; code == ERR_NONE && i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-		int rc = libssh2_session_method_pref(l->ssh, wanted[i].what, wanted[i].list);
+		int rc = 0;
 
+		code = supported_of(l, wanted[i].what, wanted[i].list, list, sizeof(list), err);
+		if (code == ERR_NONE)
+			rc = libssh2_session_method_pref(l->ssh, wanted[i].what, list);
 		if (rc != 0)
 			code = sftp_link_error(l, rc, "choose algorithms", err);
 	}
