@@ -158,6 +158,8 @@ static int sftp_open(const char *url, const struct drive_options *options, struc
 		drive_free(d);
 		return code;
 	}
+	if (options->learned && !(s->extensions & SFTP_HAS_FSYNC))
+		options->learned(options->learned_ctx, "fsync", "no");
 	*out = &d->base;
 	return ERR_NONE;
 }
@@ -332,7 +334,8 @@ static int sftp_about(struct drive *drive, struct drive_about *out, struct error
 }
 
 static const char *const options_taken[] = { "user",	    "password",	  "passphrase", "identity",
-					     "known_hosts", "accept-new", NULL };
+					     "known_hosts", "accept-new", "fsync",
+					     NULL };
 
 const struct mrmr_driver driver_sftp = {
 	.kind = "sftp",

@@ -13,7 +13,7 @@ static int make(struct sftp_drive *d, bool besides, struct sftp_session **out, b
 	if (!besides)
 		d->borrowed--;
 	/* A server may allow fewer at once than we would like: then those there are do the work. */
-	if (code == ERR_TRANSIENT && d->borrowed > 0) {
+	if (code == ERR_TRANSIENT && !besides && d->borrowed > 0) {
 		d->sessions_max = d->borrowed;
 		*again = true;
 	}
@@ -52,8 +52,6 @@ int sftp_borrow(struct sftp_drive *d, bool besides, struct sftp_session **out, s
 			sftp_session_free(*out);
 		}
 		code = make(d, besides, out, &again, err);
-		if (besides)
-			again = false;
 	} while (again);
 	return code;
 }

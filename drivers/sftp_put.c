@@ -133,6 +133,7 @@ static int take_written(void *ctx, uint64_t at, const struct sftp_packet *p, str
 
 static int write_all_of(struct upload *u, struct error *err)
 {
+	bool limited = limit_binds(u->d->upload);
 	struct sftp_session *s = u->s;
 	int code = ERR_NONE;
 
@@ -146,7 +147,7 @@ static int write_all_of(struct upload *u, struct error *err)
 		sftp_add_bytes(&s->out, u->bytes + at, piece);
 		sftp_request_end(s);
 		at += piece;
-		if (u->d->upload || s->out.len_bytes - s->out_sent_bytes >= BATCH_BYTES)
+		if (limited || s->out.len_bytes - s->out_sent_bytes >= BATCH_BYTES)
 			code = sftp_pump(s, SFTP_PIECES_MAX - 1, err);
 	}
 	if (code == ERR_NONE)

@@ -68,6 +68,7 @@ static const struct row rows[] = {
 	/* learned */
 	{ "conditional-put", VALUE_FLAG, .learned = true },
 	{ "dot-names", VALUE_FLAG, .learned = true },
+	{ "fsync", VALUE_FLAG, .learned = true },
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 

@@ -272,6 +272,15 @@ compare() {
 	done
 }
 
+@test "that a server has no fsync is found out when the drive joins" {
+	[ -e /usr/lib/openssh/sftp-server ] || skip 'openssh-sftp-server is missing'
+	"$servers/sshd.sh" hostile "$a" plain
+	"$MRMR" init --key-file key "sftp://a$a/data"
+	[ "$(jq -r '.drives[0].options.fsync' config/default.json)" = no ]
+	"$MRMR" put in
+	compare
+}
+
 @test "a disk that turns out to be full is named, nothing is half there, and others take the objects" {
 	shim=$(dirname "$MRMR")/tests/preload/full.so
 	[ -e /usr/lib/openssh/sftp-server ] || skip 'openssh-sftp-server is missing'
