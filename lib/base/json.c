@@ -31,8 +31,8 @@ static bool too_deep(const char *bytes, size_t len_bytes)
 	return false;
 }
 
-int json_parse_object(const void *bytes, size_t len_bytes, const char *what, json_t **out,
-		      struct error *err)
+static int parse(const void *bytes, size_t len_bytes, json_type type, const char *what,
+		 json_t **out, struct error *err)
 {
 	json_error_t why;
 
@@ -41,12 +41,25 @@ int json_parse_object(const void *bytes, size_t len_bytes, const char *what, jso
 	*out = json_loadb(bytes, len_bytes, JSON_REJECT_DUPLICATES, &why);
 	if (!*out)
 		return err_set(err, ERR_CORRUPT, "%s: line %d: %s", what, why.line, why.text);
-	if (!json_is_object(*out)) {
+	if (json_typeof(*out) != type) {
 		json_decref(*out);
 		*out = NULL;
-		return err_set(err, ERR_CORRUPT, "%s: not a JSON object", what);
+		return err_set(err, ERR_CORRUPT, "%s: not a JSON %s", what,
+			       type == JSON_ARRAY ? "array" : "object");
 	}
 	return ERR_NONE;
+}
+
+int json_parse_object(const void *bytes, size_t len_bytes, const char *what, json_t **out,
+		      struct error *err)
+{
+	return parse(bytes, len_bytes, JSON_OBJECT, what, out, err);
+}
+
+int json_parse_array(const void *bytes, size_t len_bytes, const char *what, json_t **out,
+		     struct error *err)
+{
+	return parse(bytes, len_bytes, JSON_ARRAY, what, out, err);
 }
 
 int json_need_string(const json_t *object, const char *key, const char **out, struct error *err)

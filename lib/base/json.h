@@ -15,6 +15,9 @@
 /* Parses one object. what names it in errors ("config /home/me/..."). json_decref() the result. */
 int json_parse_object(const void *bytes, size_t len_bytes, const char *what, json_t **out,
 		      struct error *err);
+/* The same for an array. */
+int json_parse_array(const void *bytes, size_t len_bytes, const char *what, json_t **out,
+		     struct error *err);
 
 /* Lent members of an object. A missing or differently typed one is ERR_CORRUPT. */
 int json_need_string(const json_t *object, const char *key, const char **out, struct error *err);
