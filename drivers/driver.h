@@ -123,6 +123,7 @@ int driver_for_url(const char *url, const struct mrmr_driver **out, struct error
 const char *driver_kind(unsigned i);
 
 extern const struct mrmr_driver driver_file; /* a folder of this host: file.c */
+extern const struct mrmr_driver driver_swift; /* a container of OpenStack Swift: swift.c */
 extern const struct mrmr_driver driver_mem;  /* memory of this process, has no URL: mem.c */
 extern const struct mrmr_driver driver_sftp; /* a folder of another host, by SSH: sftp.c */
 

@@ -1,11 +1,7 @@
 /*
  * HTTP for drivers: all requests of the process run on one thread with one curl multi handle
- * (connections are kept alive; names and TLS sessions are cached). A driver's call hands it a request
- * and waits for the answer.
- *
- * It is HTTP/1.1 with a connection for each request under way. HTTP/2 was measured: all bodies through
- * one connection, and the small windows of servers for what is sent to them, make a large PUT half as
- * fast at 20 ms; small requests are as fast either way; and one cut connection ends many requests.
+ * (connections kept alive and shared, HTTP/2 where offered; names and TLS sessions are cached). A
+ * driver's call hands it a request and waits for the answer.
  *
  * A site is one server as one drive uses it: its origin, certificate authority, log-in and limits.
  * Nothing of a site is ever sent to another origin: a redirect is followed at most three times, and

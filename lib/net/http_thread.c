@@ -258,6 +258,7 @@ static CURLM *new_multi(void)
 
 	if (!m)
 		return NULL;
+	curl_multi_setopt(m, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
 	curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS_MAX);
 	return m;
 }
