@@ -124,6 +124,9 @@ const char *driver_kind(unsigned i);
 
 extern const struct mrmr_driver driver_file; /* a folder of this host: file.c */
 extern const struct mrmr_driver driver_swift; /* a container of OpenStack Swift: swift.c */
+#ifdef WITH_smb
+extern const struct mrmr_driver driver_smb; /* a folder of an SMB share: smb.c */
+#endif
 extern const struct mrmr_driver driver_mem;  /* memory of this process, has no URL: mem.c */
 extern const struct mrmr_driver driver_sftp; /* a folder of another host, by SSH: sftp.c */
 

@@ -9,6 +9,12 @@
 #define SFTP NULL
 #endif
 
+#ifdef WITH_smb
+#define SMB &driver_smb
+#else
+#define SMB NULL
+#endif
+
 /* The only list of drivers that have URLs. Memory has none: what is stored there would be gone
  * when the command ends. */
 static const struct {
@@ -17,7 +23,7 @@ static const struct {
 } rows[] = {
 	{ "file", &driver_file },
 	{ "sftp", SFTP },
-	{ "smb", NULL },
+	{ "smb", SMB },
 	{ "s3", NULL },
 	{ "s3+http", NULL },
 	{ "swift", &driver_swift },

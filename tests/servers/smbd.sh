@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Samba smbd as an ordinary user: shares of the user alice (private; sealed: SMB 3 encryption
+# required; full: of little space, if MRMR_FULL names a folder for it) and of guests (guest).
+# Accounts are smbd's own: a passwd file by libnss-wrapper, passwords in a file of DIR.
+. "$(dirname "$0")/lib.sh"
+
+accounts() {
+	local me group
+	me=$(id -u) group=$(id -g)
+	# Without root smbd can act only as whoever runs it: all accounts are that one.
+	[ "$me" = 0 ] && me=1234 && group=1234
+	printf '%s\n' "root:x:0:0::/:/bin/sh" "nobody:x:65534:65534::/:/bin/false" \
+		"alice:x:$me:$group::/:/bin/false" >"$DIR/passwd"
+	printf '%s\n' root:x:0: nogroup:x:65534: "alice:x:$group:" >"$DIR/group"
+}
+
+share() { # NAME LINE...
+	local name=$1
+	shift
+	mkdir -p "$DIR/data/$name"
+	chmod 777 "$DIR/data/$name"
+	printf '[%s]\n\tpath = %s\n\tread only = no\n' "$name" "$DIR/data/$name"
+	printf '\t%s\n' "$@"
+}
+
+configure() {
+	mkdir -p "$DIR"/{lock,state,cache,private,ncalrpc,pid}
+	chmod 755 "$DIR" "$DIR/data" "$DIR/ncalrpc"
+	cat >"$DIR/smb.conf" <<-END
+	[global]
+		workgroup = TESTS
+		netbios name = SERVER
+		server role = standalone server
+		interfaces = 127.0.0.1
+		bind interfaces only = yes
+		smb ports = $PORT
+		disable netbios = yes
+		private dir = $DIR/private
+		passdb backend = tdbsam:$DIR/private/passdb.tdb
+		lock directory = $DIR/lock
+		state directory = $DIR/state
+		cache directory = $DIR/cache
+		pid directory = $DIR/pid
+		ncalrpc dir = $DIR/ncalrpc
+		map to guest = Bad User
+		guest account = nobody
+		load printers = no
+		printing = bsd
+		printcap name = /dev/null
+		disable spoolss = yes
+		rpc start on demand helpers = no
+		server min protocol = SMB2_02
+		case sensitive = yes
+		mangled names = no
+	END
+	{
+		share private 'valid users = alice'
+		share sealed 'valid users = alice' 'smb encrypt = required'
+		share guest 'guest ok = yes'
+		share folded 'valid users = alice' 'case sensitive = no' 'mangled names = yes'
+		share readonly 'valid users = alice' 'read only = yes'
+	} >>"$DIR/smb.conf"
+}
+
+launch() {
+	export LD_PRELOAD=libnss_wrapper.so NSS_WRAPPER_PASSWD=$DIR/passwd NSS_WRAPPER_GROUP=$DIR/group
+	[ -e "$DIR/private/passdb.tdb" ] ||
+		printf '%s\n' wonderland wonderland |
+		pdbedit -s "$DIR/smb.conf" -a -t -u alice >"$DIR/log/pdbedit" 2>&1 ||
+		die "no account: $DIR/log/pdbedit"
+	spawn smbd smbd --foreground --no-process-group --debug-stdout -s "$DIR/smb.conf" -l "$DIR/log"
+	unset LD_PRELOAD
+	wait_for smbd answers "$PORT"
+}
+
+start() {
+	PATH=$PATH:/usr/sbin
+	need smbd samba
+	need pdbedit samba-common-bin
+	ldconfig -p | grep -q libnss_wrapper.so || need libnss_wrapper.so libnss-wrapper
+	accounts
+	configure
+	launch
+	secret password wonderland
+	place KIND smb
+	place URL "smb://alice@127.0.0.1:$PORT/private"
+	place OPTIONS "{\"password\": \"file:$DIR/password\"}"
+}
+
+do_halt() { stop_one smbd; }
+do_resume() {
+	PATH=$PATH:/usr/sbin
+	launch
+}
+
+server "$@"
