@@ -39,7 +39,7 @@ static const struct row rows[] = {
 	/* log-in */
 	{ "user", VALUE_TEXT },
 	{ "password", VALUE_SECRET },
-	{ "auth", VALUE_WORD, .words = "basic|digest|bearer" },
+	{ "auth", VALUE_WORD, .words = "basic|digest|bearer|kerberos" },
 	{ "token", VALUE_SECRET },
 	{ "key", VALUE_SECRET },
 	/* TLS */
@@ -51,6 +51,7 @@ static const struct row rows[] = {
 	{ "accept-new", VALUE_FLAG },
 	/* smb */
 	{ "domain", VALUE_TEXT },
+	{ "encryption", VALUE_WORD, .words = "required" },
 	/* s3 */
 	{ "access_key", VALUE_SECRET },
 	{ "secret_key", VALUE_SECRET },

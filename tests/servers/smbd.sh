@@ -76,8 +76,7 @@ launch() {
 start() {
 	PATH=$PATH:/usr/sbin
 	need smbd samba
-	need pdbedit samba-common-bin
-	ldconfig -p | grep -q libnss_wrapper.so || need libnss_wrapper.so libnss-wrapper
+	pkg-config --exists nss_wrapper || need libnss_wrapper.so libnss-wrapper
 	accounts
 	configure
 	launch
