@@ -439,7 +439,9 @@ int smb_errno(struct smb_conn *c, struct error *err, const char *fmt, ...)
 	vsnprintf(what, sizeof(what), fmt, args);
 	va_end(args);
 	errno = saved;
-	if (saved == EINVAL)
+	if (saved == EINVAL && c->out)
+		err_set(err, ERR_TRANSIENT, "%s: no such host, or it does not speak SMB 2 or 3", what);
+	else if (saved == EINVAL)
 		err_set(err, ERR_TRANSIENT, "%s: the server answered with an error of its own", what);
 	else if (saved == EBUSY)
 		err_set(err, ERR_TRANSIENT, "%s: somebody has it open", what);

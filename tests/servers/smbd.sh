@@ -4,14 +4,16 @@
 # Accounts are smbd's own: a passwd file by libnss-wrapper, passwords in a file of DIR.
 . "$(dirname "$0")/lib.sh"
 
+# Without root smbd can act only as whoever runs it: all accounts are that one.
 accounts() {
-	local me group
+	local me group name
 	me=$(id -u) group=$(id -g)
-	# Without root smbd can act only as whoever runs it: all accounts are that one.
-	[ "$me" = 0 ] && me=1234 && group=1234
-	printf '%s\n' "root:x:0:0::/:/bin/sh" "nobody:x:65534:65534::/:/bin/false" \
-		"alice:x:$me:$group::/:/bin/false" >"$DIR/passwd"
-	printf '%s\n' root:x:0: nogroup:x:65534: "alice:x:$group:" >"$DIR/group"
+	for name in nobody alice; do
+		echo "$name:x:$me:$group::/:/bin/false"
+	done >"$DIR/passwd"
+	[ "$me" = 0 ] || echo 'root:x:0:0::/:/bin/sh' >>"$DIR/passwd"
+	printf '%s\n' "alice:x:$group:" >"$DIR/group"
+	[ "$group" = 0 ] || echo root:x:0: >>"$DIR/group"
 }
 
 share() { # NAME LINE...
