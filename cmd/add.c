@@ -5,7 +5,9 @@
 #include "cmd/open.h"
 #include "cmd/out.h"
 
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool taken(void *ctx, const char *name, const char *url)
@@ -34,6 +36,22 @@ static int fill_record(const struct invocation *inv, struct drive_record *r, str
 	if (strlen(domain) > DOMAIN_MAX)
 		return err_set(err, ERR_USAGE, "--domain: longer than %d bytes", DOMAIN_MAX);
 	memcpy(r->domain, domain, strlen(domain) + 1);
+	return ERR_NONE;
+}
+
+/* The same as -o egress-billed=yes. */
+static int mark_billed(struct new_drive *d, struct error *err)
+{
+	json_t *o = json_loads(d->options_json, 0, NULL);
+	char *json = NULL;
+
+	if (o && json_object_set_new(o, "egress-billed", json_string("yes")) == 0)
+		json = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(o);
+	if (!json)
+		return err_nomem(err);
+	free((char *)(uintptr_t)d->options_json);
+	d->options_json = json;
 	return ERR_NONE;
 }
 
@@ -74,6 +92,8 @@ static int add_now(struct invocation *inv, struct array *a, bool dry, struct err
 	code = options_used_check(inv, &drive, 1, err);
 	if (code == ERR_NONE)
 		code = fill_record(inv, &drive.record, err);
+	if (code == ERR_NONE && option_given(inv, "egress-billed"))
+		code = mark_billed(&drive, err);
 	if (code == ERR_NONE && dry)
 		code = array_probe_drive(a, &drive, err);
 	else if (code == ERR_NONE)

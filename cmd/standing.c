@@ -119,6 +119,7 @@ json_t *standing_json(const struct array_drive *d, const struct drive_standing *
 	json_object_set_new(o, "was_away", json_boolean(d->returned != RETURN_NONE));
 	json_object_set_new(o, "role", json_string(role_word(d->record.role)));
 	json_object_set_new(o, "removable", json_boolean(d->record.removable));
+	json_object_set_new(o, "egress_billed", json_boolean(d->billed));
 	json_object_set_new(o, "journal", json_boolean(d->record.journal));
 	json_object_set_new(o, "domain", json_string(drive_domain(d)));
 	json_object_set_new(o, "url", json_null());

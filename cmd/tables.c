@@ -55,6 +55,7 @@ static const struct option_row add_options[] = {
 	{ 0, "role", OPTION_CHOICE, "both|data|parity", "what the drive may hold" },
 	{ 0, "layout", OPTION_CHOICE, "packed", "how it holds it" },
 	{ 0, "removable", OPTION_FLAG, NULL, "absent is normal: never put rows there" },
+	{ 0, "egress-billed", OPTION_FLAG, NULL, "reading there is paid for: rather elsewhere" },
 	{ 0, "domain", OPTION_TEXT, "D", "what fails together with it" },
 	{ 0, "reserve", OPTION_SIZE, "SIZE", "space to leave free there" },
 	{ 0, "max", OPTION_SIZE, "SIZE", "most bytes to store there" },

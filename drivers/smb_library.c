@@ -106,7 +106,7 @@ static void *get_value(void *key, const char *location)
 
 static int create_mutex(const char *name, void **lock, const char *location)
 {
-	pthread_mutex_t *m = malloc(sizeof(*m));
+	pthread_mutex_t *m = calloc(1, sizeof(pthread_mutex_t));
 
 	(void)name;
 	(void)location;

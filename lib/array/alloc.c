@@ -12,6 +12,9 @@
 /* Of the bound: what preferences may cost in all. */
 #define PREFERENCES_COST_PERCENT 0.5
 
+/* Of groups, where some drives are billed. */
+#define BILLED_WIDTH 4u
+
 /* From as many drives on one is left out. */
 #define SPARE_FROM_DRIVES 5
 
@@ -376,13 +379,17 @@ static bool is_cheap(const struct task *t, const struct choice *c, const struct 
 static unsigned preferred_width(const struct task *t, const struct choice *best)
 {
 	unsigned m = t->limits.parity, objects = objects_of(best), room = 0;
-	unsigned width = lesser(objects, m <= 1 ? 12 : 16 + (m - 2));
-	bool parity_role = false;
+	unsigned width = m <= 1 ? 12 : 16 + (m - 2);
+	bool parity_role = false, billed = false;
 
 	for (unsigned i = 0; i < t->free.count; i++) {
 		room += t->free.spots[i].units > 0;
 		parity_role = parity_role || !t->free.spots[i].data;
+		billed = billed || t->free.spots[i].billed;
 	}
+	if (billed)
+		width = m + 1 > BILLED_WIDTH ? m + 1 : BILLED_WIDTH;
+	width = lesser(width, objects);
 	/* Drives for rows alone are to be filled as the others are. */
 	if (width == room && room >= SPARE_FROM_DRIVES && !parity_role)
 		width--;
@@ -419,11 +426,29 @@ static bool choose_group(struct task *t, const struct alloc_view *sizes,
 	return true;
 }
 
-/* Rows on drives that may hold both go round from group to group. */
+/* Whether the at-th of n is one of those whose turn it is. */
+static bool has_turn(const struct task *t, unsigned at, unsigned n, unsigned turns)
+{
+	return (at + n - (unsigned)(t->rotation % n)) % n < turns;
+}
+
+static unsigned billed_of(const struct task *t, const struct choice *c)
+{
+	unsigned billed = 0;
+
+	for (unsigned i = 0; i < t->free.count; i++) {
+		const struct alloc_spot *s = &t->free.spots[i];
+
+		billed += c->taken[i] && s->data && s->rows && s->billed;
+	}
+	return billed;
+}
+
+/* Rows on drives that may hold both go round from group to group: over the billed ones first. */
 static void plan_of(const struct task *t, const struct choice *c, struct alloc_plan *out)
 {
-	unsigned both_rows = t->limits.parity - c->only_rows, at = 0;
-	unsigned first = c->both > 0 ? (unsigned)(t->rotation % c->both) : 0;
+	unsigned both_rows = t->limits.parity - c->only_rows, billed = billed_of(t, c);
+	unsigned billed_rows = lesser(both_rows, billed), at = 0, billed_at = 0;
 
 	out->k = out->m = 0;
 	for (unsigned i = 0; i < t->free.count; i++) {
@@ -432,8 +457,10 @@ static void plan_of(const struct task *t, const struct choice *c, struct alloc_p
 
 		if (!c->taken[i])
 			continue;
-		if (s->data && s->rows)
-			row = c->both > 0 && (at++ + c->both - first) % c->both < both_rows;
+		if (s->data && s->rows && s->billed)
+			row = has_turn(t, billed_at++, billed, billed_rows);
+		else if (s->data && s->rows)
+			row = has_turn(t, at++, c->both - billed, both_rows - billed_rows);
 		if (row)
 			out->rows[out->m++] = s->drive;
 		else

@@ -27,11 +27,13 @@
  * taken that loses nothing: its members plus U(m) of what is free after it are U(m) of what
  * is free before it. If all lose, the one that loses least per member.
  * Which of the chosen drives hold the rows rotates from group to group, parity-role drives
- * excepted. All objects of a group are about equal, so capacity does not depend on it.
+ * excepted; billed ones come first, since rows are hardly ever read. All objects of a group are about
+ * equal, so capacity does not depend on it.
  *
  * Preferences, while less than 70 % of U(m) is used:
  *   - A width the user asked for. Without one: at most 12 objects for m <= 1, 16 + (m - 2)
- *     above, and where a group would take all of 5 or more drives, one is left out (the one
+ *     above, 4 (or m + 1) where any drive is billed (what is lost is read anew from as many as a
+ *     group has members), and where a group would take all of 5 or more drives, one is left out (the one
  *     with least room, or the farthest), so that a lost object has a place to go. (Not where some
  *     drive holds rows alone: narrower groups would fill it before the others.)
  *   - Not all drives needed: the m with most room, then the nearest.
@@ -56,6 +58,7 @@ struct alloc_drive {
 	bool usable; /* reachable, member, not poisoned, not being drained */
 	enum drive_role role;
 	bool removable;	     /* never holds rows */
+	bool billed;	     /* what is read there is paid for */
 	uint32_t domain;     /* equal numbers fail together */
 	uint64_t size_bytes; /* what the array may use in all, the reserve taken off */
 	uint64_t free_bytes; /* of that, what is left now */

@@ -45,6 +45,7 @@ void alloc_view_make(struct alloc_view *v, const struct alloc_drive *drives, uns
 			.data = holds_data(d),
 			.rows = holds_rows(d),
 			.removable = d->removable,
+			.billed = d->billed,
 			.units = bytes / unit_bytes,
 			.distance = d->distance,
 		};

@@ -14,7 +14,7 @@
 struct alloc_spot {
 	uint16_t drive;	   /* index into the caller's array */
 	bool data, rows;   /* what it may hold; at least one of them */
-	bool removable;
+	bool removable, billed;
 	uint16_t domain;   /* counted from 0 */
 	uint64_t units;	   /* room, in what alloc_view_make() was told */
 	uint32_t distance; /* of the caller's */

@@ -57,6 +57,7 @@ struct array_drive {
 	struct id id;
 	char name[DRIVE_NAME_MAX + 1];
 	char *url, *options_json; /* this host's way to it; NULL when it has none */
+	bool billed; /* what is read there is paid for: asked only when others do not suffice */
 	enum drive_presence presence;
 	char why[ERR_MESSAGE_BYTES]; /* when not present: for people */
 	enum marker_state marker_state;

@@ -44,6 +44,16 @@ int config_add(struct config *c, const char *name, const struct id *id, const ch
 	return ERR_NONE;
 }
 
+bool config_says_yes(const char *options_json, const char *key)
+{
+	json_t *options = json_loads(options_json, 0, NULL);
+	const char *value = json_string_value(json_object_get(options, key));
+	bool yes = value && strcmp(value, "yes") == 0;
+
+	json_decref(options);
+	return yes;
+}
+
 struct config_drive *config_find(struct config *c, const char *name)
 {
 	for (size_t i = 0; i < c->count; i++) {

@@ -48,6 +48,8 @@ int config_store(const char *path, const struct config *c, struct error *err);
 /* Copies its arguments. options_json NULL: none. ERR_CORRUPT: name is none that a drive may have. */
 int config_add(struct config *c, const char *name, const struct id *id, const char *url,
 	       const char *options_json, struct error *err);
+/* Whether the options of a drive, as above, say "yes" to key. */
+bool config_says_yes(const char *options_json, const char *key);
 struct config_drive *config_find(struct config *c, const char *name); /* or NULL */
 void config_remove(struct config *c, const struct id *id);	       /* absent: nothing */
 

@@ -57,6 +57,29 @@ static bool is_left_out(const struct code_ref *leave_out, struct code_ref ref)
 	return leave_out && leave_out->is_row == ref.is_row && leave_out->index == ref.index;
 }
 
+/* Those on billed drives, or on the others. */
+static void add_objects(struct array *a, struct live_group *out, const struct code_ref *leave_out,
+			uint64_t longest, bool billed)
+{
+	const struct table_group *g = &out->group;
+
+	for (unsigned i = 0; i < g->member_count; i++) {
+		const struct table_block *b = &g->members[i];
+		struct code_ref ref = { false, g->slots[i] };
+		struct array_drive *d = block_drive(a, b);
+
+		if (d && d->billed == billed && !is_left_out(leave_out, ref))
+			add_object(out, d, ref, b->len_bytes, b->len_bytes, &b->name);
+	}
+	for (unsigned i = 0; i < g->row_count; i++) {
+		struct code_ref ref = { true, g->rows[i].row };
+		struct array_drive *d = array_drive_by_id(a, &g->rows[i].drive_id);
+
+		if (readable(d) && d->billed == billed && !is_left_out(leave_out, ref))
+			add_object(out, d, ref, longest, g->rows[i].len_bytes, &g->rows[i].name);
+	}
+}
+
 int live_group_load(struct array *a, const struct id *group_id, const struct code_ref *leave_out,
 		    struct live_group *out, struct error *err)
 {
@@ -77,23 +100,12 @@ int live_group_load(struct array *a, const struct id *group_id, const struct cod
 		return err_nomem(err);
 	}
 	for (unsigned i = 0; i < g->member_count; i++) {
-		struct code_ref ref = { false, g->slots[i] };
-		struct array_drive *d = block_drive(a, &g->members[i]);
-
 		out->slots[i] = g->slots[i];
 		if (g->members[i].len_bytes > longest)
 			longest = g->members[i].len_bytes;
-		if (d && !is_left_out(leave_out, ref))
-			add_object(out, d, ref, g->members[i].len_bytes, g->members[i].len_bytes,
-				   &g->members[i].name);
 	}
-	for (unsigned i = 0; i < g->row_count; i++) {
-		struct code_ref ref = { true, g->rows[i].row };
-		struct array_drive *d = array_drive_by_id(a, &g->rows[i].drive_id);
-
-		if (readable(d) && !is_left_out(leave_out, ref))
-			add_object(out, d, ref, longest, g->rows[i].len_bytes, &g->rows[i].name);
-	}
+	add_objects(a, out, leave_out, longest, false);
+	add_objects(a, out, leave_out, longest, true);
 	return ERR_NONE;
 }
 
@@ -191,6 +203,10 @@ static int compare_objects(const void *x, const void *y)
 	const struct group_object *p = x, *q = y;
 	const struct stored_object *a = p->ctx, *b = q->ctx;
 
+	if ((a->distance == UINT32_MAX) != (b->distance == UINT32_MAX))
+		return a->distance == UINT32_MAX ? 1 : -1;
+	if (a->drive->billed != b->drive->billed)
+		return a->drive->billed ? 1 : -1;
 	if (a->distance != b->distance)
 		return a->distance < b->distance ? -1 : 1;
 	if (p->ref.is_row != q->ref.is_row)
@@ -205,7 +221,7 @@ static uint64_t expect_us(const struct stored_object *o, size_t len_bytes)
 	return pace_expect_us(&p, len_bytes);
 }
 
-/* The nearest first, drives that stalled last. */
+/* The nearest first, then those that are billed, drives that stalled last. */
 static void order_objects(struct live_group *g, size_t len_bytes)
 {
 	uint64_t nearest_us = 0;
@@ -363,7 +379,8 @@ static int read_from_group(struct array *a, const struct id *group_id, const str
 		struct group_object *o = &g->objects[i];
 
 		/* Its own place is another one's business. */
-		o->bad = !o->ref.is_row && o->ref.index == want.index;
+		o->bad = (!o->ref.is_row && o->ref.index == want.index) ||
+			 (how->free_only && g->stored[i].drive->billed);
 		o->read = read_near;
 		g->stored[i].array = a;
 		g->stored[i].how = how;

@@ -31,7 +31,7 @@ struct live_group {
 	unsigned count;
 };
 
-/* Objects on drives that are present and readable; the object (want) itself left out when
+/* Objects on drives that are present and readable, those on billed drives last; the object (want) itself left out when
  * leave_out is not NULL. Caller: live_group_release(). */
 int live_group_load(struct array *a, const struct id *group_id, const struct code_ref *leave_out,
 		    struct live_group *out, struct error *err);
@@ -51,13 +51,15 @@ struct degraded_how {
 	struct read_call *rival;
 	/* It could be asked, and was not: ERR_TRANSIENT rather than to wait for what is late. */
 	bool may_ask;
+	/* ERR_LOST rather than to read from drives where that is paid for. */
+	bool free_only;
 	uint64_t limit_us; /* ERR_TRANSIENT where it is to be expected to take longer; 0: no limit */
 };
 
 /*
  * Fills out with len_bytes from offset_bytes of the block, reconstructed from any group it is in,
  * and judged; on a wrong result liars are found and left out, and it tries again. Read are the
- * nearest objects that suffice, all at once; for one that is late, another. ERR_LOST.
+ * nearest objects that suffice (those on billed drives last), all at once; for one that is late, another. ERR_LOST.
  */
 int degraded_read(struct array *a, const struct table_block *b, uint64_t offset_bytes, uint8_t *out,
 		  size_t len_bytes, const struct degraded_how *how, struct error *err);

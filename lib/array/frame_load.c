@@ -264,6 +264,11 @@ static int load_around(struct judging *j, struct own *own, struct degraded_how *
 		how->may_ask = own->drive && !own->tried && !own->call;
 		code = degraded_read(j->l->a, &j->list->block, frame->offset_bytes, j->w->box.data,
 				     frame->box_bytes, how, err);
+		/* Then it has to be paid for. */
+		if (code == ERR_LOST && how->free_only && own->tried) {
+			how->free_only = false;
+			continue;
+		}
 		if (code == ERR_NONE || code == ERR_NOMEM || !own->drive || own->tried)
 			return code;
 		if (!own->call && own_start(j, own, err) != ERR_NONE)
@@ -280,7 +285,7 @@ static int load_around(struct judging *j, struct own *own, struct degraded_how *
 		/* It came first, or it is the last that can help. */
 		if (own_finish(j, own, &why) == ERR_NONE)
 			return ERR_NONE;
-		if (code != ERR_INTERRUPTED)
+		if (code != ERR_INTERRUPTED && !how->free_only)
 			return code;
 	}
 }
@@ -294,7 +299,8 @@ static int ask_own(struct judging *j, struct own *own, struct degraded_how *how,
 
 	if (!d)
 		return ERR_NONE;
-	if (atomic_load(&d->stalled)) {
+	how->free_only = d->billed;
+	if (d->billed || atomic_load(&d->stalled)) {
 		own->around = true;
 		return ERR_NONE;
 	}

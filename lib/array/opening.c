@@ -198,6 +198,7 @@ static int name_drive(struct array_drive *d, const struct config_drive *entry, s
 	memcpy(d->name, entry->name, sizeof(d->name));
 	d->url = strdup(entry->url);
 	d->options_json = strdup(entry->options_json);
+	d->billed = config_says_yes(entry->options_json, "egress-billed");
 	return d->url && d->options_json ? ERR_NONE : err_nomem(err);
 }
 

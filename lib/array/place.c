@@ -90,6 +90,7 @@ static void view_one(const struct array *a, unsigned i, enum viewer viewer, stru
 	out->role = (enum drive_role)d->record.role;
 	out->removable = d->record.removable;
 	out->distance = d->distance;
+	out->billed = d->billed;
 	out->domain = i;
 	for (unsigned n = 0; n < i; n++) {
 		const char *domain = drive_domain(d);

@@ -84,6 +84,7 @@ static int replace_options(struct settings *s, unsigned i, struct buf *records, 
 		return err_nomem(err);
 	free(d->options_json);
 	d->options_json = json;
+	d->billed = config_says_yes(json, "egress-billed");
 	record_access(records, &d->id, d->url, json);
 	return ERR_NONE;
 }

@@ -36,6 +36,7 @@ static const struct row rows[] = {
 	{ "connections", VALUE_NUMBER, .max = CONNECTIONS_MAX },
 	{ "limit-upload", VALUE_SIZE },
 	{ "limit-download", VALUE_SIZE },
+	{ "egress-billed", VALUE_FLAG },
 	/* log-in */
 	{ "user", VALUE_TEXT },
 	{ "password", VALUE_SECRET },
@@ -73,7 +74,8 @@ static const struct row rows[] = {
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-static const char *const common[] = { "connections", "limit-upload", "limit-download", NULL };
+static const char *const common[] = { "connections", "limit-upload", "limit-download",
+				      "egress-billed", NULL };
 
 struct drive_option_set {
 	json_t *values; /* each checked */

@@ -101,7 +101,7 @@ See \`mrmr help version\`." ]
 	for library in libsodium libcrypto libzstd sqlite jansson libisal; do
 		[[ "$output" == *"$library "[0-9]* ]]
 	done
-	[[ "$output" == *$'\n'"drives: file" ]]
+	[[ "$output" == *$'\n'"drives: file"* ]]
 	[ "$("$MRMR" --version)" = "$output" ]
 	run "$MRMR" --json version
 	[ "$(jq -r .message_type <<<"$output")" = version ]

@@ -281,6 +281,62 @@ static void rows_are_at_most_the_usable_drives_that_may_hold_them(void **state)
 	assert_int_equal(p.k, 3);
 }
 
+static void rows_lie_on_billed_drives_first(void **state)
+{
+	struct array a = equal_drives(4, 1000);
+	struct alloc_policy policy = {.parity = 2};
+	unsigned rows_on[4] = {0};
+	struct alloc_plan p;
+	struct error err;
+
+	(void)state;
+	a.drives[1].billed = true;
+	for (unsigned rotation = 0; rotation < 12; rotation++) {
+		assert_int_equal(alloc_group(a.drives, a.count, &policy, 1, 0, rotation, &p, &err),
+				 ERR_NONE);
+		assert_int_equal(p.m, 2);
+		assert_int_equal(p.k, 2);
+		assert_true(uses(p.rows, p.m, 1));
+		for (unsigned i = 0; i < p.m; i++)
+			rows_on[p.rows[i]]++;
+	}
+	/* The other row goes round. */
+	assert_int_equal(rows_on[0], 4);
+	assert_int_equal(rows_on[2], 4);
+	assert_int_equal(rows_on[3], 4);
+	/* More billed drives than rows: these go round over them. */
+	memset(rows_on, 0, sizeof(rows_on));
+	a.drives[0].billed = a.drives[2].billed = true;
+	for (unsigned rotation = 0; rotation < 12; rotation++) {
+		assert_int_equal(alloc_group(a.drives, a.count, &policy, 1, 0, rotation, &p, &err),
+				 ERR_NONE);
+		assert_false(uses(p.rows, p.m, 3));
+		for (unsigned i = 0; i < p.m; i++)
+			rows_on[p.rows[i]]++;
+	}
+	assert_int_equal(rows_on[0], 8);
+	assert_int_equal(rows_on[1], 8);
+	assert_int_equal(rows_on[2], 8);
+}
+
+static void groups_are_narrow_where_a_drive_is_billed_and_that_costs_little(void **state)
+{
+	struct array a = equal_drives(10, 1000000);
+	struct alloc_plan p;
+
+	(void)state;
+	assert_int_equal(plan(&a, 1).k + 1, 9);
+	a.drives[7].billed = true;
+	p = plan(&a, 1);
+	assert_int_equal(p.k + p.m, 4);
+	p = plan(&a, 4);
+	assert_int_equal(p.k + p.m, 5);
+	/* Half full, as many rows as that takes would be missed. */
+	for (unsigned i = 0; i < a.count; i++)
+		a.drives[i].free_bytes /= 2;
+	assert_int_equal(plan(&a, 1).k + 1, 10);
+}
+
 static void at_most_m_members_of_a_group_lie_on_removable_drives(void **state)
 {
 	struct array a = equal_drives(7, 100);
@@ -692,6 +748,8 @@ int main(void)
 			a_group_is_as_wide_as_the_array_but_for_a_spare_from_five_drives_on),
 		cmocka_unit_test(rows_are_at_most_one_less_than_the_usable_drives),
 		cmocka_unit_test(rows_are_at_most_the_usable_drives_that_may_hold_them),
+		cmocka_unit_test(rows_lie_on_billed_drives_first),
+		cmocka_unit_test(groups_are_narrow_where_a_drive_is_billed_and_that_costs_little),
 		cmocka_unit_test(at_most_m_members_of_a_group_lie_on_removable_drives),
 		cmocka_unit_test(a_full_drive_still_counts_for_m),
 		cmocka_unit_test(without_a_drive_for_data_the_drives_are_absent),
