@@ -1,5 +1,5 @@
 # Shares (SMB) as drives, on a real server on loopback.
-# bats file_tags=serial
+# bats file_tags=plain
 
 load common
 bats_require_minimum_version 1.5.0
@@ -157,6 +157,27 @@ a_block() {
 	rm -rf out
 	run -0 "$MRMR" get latest --to out
 	same out
+}
+
+@test "a full share: what does not fit there goes elsewhere, and nothing is left half" {
+	"$MRMR" init --key-file key --parity 1 --block-size 8M d1 d2 >recovery 2>&1
+	"$MRMR" add --mkdir -o password="$password" share="smb://alice@$SHARES/private/i"
+	head -c 12000000 /dev/urandom >in/much
+	"$servers/smbd.sh" narrow "$SERVER" 2
+	run "$MRMR" put in
+	echo "$output"
+	[[ $output == *'drive share: '*'No space left on device'* ]]
+	[ "$status" -eq 0 ] || [ "$status" -eq 20 ]
+	run find "$SERVER/data/private/i/.mrmr" -name '*.blob' -size +2M
+	[ "$output" = "" ]
+	[ -z "$(ls "$SERVER/data/private/i/.mrmr/~tmp")" ]
+	run -0 "$MRMR" get latest --to out
+	same out
+	"$servers/smbd.sh" halt "$SERVER"
+	"$servers/smbd.sh" resume "$SERVER"
+	run -0 "$MRMR" put in
+	run -0 "$MRMR" scrub
+	[[ $output == *'no damage found'* ]]
 }
 
 @test "the password is nowhere: not in arguments, environments, files of ours or on the drives" {

@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
-# Samba smbd as an ordinary user: shares of the user alice (private; sealed: SMB 3 encryption
-# required; full: of little space, if MRMR_FULL names a folder for it) and of guests (guest).
+# Samba smbd: shares of the user alice (private; sealed: SMB 3 encryption required; folded: names in any
+# case; readonly) and of guests (guest). Needs: samba libnss-wrapper.
+#
+# usage: smbd.sh start DIR PORT | stop DIR
+#        smbd.sh halt DIR | resume DIR	the server is gone; it is back
+#        smbd.sh narrow DIR MIB		it is back, and finds the disk full at so many MiB of a file
 # Accounts are smbd's own: a passwd file by libnss-wrapper, passwords in a file of DIR.
 . "$(dirname "$0")/lib.sh"
 
@@ -92,6 +96,17 @@ do_halt() { stop_one smbd; }
 do_resume() {
 	PATH=$PATH:/usr/sbin
 	launch
+}
+
+# No file may be longer than MIB: to write more is to find the disk full.
+do_narrow() { # MIB
+	PATH=$PATH:/usr/sbin
+	stop_one smbd
+	(
+		trap '' XFSZ
+		ulimit -f $(($1 * 1024))
+		launch
+	)
 }
 
 server "$@"
