@@ -122,7 +122,7 @@ static int take_login(struct smb_drive *s, const struct url *u,
 {
 	const char *user = drive_option(given, "user"), *auth = drive_option(given, "auth");
 	const char *encryption = drive_option(given, "encryption");
-	int code = take_user(s, user ? user : u->user, drive_option(given, "domain"), err);
+	int code = take_user(s, user ? user : u->user, drive_option(given, "workgroup"), err);
 
 	if (code == ERR_NONE)
 		code = drive_option_secret(given, "password", NULL, &s->password, err);
@@ -216,6 +216,8 @@ static int enter(struct smb_drive *s, const struct drive_options *options, struc
 	s->opened = code == ERR_NONE;
 	if (code == ERR_NONE && options->learned)
 		code = probe(s, err);
+	if (code == ERR_NONE && options->learned)
+		options->learned(options->learned_ctx, "fsync", "no");
 	return code;
 }
 
@@ -464,8 +466,8 @@ static int smb_about(struct drive *d, struct drive_about *out, struct error *err
 	return code;
 }
 
-static const char *const option_keys[] = { "user",     "password", "domain",
-					   "auth",     "encryption", NULL };
+static const char *const option_keys[] = { "user", "password", "workgroup",
+					   "auth", "encryption", "fsync", NULL };
 
 const struct mrmr_driver driver_smb = {
 	.kind = "smb",

@@ -51,7 +51,7 @@ static const struct row rows[] = {
 	{ "known_hosts", VALUE_FILE },
 	{ "accept-new", VALUE_FLAG },
 	/* smb */
-	{ "domain", VALUE_TEXT },
+	{ "workgroup", VALUE_TEXT },
 	{ "encryption", VALUE_WORD, .words = "required" },
 	/* s3 */
 	{ "access_key", VALUE_SECRET },

@@ -53,6 +53,7 @@ a_block() {
 
 @test "an array of folders and a share of a user: put, get without a folder, scrub" {
 	array_with "smb://alice@$SHARES/private/a" -o password="$password"
+	[ "$(jq -r '.drives[] | select(.name == "share").options.fsync' config/default.json)" = no ]
 	run -0 --separate-stderr "$MRMR" put in
 	[ -n "$(a_block "$SERVER/data/private/a")" ]
 	mv d1 away
