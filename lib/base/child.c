@@ -185,30 +185,34 @@ out:
 	return code;
 }
 
+int child_spawn(const char *const argv[], const int fds[3], pid_t *pid, struct error *err)
+{
+	const struct child_fds is = { fds[0], fds[1], fds[2], true };
+	char **env = environment_new();
+	int failed = env ? child_start(argv, &is, env, pid) : ENOMEM;
+
+	environment_free(env);
+	if (failed == ENOMEM)
+		return err_nomem(err);
+	return failed ? err_set(err, err_from_errno(failed), "run '%s': %s", argv[0], strerror(failed))
+		      : ERR_NONE;
+}
+
 int child_connect(const char *const argv[], int *fd, int *said_fd, pid_t *pid, struct error *err)
 {
-	int ends[2] = { -1, -1 }, failed, code = ERR_NONE;
-	struct child_fds fds = { -1, -1, -1, true };
-	char **env = environment_new();
+	int ends[2] = { -1, -1 }, code;
 
-	*fd = *said_fd = -1;
+	*fd = -1;
 	*pid = 0;
-	if (!env)
-		return err_nomem(err);
 	*said_fd = memfd_create("stderr of a child", MFD_CLOEXEC);
-	if (*said_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
+	if (*said_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ||
+	    fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
 		code = err_errno(err, "make a socket");
-		goto out;
+	} else {
+		const int fds[3] = { ends[1], ends[1], *said_fd };
+
+		code = child_spawn(argv, fds, pid, err);
 	}
-	fds.in = fds.out = ends[1];
-	fds.err = *said_fd;
-	failed = child_start(argv, &fds, env, pid);
-	if (failed)
-		code = err_set(err, err_from_errno(failed), "run '%s': %s", argv[0], strerror(failed));
-	else if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
-		code = err_errno(err, "make a socket");
-out:
-	environment_free(env);
 	if (ends[1] >= 0)
 		close(ends[1]);
 	if (code == ERR_NONE) {
@@ -220,9 +224,6 @@ out:
 	if (*said_fd >= 0)
 		close(*said_fd);
 	*said_fd = -1;
-	if (*pid > 0)
-		child_end(*pid);
-	*pid = 0;
 	return code;
 }
 

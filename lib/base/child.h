@@ -1,7 +1,6 @@
 /*
- * A child process that answers with a few bytes on its stdout: passphrase and credential
- * commands; or one that is talked with. No shell; the environment is built from a short list (HOME, PATH, DISPLAY, the
- * sockets of key agents, ...), so that no secret of ours is inherited. stdin and stderr are ours.
+ * Child processes. No shell; the environment is built from a short list (HOME, PATH, DISPLAY, the
+ * sockets of key agents, ...), so that no secret of ours is inherited.
  */
 #ifndef MRMR_BASE_CHILD_H
 #define MRMR_BASE_CHILD_H
@@ -18,6 +17,13 @@
  */
 int child_output(const char *const argv[], void *out, size_t cap_bytes, size_t *len_bytes,
 		 struct error *err);
+
+/*
+ * Starts argv[0] (looked up in PATH) with these for its stdin, stdout and stderr (-1: ours), and
+ * does not wait. It leads a process group of its own: what the terminal sends does not reach it, and
+ * what it starts can be ended with it. The caller reaps it.
+ */
+int child_spawn(const char *const argv[], const int fds[3], pid_t *pid, struct error *err);
 
 /*
  * Starts argv with its stdin and stdout at one end of a socket, of which *fd is the other (it does not

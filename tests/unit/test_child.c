@@ -8,9 +8,12 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct error err;
@@ -76,6 +79,33 @@ static void a_child_dies_of_sigpipe_though_we_ignore_it(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	assert_int_equal(run("trap >/dev/null; kill -PIPE $$; echo alive", sizeof(answer)), ERR_IO);
 	assert_string_equal(err.message, "run 'sh': it was killed by signal 13");
+}
+
+/* stdin and stderr are ours, stdout a file. */
+static void one_that_is_not_waited_for_leads_a_group_and_inherits_no_secret(void **state)
+{
+	const char *argv[] = { "sh", "-c", "env; read -r a b c d group e </proc/$$/stat; echo $group", NULL };
+	char path[] = "/tmp/mrmr-child-XXXXXX", pgid[20];
+	int fds[3] = { -1, mkostemp(path, O_CLOEXEC), -1 }, status;
+	pid_t pid;
+
+	(void)state;
+	assert_true(fds[1] >= 0);
+	unlink(path);
+	setenv("AWS_SECRET_ACCESS_KEY", "canary", 1);
+	assert_int_equal(child_spawn(argv, fds, &pid, &err), ERR_NONE);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	memset(answer, 0, sizeof(answer));
+	assert_true(pread(fds[1], answer, sizeof(answer) - 1, 0) > 0);
+	close(fds[1]);
+	fds[1] = -1;
+	assert_null(strstr(answer, "canary"));
+	snprintf(pgid, sizeof(pgid), "%d\n", (int)pid);
+	assert_true(strlen(answer) > strlen(pgid));
+	assert_string_equal(answer + strlen(answer) - strlen(pgid), pgid);
+	assert_int_equal(child_spawn((const char *const[]){ "/nowhere", NULL }, fds, &pid, &err),
+			 ERR_NOT_FOUND);
 }
 
 static void on_signal(int signal_number)
@@ -156,6 +186,7 @@ int main(void)
 		cmocka_unit_test(a_child_that_says_too_much_is_stopped),
 		cmocka_unit_test(a_child_inherits_no_variable_but_those_of_the_list),
 		cmocka_unit_test(a_child_dies_of_sigpipe_though_we_ignore_it),
+		cmocka_unit_test(one_that_is_not_waited_for_leads_a_group_and_inherits_no_secret),
 		cmocka_unit_test(waiting_for_a_child_can_be_interrupted),
 		cmocka_unit_test(words_are_split_as_a_shell_would_without_expanding),
 		cmocka_unit_test(an_open_quote_or_an_empty_line_is_no_command),
