@@ -33,7 +33,7 @@ static const struct {
 	{ "ftp", NULL },
 	{ "ftps", NULL },
 	{ "rclone", NULL },
-	{ "exec", NULL },
+	{ "exec", &driver_exec },
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
