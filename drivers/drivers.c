@@ -30,8 +30,8 @@ static const struct {
 	{ "swift+http", &driver_swift },
 	{ "webdav", NULL },
 	{ "webdavs", NULL },
-	{ "ftp", NULL },
-	{ "ftps", NULL },
+	{ "ftp", &driver_ftp },
+	{ "ftps", &driver_ftp },
 	{ "rclone", NULL },
 	{ "exec", &driver_exec },
 };

@@ -45,6 +45,7 @@ static const struct row rows[] = {
 	{ "key", VALUE_SECRET },
 	/* TLS */
 	{ "ca", VALUE_FILE },
+	{ "tls", VALUE_WORD, .words = "explicit|implicit" },
 	/* sftp */
 	{ "identity", VALUE_FILE },
 	{ "passphrase", VALUE_SECRET },
