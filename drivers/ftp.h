@@ -109,18 +109,34 @@ int ftp_greet(struct ftp_session *s, struct ftp_site *site, char **entry, struct
 
 /* ---- the drive: ftp.c ---- */
 
-/* Waits for a session. */
+/* Waits for a session. NULL: out of memory. */
 struct ftp_session *ftp_take(struct ftp_drive *f, struct error *err);
 void ftp_give(struct ftp_drive *f, struct ftp_session *s);
 /* "VERB <root>/.mrmr/name" in fresh memory; verb NULL: the path alone. NULL: out of memory. */
 char *ftp_command(const struct ftp_drive *f, const char *verb, const char *name);
+/* Sends "TYPE I", for SIZE counts otherwise in another mode, and up to three commands of one word and
+ * the name of an object. The replies are those to the last of count + 1. */
+int ftp_ask(struct ftp_drive *f, struct ftp_session *s, const char *const (*rows)[2],
+	    size_t count, struct error *err);
+/* What the reply to SIZE says. ERR_NOT_FOUND: there is no such file. */
+int ftp_size_of(const struct ftp_session *s, const struct ftp_reply *r, const char *what,
+		uint64_t *out, struct error *err);
 /* Whether it is a folder. */
 int ftp_folder_exists(struct ftp_session *s, const char *path, bool *exists, struct error *err);
+/* Makes it if it is not there; what is wrong with it is seen when it is used. */
+int ftp_folder_make(struct ftp_session *s, const char *path, struct error *err);
 
-/* ---- listings: ftp_list.c ---- */
+/* ---- the calls of the driver that are not in ftp.c ---- */
 
+int ftp_open(const char *text, const struct drive_options *options, struct drive **out,
+	     struct error *err);
+void ftp_close(struct drive *d);
+int ftp_put(struct drive *d, const char *name, const void *bytes, size_t len_bytes,
+	    struct error *err);
+int ftp_move(struct drive *d, const char *from, const char *to, struct error *err);
 int ftp_list(struct drive *d, const char *prefix, object_fn *each, void *ctx, struct error *err);
-/* Removes what puts left that were killed. Failing to tidy up fails nothing. */
+
+/* Removes what puts left that were killed: ftp_list.c. Failing to tidy up fails nothing. */
 void ftp_sweep(struct ftp_drive *f, struct ftp_session *s);
 
 #endif
