@@ -475,6 +475,9 @@ int exec_child_start(const struct exec_program *p, struct exec_child **out, stru
 	c->in_fd = c->out_fd = c->err_fd = -1;
 	c->read = malloc(READ_BYTES);
 	code = c->read ? spawn(c, err) : err_nomem(err);
+	/* The program is not the place. */
+	if (code == ERR_NOT_FOUND)
+		code = (int)(err->code = ERR_IO);
 	if (code != ERR_NONE) {
 		child_free(c);
 		return code;

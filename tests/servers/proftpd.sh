@@ -3,8 +3,8 @@
 # Ports: PORT explicit TLS, +1 implicit TLS, +2 without TLS, and without MLSD; +10 to +39 data.
 #
 # usage: proftpd.sh start DIR PORT | stop DIR
-#        proftpd.sh pause DIR		it answers nobody
-#        proftpd.sh resume DIR		and does again
+#        proftpd.sh kill DIR		it is gone, in the middle of whatever it does
+#        proftpd.sh again DIR		and there again
 # The user alice, whose password is in DIR/password, has DIR/data, which is where she gets to.
 set -u
 . "$(dirname "$0")/lib.sh"
@@ -111,18 +111,15 @@ start() {
 	place_of -plain "ftp://127.0.0.1:$((PORT + 2))/$DIR/data/plain" "{$login}" '*list*'
 }
 
-each() { # SIGNAL
+do_kill() {
 	local id since
 	read -r id since <"$DIR/run/proftpd"
-	kill "-$1" -- "-$id"
+	kill -KILL -- "-$id"
 }
 
-do_pause() {
-	each STOP
-}
-
-do_resume() {
-	each CONT
+do_again() {
+	rm -f "$DIR/run/proftpd" "$DIR/proftpd.pid"
+	launch
 }
 
 server "$@"

@@ -126,8 +126,8 @@ static void a_url_names_a_program_by_its_whole_path_or_in_path(void **state)
 		assert_int_equal(try_open(bad[i], NULL, &d), ERR_USAGE);
 		assert_null(d);
 	}
-	assert_int_equal(try_open("exec:/nowhere/at-all", NULL, &d), ERR_NOT_FOUND);
-	assert_int_equal(try_open("exec:no-such-program-anywhere", NULL, &d), ERR_NOT_FOUND);
+	assert_int_equal(try_open("exec:/nowhere/at-all", NULL, &d), ERR_IO);
+	assert_int_equal(try_open("exec:no-such-program-anywhere", NULL, &d), ERR_IO);
 }
 
 static void a_program_that_does_not_speak_the_protocol_is_refused(void **state)
