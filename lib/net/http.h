@@ -63,6 +63,10 @@ struct http_request {
 	 * when out is NULL, into answer->document. */
 	void *out;
 	size_t out_bytes;
+	/* With a Range header: where out begins in the object. A server that ignores it answers 200 with
+	 * all of it; then what comes before is passed over, and the transfer ends once out is full. */
+	bool is_range;
+	uint64_t offset_bytes;
 
 	struct http_header *wanted; /* filled in; NULL: none */
 	size_t wanted_count;

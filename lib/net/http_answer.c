@@ -32,6 +32,7 @@ void answer_begin(struct transfer *t)
 {
 	t->a->status = t->a->retry_after_s = 0;
 	t->a->out_used_bytes = 0;
+	t->passed_bytes = 0;
 	buf_clear(&t->a->document);
 	t->header_bytes = 0;
 	for (size_t i = 0; i < t->r->wanted_count; i++)
@@ -116,12 +117,29 @@ static size_t error_body(struct transfer *t, const char *bytes, size_t len)
 	return t->enough ? 0 : len;
 }
 
+/* Of all that a server sends which does not know ranges: the range. */
+static size_t range_of_all(struct transfer *t, const char *bytes, size_t len)
+{
+	size_t room = t->r->out_bytes - t->a->out_used_bytes, skip = len, take;
+
+	if (t->r->offset_bytes - t->passed_bytes < len)
+		skip = (size_t)(t->r->offset_bytes - t->passed_bytes);
+	t->passed_bytes += skip;
+	take = len - skip < room ? len - skip : room;
+	memcpy((char *)t->r->out + t->a->out_used_bytes, bytes + skip, take);
+	t->a->out_used_bytes += take;
+	t->enough = skip + take < len;
+	return skip + take;
+}
+
 size_t answer_body(struct transfer *t, const char *bytes, size_t len)
 {
 	struct http_answer *a = t->a;
 
 	if (a->status < 200 || a->status > 299)
 		return error_body(t, bytes, len);
+	if (t->r->out && t->r->is_range && a->status == 200)
+		return range_of_all(t, bytes, len);
 	if (t->r->out) {
 		if (len > t->r->out_bytes - a->out_used_bytes)
 			return too_much(t, t->r->out_bytes);

@@ -79,6 +79,7 @@ struct transfer {
 	bool in_body;	/* headers count no more */
 	bool enough;	/* nothing more is wanted of the body */
 	int port;	/* of this host, which tells the connection */
+	uint64_t passed_bytes; /* of the body, before the range that was asked for */
 	size_t header_bytes;
 	size_t up_bytes, up_booked_bytes; /* of the body: sent; booked, but not sent yet */
 	bool up_paused, down_paused;
