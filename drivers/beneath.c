@@ -11,13 +11,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static bool folder_set_has(const struct folder_set *s, const char *path, size_t len)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (strlen(s->paths[i]) == len && memcmp(s->paths[i], path, len) == 0)
+			return true;
+	return false;
+}
+
 static bool folder_set_add(struct folder_set *s, const char *path, size_t len)
 {
 	char *copy;
 
-	for (size_t i = 0; i < s->count; i++)
-		if (strlen(s->paths[i]) == len && memcmp(s->paths[i], path, len) == 0)
-			return true;
+	if (folder_set_has(s, path, len))
+		return true;
 	if (!grow(&s->paths, &s->cap, s->count + 1, sizeof(*s->paths))) {
 		errno = ENOMEM;
 		return false;
@@ -40,6 +47,11 @@ static size_t parent_len(const char *name)
 bool folder_set_add_parent(struct folder_set *s, const char *name)
 {
 	return folder_set_add(s, name, parent_len(name));
+}
+
+bool folder_set_has_parent(const struct folder_set *s, const char *name)
+{
+	return folder_set_has(s, name, parent_len(name));
 }
 
 bool folder_set_add_all(struct folder_set *s, const struct folder_set *from)

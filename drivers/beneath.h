@@ -15,8 +15,9 @@ struct folder_set {
 	size_t count, cap;
 };
 
-/* Adds the folder that name is in, or all of another set. False with ENOMEM. */
+/* Adds, or looks for, the folder that name is in; adds all of another set. False with ENOMEM. */
 bool folder_set_add_parent(struct folder_set *s, const char *name);
+bool folder_set_has_parent(const struct folder_set *s, const char *name);
 bool folder_set_add_all(struct folder_set *s, const struct folder_set *from);
 void folder_set_release(struct folder_set *s);
 
