@@ -32,7 +32,7 @@ static const struct {
 	{ "webdavs", &driver_webdav },
 	{ "ftp", &driver_ftp },
 	{ "ftps", &driver_ftp },
-	{ "rclone", NULL },
+	{ "rclone", &driver_rclone },
 	{ "exec", &driver_exec },
 };
 

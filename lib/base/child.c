@@ -303,3 +303,35 @@ void words_free(char **words)
 		free(words[i]);
 	free(words);
 }
+
+void child_environment_free(char **env)
+{
+	for (size_t i = 0; env && env[i]; i++)
+		explicit_bzero(env[i], strlen(env[i]));
+	environment_free(env);
+}
+
+char **child_environment(const char *const more[])
+{
+	char **env = environment_new(), **longer;
+	size_t used = 0, count = 0;
+
+	while (env && env[used])
+		used++;
+	while (more[count])
+		count++;
+	longer = env ? realloc(env, (used + count + 1) * sizeof(*env)) : NULL;
+	if (!longer) {
+		environment_free(env);
+		return NULL;
+	}
+	memset(longer + used, 0, (count + 1) * sizeof(*longer));
+	for (size_t i = 0; i < count; i++) {
+		longer[used + i] = strdup(more[i]);
+		if (!longer[used + i]) {
+			child_environment_free(longer);
+			return NULL;
+		}
+	}
+	return longer;
+}

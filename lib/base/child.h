@@ -18,6 +18,11 @@
 int child_output(const char *const argv[], void *out, size_t cap_bytes, size_t *len_bytes,
 		 struct error *err);
 
+/* The built environment and more of the form "NAME=value"; both NULL-ended. NULL: out of memory. It
+ * is wiped when it is freed. */
+char **child_environment(const char *const more[]);
+void child_environment_free(char **env);
+
 /*
  * Starts argv[0] (looked up in PATH) with these for its stdin, stdout and stderr (-1: ours), and
  * does not wait. It leads a process group of its own: what the terminal sends does not reach it, and

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,27 @@ static void a_child_inherits_no_variable_but_those_of_the_list(void **state)
 	assert_null(strstr(answer, "canary"));
 	assert_non_null(strstr(answer, "GPG_TTY=/dev/pts/7\n"));
 	assert_non_null(strstr(answer, "PATH="));
+}
+
+static void the_built_environment_can_be_given_more_and_holds_nothing_else(void **state)
+{
+	static const char *const more[] = {"OWN=x", "OTHER=y", NULL};
+	bool found_path = false, found_own = false, found_other = false;
+	char **env;
+
+	(void)state;
+	setenv("CANARY", "secret", 1);
+	env = child_environment(more);
+	assert_non_null(env);
+	for (size_t i = 0; env[i]; i++) {
+		found_path |= strncmp(env[i], "PATH=", 5) == 0;
+		found_own |= strcmp(env[i], "OWN=x") == 0;
+		found_other |= strcmp(env[i], "OTHER=y") == 0;
+		assert_null(strstr(env[i], "CANARY"));
+	}
+	assert_true(found_path && found_own && found_other);
+	child_environment_free(env);
+	child_environment_free(NULL);
 }
 
 static void a_child_dies_of_sigpipe_though_we_ignore_it(void **state)
@@ -185,6 +207,7 @@ int main(void)
 		cmocka_unit_test(a_child_that_fails_is_an_error_that_names_the_program_only),
 		cmocka_unit_test(a_child_that_says_too_much_is_stopped),
 		cmocka_unit_test(a_child_inherits_no_variable_but_those_of_the_list),
+		cmocka_unit_test(the_built_environment_can_be_given_more_and_holds_nothing_else),
 		cmocka_unit_test(a_child_dies_of_sigpipe_though_we_ignore_it),
 		cmocka_unit_test(one_that_is_not_waited_for_leads_a_group_and_inherits_no_secret),
 		cmocka_unit_test(waiting_for_a_child_can_be_interrupted),
