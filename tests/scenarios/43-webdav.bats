@@ -1,0 +1,258 @@
+# A folder, a WebDAV server over TLS and a remote of rclone as one array; what fails on the way.
+
+load common
+
+apache=$BATS_TEST_DIRNAME/../servers/apache.sh
+
+setup_file() {
+	local rc=0
+	. "$BATS_TEST_DIRNAME/../servers/lib.sh"
+	export SERVER=$BATS_FILE_TMPDIR/apache MISSING=
+	PORT=$(free_port $((22000 + $$ % 800 * 10)) 10)
+	export PORT
+	mkdir "$SERVER"
+	MISSING=$("$apache" start "$SERVER" "$PORT" 2>&1) || rc=$?
+	if [ $rc -eq 0 ]; then
+		MISSING=
+	fi
+	command -v rclone >/dev/null || MISSING="rclone is missing"
+	[ $rc -eq 0 ] || [ $rc -eq 77 ] || {
+		echo "$MISSING"
+		return 1
+	}
+}
+
+teardown_file() {
+	"$apache" stop "$SERVER"
+}
+
+setup() {
+	[ -z "$MISSING" ] || [ "${CI:-}" = 1 ] || skip "$MISSING"
+	[ -z "$MISSING" ]
+	fresh_home
+	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
+	export RCLONE_CONFIG=$PWD/rclone.conf
+	printf '[box]\ntype = alias\nremote = %s/box\n' "$PWD" >rclone.conf
+	mkdir d1 box box/x in
+	# Places of this test alone.
+	at=t$BATS_TEST_NUMBER
+	web=webdavs://alice@localhost:$PORT/dav/$at
+	login=(-o "password=file:$SERVER/password" -o "ca=$SERVER/ca.pem")
+	# Before the real one: what an rclone is started with, and as which process.
+	mkdir bin
+	cat >bin/rclone <<-END
+	#!/bin/sh
+	env >>$PWD/rclone.env
+	echo "\$\$ \$*" >>$PWD/rclone.args
+	exec $(command -v rclone) "\$@"
+	END
+	chmod +x bin/rclone
+	PATH=$PWD/bin:$PATH
+}
+
+teardown() {
+	[ -z "${pid:-}" ] || kill -KILL "$pid" 2>/dev/null || true
+}
+
+array() {
+	"$MRMR" init --key-file key --block-size 64K d1 2>/dev/null >recovery
+	"$MRMR" add --mkdir "${login[@]}" "web=$web"
+	"$MRMR" add rc=rclone:box:x
+	"$MRMR" set parity=1
+}
+
+same() {
+	rm -rf out
+	"$MRMR" get latest --to out
+	rsync -aHXcn --delete --itemize-changes in/ "out$PWD/in/" >differ
+	[ ! -s differ ]
+}
+
+no_rclone_is_left() {
+	local id
+	while read -r id _; do
+		run kill -0 "$id"
+		[ "$status" -ne 0 ] || return 1
+	done <rclone.args
+}
+
+@test "what was put on three kinds of drives is restored, scrubbed, and rebuilt onto another kind" {
+	array
+	cp -r "$BATS_TEST_DIRNAME" in/scenarios
+	head -c 900000 /dev/urandom >in/noise
+	"$MRMR" put in
+	same
+	run "$MRMR" scrub
+	[ "$status" -eq 0 ]
+	[[ $output == *"no damage found"* ]]
+	# Bit rot at the remote is found and repaired.
+	file=$(find box/x/.mrmr/blocks -type f | head -n 1)
+	printf x | dd of="$file" bs=1 seek=100 conv=notrunc status=none
+	run "$MRMR" scrub --drive rc
+	[ "$status" -eq 23 ]
+	# All that was on a folder moves to the server.
+	mv d1 d1.gone
+	"$MRMR" rebuild d1 --onto "again=rclone:box:y" --mkdir
+	rm -rf state/*/table.sqlite*
+	same
+	run "$MRMR" status
+	[ "$status" -eq 0 ]
+	no_rclone_is_left
+}
+
+@test "recover needs nothing but the places and their secrets" {
+	array
+	head -c 300000 /dev/urandom >in/noise
+	"$MRMR" put in
+	rm -rf config state d1
+	"$MRMR" recover "${login[@]}" "$web"
+	same
+}
+
+@test "a wrong password, an unknown authority, another host's and an expired certificate are named" {
+	"$MRMR" init --key-file key --block-size 64K d1 2>/dev/null >recovery
+	(umask 077 && echo wrong >wrong)
+	run "$MRMR" add --mkdir -o password=file:wrong -o "ca=$SERVER/ca.pem" "web=$web"
+	[ "$status" -eq 1 ]
+	[[ $output == *401* ]]
+	[ "$(wc -l <<<"$output")" -le 2 ]
+	run "$MRMR" add --mkdir -o "password=file:$SERVER/password" "web=$web"
+	[ "$status" -eq 1 ]
+	[[ $output == *certificate* ]]
+	run "$MRMR" add --mkdir "${login[@]}" "web=webdavs://alice@localhost:$((PORT + 2))/dav/$at"
+	[ "$status" -eq 1 ]
+	[[ $output == *"subject name matches"* ]]
+	run "$MRMR" add --mkdir "${login[@]}" "web=webdavs://alice@localhost:$((PORT + 3))/dav/$at"
+	[ "$status" -eq 1 ]
+	[[ $output == *expired* ]]
+	run "$MRMR" add "${login[@]}" "web=$web"
+	[ "$status" -eq 2 ]
+	[[ $output == *"is not there"* ]]
+	run "$MRMR" add "${login[@]}" "web=webdavs://alice@localhost:$PORT/readonly"
+	[ "$status" -eq 1 ]
+	[[ $output == *403* ]]
+	run "$MRMR" drives
+	[ "${#lines[@]}" -eq 1 ]
+}
+
+@test "a server without room is a full drive: what it refuses goes elsewhere" {
+	"$MRMR" init --key-file key --block-size 256K --parity 0 d1 2>/dev/null >recovery
+	"$MRMR" add --mkdir "${login[@]}" "web=webdavs://alice@localhost:$PORT/full/$at"
+	head -c 700000 /dev/urandom >in/noise
+	run "$MRMR" put in
+	[ "$status" -eq 20 ]
+	[[ $output == *"drive web"*507* ]]
+	[[ $output == *"all is stored"* ]]
+	same
+}
+
+@test "a server that goes away while a get and a put are on their way is done without" {
+	array
+	head -c 1500000 /dev/urandom >in/noise
+	"$MRMR" put in
+	"$MRMR" set web.limit-download=200K web.limit-upload=200K
+	"$MRMR" get latest --to out >said 2>&1 &
+	pid=$!
+	sleep 0.3
+	"$apache" kill "$SERVER"
+	wait "$pid"
+	pid=
+	cmp in/noise "out$PWD/in/noise"
+	"$apache" again "$SERVER"
+	head -c 1500000 /dev/urandom >in/more
+	"$MRMR" put in >said 2>&1 &
+	pid=$!
+	sleep 0.5
+	"$apache" kill "$SERVER"
+	rc=0
+	wait "$pid" || rc=$?
+	pid=
+	cat said
+	[ $rc -eq 0 ]
+	grep -q 'drive web' said
+	same
+	"$apache" again "$SERVER"
+}
+
+@test "passwords are in no argument, environment of a child, output, config, state or drive" {
+	export DAV_PASSWORD=wonderland
+	login=(-o password=env:DAV_PASSWORD -o "ca=$SERVER/ca.pem")
+	array
+	head -c 300000 /dev/urandom >in/noise
+	"$MRMR" -v --json put in >said 2>&1
+	"$MRMR" -v drives >>said 2>&1
+	DAV_PASSWORD=wrong-wonderland run "$MRMR" -v status
+	echo "$output" >>said
+	unset DAV_PASSWORD
+	run "$MRMR" -v status
+	echo "$output" >>said
+	[[ $output == *DAV_PASSWORD* ]]
+	grep -q 'serve webdav' rclone.args
+	run grep -rq wonderland said config state d1 box rclone.env rclone.args
+	[ "$status" -eq 1 ]
+	# The log-in that rclone was given is nowhere else.
+	secret=$(sed -n 's/^RCLONE_PASS=//p' rclone.env | head -n 1)
+	[ ${#secret} -eq 48 ]
+	run grep -rqF -- "$secret" said config state d1 box rclone.args
+	[ "$status" -eq 1 ]
+	run grep -q '^MRMR_\|^DAV_' rclone.env
+	[ "$status" -eq 1 ]
+}
+
+# Begins a put that takes a while; what serves the remote is then at work.
+slow_put() {
+	head -c 3000000 /dev/urandom >in/noise
+	"$MRMR" set rc.limit-upload=200K
+	: >rclone.args
+	"$MRMR" put in >said 2>&1 &
+	pid=$!
+	for try in $(seq 200); do
+		[ -z "$(find box/x/.mrmr/~tmp -type f 2>/dev/null)" ] || break
+		sleep 0.02
+	done
+}
+
+@test "rclone ends with the command that started it, even if that is killed" {
+	array
+	slow_put
+	kill -KILL "$pid"
+	wait "$pid" || true
+	pid=
+	for try in $(seq 100); do
+		no_rclone_is_left && break
+		sleep 0.05
+	done
+	no_rclone_is_left
+}
+
+@test "an rclone that ends too early is a drive that failed, and it is said why" {
+	array
+	slow_put
+	kill -KILL "$(sed -n 's/ serve webdav .*//p' rclone.args)"
+	rc=0
+	wait "$pid" || rc=$?
+	pid=
+	cat said
+	[ $rc -eq 0 ] || [ $rc -eq 20 ]
+	grep -q 'drive rc: rclone has ended' said
+	same
+}
+
+@test "a remote that is not there, an rclone that is not there and a bad URL are one clear line" {
+	"$MRMR" init --key-file key --block-size 64K d1 2>/dev/null >recovery
+	run "$MRMR" add rc=rclone:box:missing
+	[ "$status" -eq 2 ]
+	[[ $output == *"box:missing is not there"* ]]
+	[ ! -e box/missing ]
+	run "$MRMR" add rc=rclone:nobody:x
+	[ "$status" -eq 1 ]
+	[[ $output == *nobody* ]]
+	for url in rclone: rclone:box rclone::local:/x 'rclone:box,remote=/:x' rclone:-v:x; do
+		run "$MRMR" add "rc=$url"
+		[ "$status" -eq 2 ]
+	done
+	PATH=$PWD/d1 run "$MRMR" add rc=rclone:box:x
+	[ "$status" -eq 1 ]
+	[[ $output == *'no program "rclone"'* ]]
+	[ "$(grep -c . <<<"$output")" -le 2 ]
+}
