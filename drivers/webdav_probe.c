@@ -57,7 +57,7 @@ static int try_range(struct probe *p, struct error *err)
 	};
 	int code = webdav_do(p->w, &r, &a, err);
 
-	if (code == ERR_NONE && (a.out_used_bytes != 2 || memcmp(got, TEXT + 1, 2) != 0))
+	if (code == ERR_NONE && (a.out_used_bytes != 2 || memcmp(got, &TEXT[1], 2) != 0))
 		code = unfit(err, "what is read is not what was written");
 	http_answer_release(&a);
 	return code;
