@@ -17,9 +17,16 @@ struct place_limits {
 	struct limit *ways[WAYS];
 };
 
+/* Of one opening: it tells what moves, and binds nothing itself. */
+struct telling {
+	struct telling *next;
+	struct limit *limit;
+};
+
 static struct limit *of_all[WAYS]; /* NULL: none */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct place_limits *places; /* of lock */
+static struct telling *tellings;    /* of lock */
 
 int limits_begin(const struct globals *g, struct error *err)
 {
@@ -73,6 +80,24 @@ static int way_of(const char *url, int way, uint64_t rate, struct limit **out, s
 	return ERR_NONE;
 }
 
+/* Within lock. Below what is there. */
+static int way_that_tells(const struct drive_options *o, struct limit **out, struct error *err)
+{
+	struct telling *t = calloc(1, sizeof(*t));
+
+	if (t)
+		t->limit = limit_new(0, *out);
+	if (!t || !t->limit) {
+		free(t);
+		return err_nomem(err);
+	}
+	limit_watch(t->limit, o->moved, o->moved_ctx);
+	t->next = tellings;
+	tellings = t;
+	*out = t->limit;
+	return ERR_NONE;
+}
+
 int limits_of(const char *url, const struct drive_option_set *given, struct drive_options *out,
 	      struct error *err)
 {
@@ -87,6 +112,8 @@ int limits_of(const char *url, const struct drive_option_set *given, struct driv
 			break;
 		pthread_mutex_lock(&lock);
 		code = way_of(url, i, rate, to[i], err);
+		if (code == ERR_NONE && out->moved)
+			code = way_that_tells(out, to[i], err);
 		pthread_mutex_unlock(&lock);
 	}
 	return code;

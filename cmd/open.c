@@ -52,7 +52,7 @@ static int open_drive(void *ctx, const struct config_drive *entry,
 	if (code == ERR_NONE)
 		code = drive_options_parse(entry->options_json, driver->options, "options", &given, err);
 	with.given = given;
-	if (code == ERR_NONE)
+	if (code == ERR_NONE && driver->flags & DRIVER_REMOTE)
 		code = limits_of(entry->url, given, &with, err);
 	if (code == ERR_NONE)
 		code = driver->flags & DRIVER_REMOTE

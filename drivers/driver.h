@@ -57,7 +57,11 @@ struct drive_options {
 	bool make_root;	      /* create the place itself when it is missing */
 	const char *temp_tag; /* [a-z0-9]{1,32}: goes into temporary names; lent until close() */
 	const struct drive_option_set *given; /* -o K=V; lent until open() returns; NULL: none */
-	struct limit *upload, *download;      /* net/limit.h; lent until close(); NULL: none */
+	/* net/limit.h; lent until close(); NULL: none. Every piece that moves is booked, whether they bind or
+	 * not: that is the sign of life of a call that takes long. */
+	struct limit *upload, *download;
+	void (*moved)(void *ctx); /* who is to have that sign; not for drivers */
+	void *moved_ctx;
 	/* Not NULL: the drive is about to join the array. Now the place is probed, and a host key may be
 	 * accepted if the options say so; never later. */
 	learned_fn *learned;

@@ -1,6 +1,6 @@
 #include "array/retry.h"
 
-#include "base/bytes.h"
+#include "array/handed.h"
 #include "base/clock.h"
 #include "base/stop.h"
 
@@ -15,7 +15,6 @@
 #define GROWTH 3
 #define SLICE_US 100000 /* how soon a signal ends a wait */
 #define COMPARED_BYTES ((size_t)1 << 20)
-#define NAMES_MAX ((size_t)1 << 20)
 
 const struct retry_rules retry_default = {
 	.tries = 5, .open_tries = 3, .first_ms = 200, .total_ms = 40000, .end_ms = 55000
@@ -294,73 +293,23 @@ static int retry_move(struct drive *d, const char *from, const char *to, struct 
 
 /* ---- list ---- */
 
-/* The names handed out, by a hash that nobody outside can find collisions of. */
-struct handed {
-	uint8_t key[crypto_shorthash_siphashx24_KEYBYTES];
-	uint64_t (*slots)[2]; /* open addressing; 0, 0: free */
-	size_t count, size;   /* size: a power of two, or 0 */
-	bool full;	      /* too many, or no memory: no more are kept */
-	bool again;	      /* it is a repetition: what is kept is left out */
-	bool stopped;	      /* by each() */
+struct listing {
+	struct handed handed;
+	bool again;   /* it is a repetition: what was handed out is left out */
+	bool stopped; /* by each() */
 	object_fn *each;
 	void *ctx;
 };
 
-/* Where the name is, or would be. */
-static uint64_t *slot_of(uint64_t (*slots)[2], size_t size, const uint64_t hash[2])
-{
-	size_t i = (size_t)hash[0] & (size - 1);
-
-	while ((slots[i][0] || slots[i][1]) && memcmp(slots[i], hash, 16) != 0)
-		i = (i + 1) & (size - 1);
-	return slots[i];
-}
-
-static bool handed_grow(struct handed *h)
-{
-	size_t size = h->size ? 2 * h->size : 1024;
-	uint64_t (*slots)[2] = size <= 2 * NAMES_MAX ? calloc(size, sizeof(*slots)) : NULL;
-
-	if (!slots)
-		return false;
-	for (size_t i = 0; i < h->size; i++) {
-		if (h->slots[i][0] || h->slots[i][1])
-			memcpy(slot_of(slots, size, h->slots[i]), h->slots[i], 16);
-	}
-	free(h->slots);
-	h->slots = slots;
-	h->size = size;
-	return true;
-}
-
-/* True: it was there already. */
-static bool handed_add(struct handed *h, const char *name)
-{
-	uint64_t hash[2], *slot;
-
-	if (h->full || (2 * h->count >= h->size && !handed_grow(h))) {
-		h->full = true;
-		return false;
-	}
-	crypto_shorthash_siphashx24((uint8_t *)hash, (const uint8_t *)name, strlen(name), h->key);
-	hash[0] |= !hash[0] && !hash[1];
-	slot = slot_of(h->slots, h->size, hash);
-	if (slot[0] || slot[1])
-		return true;
-	memcpy(slot, hash, 16);
-	h->count++;
-	return false;
-}
-
 static int hand_out(void *ctx, const char *name, uint64_t len_bytes)
 {
-	struct handed *h = ctx;
+	struct listing *l = ctx;
 	int code;
 
-	if (handed_add(h, name) && h->again)
+	if (handed_add(&l->handed, name) && l->again)
 		return 0;
-	code = h->each(h->ctx, name, len_bytes);
-	h->stopped = code != 0;
+	code = l->each(l->ctx, name, len_bytes);
+	l->stopped = code != 0;
 	return code;
 }
 
@@ -369,19 +318,19 @@ static int retry_list(struct drive *d, const char *prefix, object_fn *each, void
 {
 	struct retry_drive *r = retry_of(d);
 	struct effort e = effort_of(r);
-	struct handed h = { .each = each, .ctx = ctx };
+	struct listing l = { .each = each, .ctx = ctx };
 	bool repeats;
 	int code;
 
-	randombytes_buf(h.key, sizeof(h.key));
+	handed_init(&l.handed);
 	do {
-		code = r->inner->driver->list(r->inner, prefix, hand_out, &h, err);
-		if (h.stopped || h.full) /* what each() said may be any number */
+		code = r->inner->driver->list(r->inner, prefix, hand_out, &l, err);
+		if (l.stopped || l.handed.full) /* what each() said may be any number */
 			break;
 		repeats = try_again(r, &e, &code, err);
-		h.again = h.count > 0;
+		l.again = true;
 	} while (repeats);
-	free(h.slots);
+	handed_release(&l.handed);
 	return code;
 }
 

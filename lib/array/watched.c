@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define RUNNING_MAX 8 /* calls of a drive at once */
+#define MOVED_STEP_US 50000
 
 bool drive_is_watched(const struct drive *d)
 {
@@ -110,6 +111,20 @@ static void release_open(struct call *call)
 	free(c);
 }
 
+/* Bytes move: the drive is alive, however long a call takes. Looked at now and then is enough. */
+static void note_moved(void *ctx)
+{
+	struct watched *w = ctx;
+	uint64_t now_us = clock_us();
+
+	if (now_us - atomic_load(&w->moved_us) < MOVED_STEP_US)
+		return;
+	atomic_store(&w->moved_us, now_us);
+	calls_lock();
+	w->alive_us = now_us;
+	calls_unlock();
+}
+
 static struct opening_call *opening_call_new(const struct opening_drive *o, struct watched *w)
 {
 	struct opening_call *c = calloc(1, sizeof(*c));
@@ -122,6 +137,8 @@ static struct opening_call *opening_call_new(const struct opening_drive *o, stru
 	c->ctx = o->ctx;
 	c->options = o->options;
 	c->options.temp_tag = w->temp_tag;
+	c->options.moved = note_moved;
+	c->options.moved_ctx = w;
 	if (o->options.learned) {
 		c->tell = o->options.learned;
 		c->tell_ctx = o->options.learned_ctx;

@@ -1,7 +1,7 @@
 /*
  * A drive around a drive that is not waited for without end. Its calls are made by threads that
  * have nothing else to do (DESIGN 9: workers), measured, and given up when the drive moves
- * nothing for too long: then the caller has its error, every later call fails at once, and the
+ * nothing for too long (of remote drives, limits tell what moves: drive_options.moved): then the caller has its error, every later call fails at once, and the
  * call that hangs stays with its thread. Whatever such a call may still touch belongs to it and
  * not to the caller; it is freed when the call comes back, or by the end of the process.
  *

@@ -7,6 +7,8 @@
 
 #include "array/watched.h"
 
+#include <stdatomic.h>
+
 #define TEMP_TAG_BYTES 33
 
 /* The drive that calls are made on: the one inside, its time taken. */
@@ -22,6 +24,7 @@ struct watched {
 	struct drive *inner; /* set once by the first call, before any other */
 	char temp_tag[TEMP_TAG_BYTES]; /* lent to inner */
 	unsigned hang_ms, leave_ms; /* as opened with */
+	atomic_ullong moved_us; /* when bytes moved, to some extent */
 	/* everything below: under the lock */
 	unsigned holders; /* whoever has the handle, and each call */
 	pthread_cond_t let_go; /* one of them */
@@ -30,7 +33,7 @@ struct watched {
 	int order_broken; /* code of the first such that failed, and what it said */
 	struct error broken;
 	bool hangs; /* given up */
-	uint64_t alive_us; /* when a call last came back */
+	uint64_t alive_us; /* when a call last came back, or bytes moved */
 	struct pace pace;
 	uint64_t unsynced_bytes, unsynced_us; /* put since the last sync, and how long that took */
 };

@@ -19,6 +19,8 @@ struct limit {
 	uint64_t bytes_per_s; /* 0: none */
 	uint64_t free_ns;     /* when the next piece may begin */
 	struct limit *above;
+	limit_moved_fn *moved;
+	void *moved_ctx;
 };
 
 struct limit *limit_new(uint64_t bytes_per_s, struct limit *above)
@@ -66,10 +68,18 @@ static uint64_t book_ns(struct limit *l, size_t len_bytes, uint64_t now_ns)
 	return wait_ns;
 }
 
+void limit_watch(struct limit *l, limit_moved_fn *moved, void *ctx)
+{
+	l->moved = moved;
+	l->moved_ctx = ctx;
+}
+
 uint64_t limit_book_us(struct limit *l, size_t len_bytes)
 {
 	uint64_t now_ns = clock_us() * 1000, longest_ns = 0;
 
+	if (l && l->moved)
+		l->moved(l->moved_ctx);
 	for (; l; l = l->above) {
 		uint64_t wait_ns = book_ns(l, len_bytes, now_ns);
 

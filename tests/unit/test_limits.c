@@ -68,12 +68,36 @@ static void all_drives_share_the_one_of_the_command_line(void **state)
 	assert_true(limit_book_us(own.download, 1) > 500000);
 }
 
+static void count(void *ctx)
+{
+	++*(unsigned *)ctx;
+}
+
+static void each_opening_is_told_of_its_own_bytes(void **state)
+{
+	struct drive_options a = {.moved = count}, b = {.moved = count};
+	unsigned of_a = 0, of_b = 0;
+
+	(void)state;
+	a.moved_ctx = &of_a;
+	b.moved_ctx = &of_b;
+	assert_int_equal(limits_of("sftp://a/h", NULL, &a, &err), ERR_NONE);
+	assert_int_equal(limits_of("sftp://a/h", NULL, &b, &err), ERR_NONE);
+	limit_book_us(a.upload, 1);
+	limit_book_us(a.download, 1);
+	limit_book_us(b.upload, 1);
+	assert_int_equal(of_a, 2);
+	assert_int_equal(of_b, 1);
+	assert_true(limit_binds(a.upload)); /* the one of all is above it */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(where_nothing_binds_there_is_no_limit),
 		cmocka_unit_test(a_drive_has_its_own_and_keeps_it_when_opened_again),
 		cmocka_unit_test(all_drives_share_the_one_of_the_command_line),
+		cmocka_unit_test(each_opening_is_told_of_its_own_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@ static struct error err;
 /* The fault drive inside the last one that was opened. */
 static struct drive *inside;
 static bool open_local;
+static struct drive_options opened_with;
 static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER; /* held: open does not come back */
 static atomic_uint opened;
 
@@ -34,6 +35,7 @@ static int open_fault(void *ctx, const struct config_drive *entry,
 	int code = driver_mem.open(entry->url, options, out, why);
 
 	(void)ctx;
+	opened_with = *options;
 	pthread_mutex_lock(&opening);
 	pthread_mutex_unlock(&opening);
 	if (code == ERR_NONE) {
@@ -301,6 +303,46 @@ static void a_call_whose_caller_left_before_it_began_is_not_made(void **state)
 	call_close(d);
 }
 
+/* False: the machine was too busy for us to say in time that bytes move. */
+static bool outlast(struct drive *d)
+{
+	uint64_t began_us, said_us, longest_ms = 0;
+	struct read_call *c;
+	bool hung;
+
+	fault_add(inside, &(struct fault_rule){.calls = FAULT_GET, .effect = FAULT_STALL});
+	began_us = said_us = clock_us();
+	c = read_start(d, &(struct read_want){.name = "a", .len_bytes = 4}, &err);
+	assert_non_null(c);
+	while (ms_since(began_us) < 10 * HANG_MS) {
+		opened_with.moved(opened_with.moved_ctx);
+		call_wait(&c->call, 4, 1);
+		if (ms_since(said_us) > longest_ms)
+			longest_ms = ms_since(said_us);
+		said_us = clock_us();
+	}
+	hung = watched_hangs(d);
+	fault_release(inside);
+	assert_int_equal(call_finish(&c->call, 4, &err), hung ? ERR_TRANSIENT : ERR_NONE);
+	call_leave(&c->call);
+	call_close(d);
+	fault_let_all_go();
+	assert_true(!hung || longest_ms > HANG_MS);
+	return !hung;
+}
+
+static void a_call_that_moves_bytes_is_waited_for_however_long_it_takes(void **state)
+{
+	struct drive *d;
+
+	(void)state;
+	do {
+		while (try_open(&d, 3 * HANG_MS) == ERR_TRANSIENT)
+			fault_let_all_go();
+		assert_int_equal(call_store(inside, "a", "text"), ERR_NONE);
+	} while (!outlast(d));
+}
+
 static void no_more_calls_are_under_way_than_the_options_allow(void **state)
 {
 	struct read_call *calls[6];
@@ -539,6 +581,7 @@ int main(void)
 			a_slow_drive_is_waited_for_as_long_as_others_of_its_calls_come_back),
 		cmocka_unit_test(a_read_that_is_left_behind_ends_in_memory_of_its_own),
 		cmocka_unit_test(a_call_whose_caller_left_before_it_began_is_not_made),
+		cmocka_unit_test(a_call_that_moves_bytes_is_waited_for_however_long_it_takes),
 		cmocka_unit_test(no_more_calls_are_under_way_than_the_options_allow),
 		cmocka_unit_test(
 			calls_in_order_are_made_one_after_the_other_and_none_after_one_that_failed),
