@@ -89,6 +89,19 @@ compare() {
 	"$MRMR" scrub
 }
 
+@test "what killed puts left on a server is removed after a day, and nothing younger" {
+	"$MRMR" init --key-file key "sftp://a$a/data"
+	mkdir -p "a/data/.mrmr/~tmp"
+	touch "a/data/.mrmr/~tmp/theirs-1-0123" "a/data/.mrmr/~tmp/old-1-0123"
+	touch -d '25 hours ago' "a/data/.mrmr/~tmp/old-1-0123"
+	"$MRMR" put in
+	[ "$(ls "a/data/.mrmr/~tmp")" = theirs-1-0123 ]
+	rm -rf state/*/table.sqlite*
+	run "$MRMR" scrub
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"no damage found"* ]]
+}
+
 @test "a server that stops in the middle of a put costs nothing but its copy" {
 	make_array
 	head -c 3000000 /dev/urandom >in/new
@@ -250,6 +263,7 @@ compare() {
 	mkdir d2
 	"$MRMR" init --key-file key --parity 1 --block-size 64K d1 d2 "sftp://a$a/data"
 	"$MRMR" put in
+	"$MRMR" set data.connections=1
 	cp -a a/data/.mrmr before
 	for mode in greeting ids packets lengths longer empty flip sizes counts; do
 		echo "$mode"
