@@ -20,6 +20,12 @@ struct listing {
 	char name[OBJECT_NAME_MAX + 1]; /* of the entry looked at */
 };
 
+/* Of what was received: there may be nothing. */
+static char *end_of(const struct buf *bytes)
+{
+	return bytes->data ? (char *)bytes->data + bytes->len_bytes : NULL;
+}
+
 /* Fills bytes with what the server says of the folder below .mrmr; an empty one when it is not there.
  * No session is held afterwards: each() may need it. */
 static int folder_fetch(struct ftp_drive *f, const char *folder, struct buf *bytes,
@@ -85,7 +91,7 @@ static int list_entry(struct listing *l, size_t len, bool is_folder, uint64_t le
 
 static int list_mlsd(struct listing *l, size_t len, struct buf *bytes)
 {
-	char *at = (char *)bytes->data, *end = at + bytes->len_bytes, *line;
+	char *at = (char *)bytes->data, *end = end_of(bytes), *line;
 	int code = ERR_NONE;
 
 	while (code == ERR_NONE && (line = ftp_line(&at, end))) {
@@ -148,7 +154,7 @@ static int list_names(struct listing *l, size_t len, char *const *names, size_t 
 
 static int list_nlst(struct listing *l, size_t len, struct buf *bytes)
 {
-	char *at = (char *)bytes->data, *end = at + bytes->len_bytes, *line;
+	char *at = (char *)bytes->data, *end = end_of(bytes), *line;
 	char *names[SIZE_COMMANDS];
 	size_t count = 0;
 	int code = ERR_NONE;
@@ -244,7 +250,7 @@ void ftp_sweep(struct ftp_drive *f, struct ftp_session *s)
 	int code = path ? ftp_listing(s, path, &bytes, &ignored) : ERR_NOMEM;
 
 	at = (char *)bytes.data;
-	while (code == ERR_NONE && (line = ftp_line(&at, (char *)bytes.data + bytes.len_bytes))) {
+	while (code == ERR_NONE && (line = ftp_line(&at, end_of(&bytes)))) {
 		struct ftp_entry e;
 		const char *stale = stale_name(f, line, &e);
 		char name[sizeof(FTP_TEMP_FOLDER) + OBJECT_NAME_MAX + 2], *command;
