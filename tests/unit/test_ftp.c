@@ -33,14 +33,45 @@ struct server {
 	pthread_t thread;
 	int listen_fd, data_fd;
 	unsigned port;
-	const struct row *rows;
 	size_t stored_bytes;
+	pthread_mutex_t lock; /* guards all below */
+	const struct row *rows;
 	char heard[1 << 16]; /* all commands */
 	size_t heard_bytes;
 };
 
 static struct server server;
 static struct error err;
+
+/* From now on. */
+static void rows_set(const struct row *rows)
+{
+	pthread_mutex_lock(&server.lock);
+	server.rows = rows;
+	pthread_mutex_unlock(&server.lock);
+}
+
+/* Whether text was among what the server was told. */
+static bool heard(const char *text)
+{
+	bool found;
+
+	pthread_mutex_lock(&server.lock);
+	found = memmem(server.heard, server.heard_bytes, text, strlen(text)) != NULL;
+	pthread_mutex_unlock(&server.lock);
+	return found;
+}
+
+static void hear(const char *line, size_t len)
+{
+	pthread_mutex_lock(&server.lock);
+	if (server.heard_bytes + len + 2 < sizeof(server.heard)) {
+		memcpy(server.heard + server.heard_bytes, line, len);
+		server.heard[server.heard_bytes + len] = '\n';
+		server.heard_bytes += len + 1;
+	}
+	pthread_mutex_unlock(&server.lock);
+}
 
 static int listen_on(unsigned *port)
 {
@@ -57,7 +88,12 @@ static int listen_on(unsigned *port)
 
 static const struct row *row_for(const char *line)
 {
-	for (const struct row *r = server.rows; r && r->command; r++) {
+	const struct row *r;
+
+	pthread_mutex_lock(&server.lock);
+	r = server.rows;
+	pthread_mutex_unlock(&server.lock);
+	for (; r && r->command; r++) {
 		if (strncmp(line, r->command, strlen(r->command)) == 0)
 			return r;
 	}
@@ -177,11 +213,7 @@ static void serve_connection(int fd)
 		size_t len = strcspn(line, "\r\n");
 
 		line[len] = '\0';
-		if (server.heard_bytes + len + 2 < sizeof(server.heard)) {
-			memcpy(server.heard + server.heard_bytes, line, len);
-			server.heard[server.heard_bytes + len] = '\n';
-			server.heard_bytes += len + 1;
-		}
+		hear(line, len);
 		serve_line(fd, line);
 	}
 	fclose(in);
@@ -201,6 +233,7 @@ static int start(void **state)
 {
 	(void)state;
 	memset(&server, 0, sizeof(server));
+	pthread_mutex_init(&server.lock, NULL);
 	server.data_fd = -1;
 	server.listen_fd = listen_on(&server.port);
 	return pthread_create(&server.thread, NULL, serve, NULL);
@@ -212,6 +245,7 @@ static int stop(void **state)
 	shutdown(server.listen_fd, SHUT_RDWR);
 	pthread_join(server.thread, NULL);
 	close(server.listen_fd);
+	pthread_mutex_destroy(&server.lock);
 	return 0;
 }
 
@@ -235,7 +269,7 @@ static struct drive *open_good(const struct row *rows)
 {
 	struct drive *d;
 
-	server.rows = rows;
+	rows_set(rows);
 	if (try_open("ftp", "/", "{\"connections\":\"1\"}", &d) != ERR_NONE)
 		fail_msg("%s", err.message);
 	return d;
@@ -296,7 +330,7 @@ static void what_a_server_refuses_is_an_error_of_its_own(void **state)
 		struct drive *d;
 		int code;
 
-		server.rows = cases[i].rows;
+		rows_set(cases[i].rows);
 		code = try_open("ftp", "/", "{\"connections\":\"1\"}", &d);
 		if (code != (int)cases[i].opens || (code == ERR_NONE) != (d != NULL))
 			fail_msg("%s: open: %d %s", cases[i].rows[0].reply, err.code, err.message);
@@ -317,8 +351,8 @@ static void an_upload_of_another_size_is_taken_away(void **state)
 	(void)state;
 	assert_int_equal(d->driver->put(d, "a/b", "bytes", 5, &err), ERR_IO);
 	assert_non_null(strstr(err.message, "of 5 bytes the server stored 4"));
-	assert_non_null(strstr(server.heard, "\nDELE /.mrmr/~tmp/tag-"));
-	assert_null(strstr(server.heard, "RNTO"));
+	assert_true(heard("\nDELE /.mrmr/~tmp/tag-"));
+	assert_false(heard("RNTO"));
 	d->driver->close(d);
 }
 
@@ -332,7 +366,7 @@ static void a_refused_removal_of_what_is_there_is_no_success(void **state)
 
 	(void)state;
 	assert_int_equal(d->driver->remove(d, "a", &err), ERR_DENIED);
-	server.rows = absent;
+	rows_set(absent);
 	assert_int_equal(d->driver->remove(d, "a", &err), ERR_NONE);
 	d->driver->close(d);
 }
@@ -351,9 +385,9 @@ static void a_file_that_is_there_and_cannot_be_read_is_denied_and_a_short_one_co
 
 	(void)state;
 	assert_int_equal(d->driver->get(d, "a", 0, got, 3, &err), ERR_DENIED);
-	server.rows = absent;
+	rows_set(absent);
 	assert_int_equal(d->driver->get(d, "a", 0, got, 3, &err), ERR_NOT_FOUND);
-	server.rows = three;
+	rows_set(three);
 	assert_int_equal(d->driver->get(d, "a", 0, got, 3, &err), ERR_NONE);
 	assert_string_equal(got, "abc####");
 	assert_int_equal(d->driver->get(d, "a", 0, got, 4, &err), ERR_CORRUPT);
@@ -410,7 +444,7 @@ static void a_folder_that_cannot_be_listed_is_not_an_empty_one(void **state)
 
 	(void)state;
 	assert_int_equal(d->driver->list(d, "a/", collect, names, &err), ERR_DENIED);
-	server.rows = absent;
+	rows_set(absent);
 	assert_int_equal(d->driver->list(d, "a/", collect, names, &err), ERR_NONE);
 	d->driver->close(d);
 }
@@ -440,7 +474,7 @@ static void data_go_to_no_host_but_the_one_logged_in_to(void **state)
 	(void)state;
 	assert_int_equal(d->driver->list(d, "a/", collect, names, &err), ERR_NONE);
 	assert_string_equal(names, "a/x 1;");
-	assert_non_null(strstr(server.heard, "\nPASV\n"));
+	assert_true(heard("\nPASV\n"));
 	d->driver->close(d);
 }
 
@@ -465,9 +499,9 @@ static void a_password_is_sent_by_tls_or_not_at_all(void **state)
 			fail_msg("%s: %d %s", forms[i], err.code, err.message);
 		assert_null(d);
 	}
-	assert_non_null(strstr(server.heard, "AUTH TLS"));
-	assert_null(strstr(server.heard, "USER"));
-	assert_null(memmem(server.heard, server.heard_bytes, "canary", 6));
+	assert_true(heard("AUTH TLS"));
+	assert_false(heard("USER"));
+	assert_false(heard("canary"));
 	temp_folder_remove(folder);
 }
 
@@ -478,13 +512,13 @@ static void a_password_that_a_server_repeats_is_not_shown(void **state)
 	struct drive *d;
 
 	(void)state;
-	server.rows = rows;
+	rows_set(rows);
 	snprintf(path, sizeof(path), "%s/password", folder);
 	assert_int_equal(file_store(path, "canary 7\n", 9, &err), ERR_NONE);
 	snprintf(json, sizeof(json), "{\"user\":\"me\",\"password\":\"file:%s\"}", path);
 	assert_int_equal(try_open("ftp", "/", json, &d), ERR_DENIED);
 	assert_null(strstr(err.message, "canary"));
-	assert_non_null(strstr(server.heard, "PASS canary 7\n"));
+	assert_true(heard("PASS canary 7\n"));
 	temp_folder_remove(folder);
 }
 
