@@ -149,11 +149,12 @@ static void smb_close(struct drive *d)
 {
 	struct smb_drive *s = (struct smb_drive *)d;
 
-	while (s->idle) {
+	for (bool late = false; s->idle;) {
 		struct smb_conn *c = s->idle;
 
 		s->idle = c->next;
-		smb_conn_free(c);
+		c->late = late;
+		late = !smb_conn_end(c) || late;
 	}
 	free(s->user);
 	free(s->domain);

@@ -93,6 +93,7 @@ struct smb_conn {
 	bool logged_in;	      /* during a call that had to: it did */
 	bool out;	      /* the last call failed before there was a connection */
 	bool broken;	      /* not to be used again */
+	bool late;	      /* the server did not answer in time: it is not asked any more */
 	smbc_get_cached_srv_fn find_server; /* the library's own */
 	smbc_add_cached_srv_fn add_server;
 };
@@ -118,7 +119,8 @@ struct smb_drive {
 /* A connection for this call alone. */
 int smb_take(struct smb_drive *s, struct smb_conn **out, struct error *err);
 void smb_give(struct smb_conn *c);
-void smb_conn_free(struct smb_conn *c);
+/* Takes leave of the server; of one that does not answer, without. False: that it did not. */
+bool smb_conn_end(struct smb_conn *c);
 
 /* "root/.mrmr/name"; name "": the folder .mrmr. */
 struct smb_url {

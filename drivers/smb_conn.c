@@ -24,6 +24,14 @@
 
 static pthread_mutex_t login_lock = PTHREAD_MUTEX_INITIALIZER;
 
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 /* ---- what the library calls back ---- */
 
 static SMBCSRV *find_server(SMBCCTX *ctx, const char *server, const char *share,
@@ -106,6 +114,45 @@ static void set_options(struct smb_conn *c)
 	lib->setFunctionAddCachedServer(c->ctx, add_server);
 }
 
+/*
+ * To leave a server takes requests, which the library waits for. Where one was in vain already, more of
+ * them would make a minute of it: such connections are kept as they are until the process ends.
+ */
+static pthread_mutex_t lost_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct smb_conn *lost;
+
+static void lose(struct smb_conn *c)
+{
+	pthread_mutex_lock(&lost_lock);
+	c->next = lost;
+	lost = c;
+	pthread_mutex_unlock(&lost_lock);
+}
+
+/* All files of it are closed. */
+static void conn_free(struct smb_conn *c)
+{
+	struct smb_frames *before = smb_frames_use(c->frames);
+
+	if (c->ctx)
+		c->lib->free_context(c->ctx, 1);
+	settle(c);
+	smb_frames_use(before);
+	smb_frames_give(c->frames);
+	free(c);
+}
+
+bool smb_conn_end(struct smb_conn *c)
+{
+	uint64_t begin = now_us();
+
+	if (c->late)
+		lose(c);
+	else
+		conn_free(c);
+	return now_us() - begin < TIMEOUT_MS * 500;
+}
+
 static int conn_new(struct smb_drive *s, struct smb_conn **out, struct error *err)
 {
 	struct smb_conn *c = calloc(1, sizeof(*c));
@@ -132,21 +179,8 @@ static int conn_new(struct smb_drive *s, struct smb_conn **out, struct error *er
 	}
 	if (*out)
 		return ERR_NONE;
-	smb_conn_free(c);
+	conn_free(c);
 	return err_nomem(err);
-}
-
-/* All files of it are closed. */
-void smb_conn_free(struct smb_conn *c)
-{
-	struct smb_frames *before = smb_frames_use(c->frames);
-
-	if (c->ctx)
-		c->lib->free_context(c->ctx, 1);
-	settle(c);
-	smb_frames_use(before);
-	smb_frames_give(c->frames);
-	free(c);
 }
 
 static struct smb_conn *pop_idle(struct smb_drive *s)
@@ -215,11 +249,11 @@ void smb_give(struct smb_conn *c)
 	}
 	/* Those that rest have most likely lost the same server. */
 	for (struct smb_conn *idle = pop_idle(s); idle; idle = pop_idle(s)) {
-		idle->signals = c->signals;
-		smb_conn_free(idle);
+		idle->late = c->late;
+		c->late = !smb_conn_end(idle) || c->late;
 	}
 	unblock_sigpipe(c);
-	smb_conn_free(c);
+	smb_conn_end(c);
 }
 
 /* ---- calls ---- */
@@ -237,7 +271,13 @@ SMBCFILE *smb_open_file(struct smb_conn *c, const char *url, int flags)
 
 int smb_close_file(struct smb_conn *c, SMBCFILE *f)
 {
-	int n = c->lib->getFunctionClose(c->ctx)(c->ctx, f);
+	int n;
+
+	if (c->late) {
+		errno = ETIMEDOUT;
+		return -1;
+	}
+	n = c->lib->getFunctionClose(c->ctx)(c->ctx, f);
 
 	settle(c);
 	return n;
@@ -314,14 +354,6 @@ void smb_closedir(struct smb_conn *c, SMBCFILE *dir)
 }
 
 /* ---- bytes ---- */
-
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 /* Waits until len_bytes may move. */
 static uint64_t book(struct limit *l, size_t len_bytes)
@@ -453,6 +485,8 @@ int smb_errno(struct smb_conn *c, struct error *err, const char *fmt, ...)
 	if (c->out && c->drive->opened && err->code == ERR_NOT_FOUND)
 		err->code = ERR_TRANSIENT;
 	c->broken |= c->out || may_pass(saved);
+	/* Of one that was never there, nothing is left to take leave of. */
+	c->late |= saved == ETIMEDOUT && !c->out;
 	return (int)err->code;
 }
 

@@ -70,7 +70,7 @@ static void tidy(struct smb_conn *c, time_t now_s)
 	const struct libsmb_file_info *e;
 	SMBCFILE *dir = smb_opendir(c, folder.text);
 
-	while (dir && !c->broken && (e = smb_readdir(c, dir))) {
+	while (dir && (e = smb_readdir(c, dir))) {
 		char name[OBJECT_NAME_MAX];
 		struct smb_url url;
 
@@ -82,7 +82,9 @@ static void tidy(struct smb_conn *c, time_t now_s)
 			continue;
 		snprintf(name, sizeof(name), "%s/%s", SMB_TEMP_FOLDER, e->name);
 		url = smb_url_of(c->drive, name);
-		smb_unlink(c, url.text);
+		/* Somebody may have it open, or be quicker; anything else is not worth more requests. */
+		if (smb_unlink(c, url.text) < 0 && errno != EBUSY && errno != ENOENT)
+			break;
 	}
 	if (dir)
 		smb_closedir(c, dir);
