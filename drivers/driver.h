@@ -135,6 +135,7 @@ extern const struct mrmr_driver driver_exec; /* another program: exec.c */
 extern const struct mrmr_driver driver_ftp;  /* an FTP server, with TLS or without: ftp.c */
 extern const struct mrmr_driver driver_webdav;
 extern const struct mrmr_driver driver_rclone;
+extern const struct mrmr_driver driver_s3;   /* a bucket of an S3 server: s3.c */
 extern const struct mrmr_driver driver_mem;  /* memory of this process, has no URL: mem.c */
 extern const struct mrmr_driver driver_sftp; /* a folder of another host, by SSH: sftp.c */
 

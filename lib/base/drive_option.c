@@ -72,6 +72,8 @@ static const struct row rows[] = {
 	{ "conditional-put", VALUE_FLAG, .learned = true },
 	{ "dot-names", VALUE_FLAG, .learned = true },
 	{ "fsync", VALUE_FLAG, .learned = true },
+	{ "checksum", VALUE_WORD, .words = "sha256|none", .learned = true },
+	{ "etag", VALUE_WORD, .words = "md5|other", .learned = true },
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
