@@ -1,0 +1,212 @@
+# One array of folders and a bucket of an S3 server, a real one on loopback.
+
+load common
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	local rc=0
+	export S3=$BATS_TEST_DIRNAME/../servers/radosgw.sh AT=$BATS_FILE_TMPDIR/server
+	. "$BATS_TEST_DIRNAME/../servers/lib.sh"
+	"$S3" start "$AT" "$(free_port $((24000 + $$ % 900 * 10)) 10)" >"$BATS_FILE_TMPDIR/said" 2>&1 || rc=$?
+	if [ $rc -eq 77 ] && [ "${CI:-}" != 1 ]; then
+		skip "$(cat "$BATS_FILE_TMPDIR/said")"
+	fi
+	[ $rc -eq 0 ] || cat "$BATS_FILE_TMPDIR/said"
+	[ $rc -eq 0 ]
+}
+
+teardown_file() {
+	[ ! -d "$AT" ] || "$S3" stop "$AT"
+}
+
+setup() {
+	fresh_home
+	unset "${!AWS_@}"
+	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
+	export AWS_ACCESS_KEY_ID=AKTEST AWS_SECRET_ACCESS_KEY
+	AWS_SECRET_ACCESS_KEY=$(cat "$AT/secret_key")
+	server=127.0.0.1:$(cat "$AT/port")
+	url=s3+http://$server/bucket$BATS_TEST_NUMBER
+	mkdir d1 d2 in
+	head -c 400000 /dev/urandom >in/a
+	echo letter >in/b
+}
+
+teardown() {
+	"$S3" mend "$AT"
+}
+
+array() {
+	"$MRMR" init --key-file key --block-size 64K --mkdir "$@"
+}
+
+# ask METHOD PATH [OPTION]...: of the bucket, by another program.
+ask() {
+	local method=$1 path=$2
+	shift 2
+	curl -fsS -X "$method" --aws-sigv4 aws:amz:us-east-1:s3 --user "AKTEST:$(cat "$AT/secret_key")" \
+		-H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "$@" "http://$server/bucket$BATS_TEST_NUMBER$path"
+}
+
+keys() { # [prefix, encoded]
+	ask GET "?list-type=2&prefix=${1:-}" | grep -o '<Key>[^<]*' | cut -c6-
+}
+
+compare() {
+	rm -rf out
+	"$MRMR" get latest --to out
+	rsync -aAXHcn --delete --itemize-changes in/ "out$PWD/in/" >differences
+	run ! grep . differences
+}
+
+@test "a bucket is a drive like any other: put, get without a folder, scrub, drain" {
+	array d1 "cloud=$url/my/archive"
+	"$MRMR" put in
+	"$MRMR" scrub
+	mv d1 away
+	compare
+	mv away d1
+	keys >names
+	grep -qx 'my/archive/.mrmr/config.json' names
+	run ! grep -v '^my/archive/.mrmr/' names
+	"$MRMR" add d2
+	"$MRMR" drain cloud
+	"$MRMR" remove cloud
+	rm -rf d1
+	compare
+}
+
+@test "what is damaged or gone in the bucket is found and repaired" {
+	array d1 "cloud=$url"
+	"$MRMR" put in
+	keys .mrmr%2Fblocks >names
+	ask DELETE "/$(sed -n 1p names)"
+	ask PUT "/$(sed -n 2p names)" --data-binary 'other bytes' -o /dev/null
+	run "$MRMR" scrub
+	[ "$status" -eq 23 ]
+	"$MRMR" scrub
+	mv d1 away
+	compare
+}
+
+@test "joining shows what the server does, and the config keeps it" {
+	array d1 "cloud=$url"
+	jq -e '.drives[] | select(.name == "cloud") | .options."conditional-put" == "yes" and
+		.options.etag == "md5" and .options.checksum == "none"' config/default.json
+	keys >names
+	run ! grep -v '^.mrmr/' names
+}
+
+@test "a bucket that is missing is not made unless --mkdir says so" {
+	run "$MRMR" init --key-file key d1 "cloud=$url"
+	[ "$status" -eq 2 ]
+	[[ "$output" == *cloud*"is not there"*--mkdir* ]]
+	[ ! -e config ]
+	run ask GET '?list-type=2'
+	[ "$status" -ne 0 ]
+	rm -f key
+	array d1 "cloud=$url"
+	ask GET '?list-type=2' -o /dev/null
+}
+
+@test "a wrong secret, an unknown key, no key and a wrong clock are named: init makes nothing, put goes on without" {
+	local shim
+	shim=$(dirname "$MRMR")/tests/preload/skew.so
+	[ -e "$shim" ] || make -C "$BATS_TEST_DIRNAME/../.." -s B="$(dirname "$MRMR")" "$shim"
+	refused() { # what it says, variables...
+		local said=$1
+		shift
+		rm -f key
+		run env "$@" "$MRMR" init --key-file key --mkdir d1 "cloud=$url"
+		[ "$status" -eq 1 ]
+		[[ "$output" == *cloud*"$said"* ]]
+		[ ! -e config ]
+	}
+	refused SignatureDoesNotMatch AWS_SECRET_ACCESS_KEY=wrong
+	refused InvalidAccessKeyId AWS_ACCESS_KEY_ID=AKNOBODY
+	refused 'no keys' -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY
+	refused 'the clocks differ' LD_PRELOAD="$shim" SKEW_S=-7200
+	rm -f key
+	array d1 d2 "cloud=$url"
+	AWS_SECRET_ACCESS_KEY=wrong run "$MRMR" put in
+	[ "$status" -eq 0 ]
+	[[ "$output" == *cloud*SignatureDoesNotMatch* ]]
+	AWS_SECRET_ACCESS_KEY=wrong run "$MRMR" status
+	[ "$status" -eq 20 ]
+	"$MRMR" put in
+	"$MRMR" status
+}
+
+@test "keys come from a profile; a file of them that others may read is refused" {
+	mkdir "$HOME/.aws"
+	printf '[default]\naws_access_key_id = no\naws_secret_access_key = no\n[work]\naws_access_key_id = %s\naws_secret_access_key = %s\n' \
+		AKTEST "$AWS_SECRET_ACCESS_KEY" >"$HOME/.aws/credentials"
+	printf '[profile work]\nregion = us-east-1\n' >"$HOME/.aws/config"
+	chmod 644 "$HOME/.aws/credentials"
+	unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+	"$MRMR" init --key-file key --parity 0 d1
+	run "$MRMR" add --mkdir -o profile=work "cloud=$url"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *'.aws/credentials'*'chmod 600'* ]]
+	chmod 600 "$HOME/.aws/credentials"
+	"$MRMR" add --mkdir -o profile=work "cloud=$url"
+	"$MRMR" put in
+	"$MRMR" set cloud.profile=
+	AWS_PROFILE=work "$MRMR" put in
+	run "$MRMR" put in
+	[[ "$output" == *cloud*InvalidAccessKeyId* ]]
+}
+
+@test "a server that goes away in the middle of a put: all is stored, and the drive catches up" {
+	array d1 d2 "cloud=$url"
+	"$MRMR" set cloud.limit-upload=1M
+	head -c 3000000 /dev/urandom >in/large
+	"$MRMR" put in >said 2>&1 &
+	until [ "$(keys .mrmr%2Fblocks | wc -l)" -ge 4 ]; do
+		kill -0 $!
+		sleep 0.05
+	done
+	"$S3" halt "$AT"
+	wait $! || [ $? -eq 20 ]
+	grep -q 'cloud' said
+	compare
+	"$S3" mend "$AT"
+	"$MRMR" set cloud.limit-upload=
+	"$MRMR" rebalance
+	run "$MRMR" status
+	[ "$status" -eq 0 ]
+	mv d1 away
+	compare
+}
+
+@test "a quota that is used up is no room: what the bucket can't take goes elsewhere" {
+	export AWS_ACCESS_KEY_ID=AKSMALL AWS_SECRET_ACCESS_KEY
+	AWS_SECRET_ACCESS_KEY=$(cat "$AT/small_key")
+	array d1 d2 "cloud=$url"
+	head -c 4000000 /dev/urandom >in/large
+	run "$MRMR" put in
+	[ "$status" -eq 0 ]
+	mv d1 away
+	compare
+}
+
+@test "the secret is seen nowhere: not in arguments, variables of the process, config, state, objects, output" {
+	array d1 "cloud=$url"
+	"$MRMR" set cloud.limit-upload=500K
+	head -c 500000 /dev/urandom >in/more
+	"$MRMR" -v --json put in >said 2>&1 &
+	sleep 0.3
+	tr '\0' '\n' <"/proc/$!/cmdline" >seen
+	tr '\0' '\n' <"/proc/$!/environ" >>seen
+	wait $!
+	AWS_ACCESS_KEY_ID=AKNOBODY run "$MRMR" -v status
+	printf '%s\n' "$output" >>said
+	"$MRMR" -v --json drives >>said
+	run ! grep -rlF "$AWS_SECRET_ACCESS_KEY" seen said config state d1
+	grep -q AWS_SECRET_ACCESS_KEY seen
+	for name in $(keys); do
+		ask GET "/$name" >>objects
+	done
+	[ -s objects ]
+	run ! grep -aqF "$AWS_SECRET_ACCESS_KEY" objects
+}
