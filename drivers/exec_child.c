@@ -259,6 +259,8 @@ static int some_read(struct exec_child *c, char *out, size_t cap_bytes, size_t *
 			return code;
 		got = read(c->out_fd, out, cap_bytes);
 		if (got > 0) {
+			/* Lines too: they are a sign of life. */
+			limit_pass(c, c->program->download, (size_t)got);
 			*got_bytes = (size_t)got;
 			return ERR_NONE;
 		}
@@ -360,7 +362,6 @@ int exec_child_receive(struct exec_child *c, void *out, size_t len_bytes, struct
 		if (code != ERR_NONE)
 			return code;
 		moved(c, piece_bytes);
-		limit_pass(c, c->program->download, piece_bytes);
 		at += piece_bytes;
 		len_bytes -= piece_bytes;
 	}
