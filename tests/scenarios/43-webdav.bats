@@ -150,7 +150,7 @@ no_rclone_is_left() {
 	array
 	head -c 1500000 /dev/urandom >in/noise
 	"$MRMR" put in
-	"$MRMR" set web.limit-download=200K web.limit-upload=200K
+	"$MRMR" set web.limit-download=800K web.limit-upload=200K
 	"$MRMR" get latest --to out >said 2>&1 &
 	pid=$!
 	sleep 0.3
