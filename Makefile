@@ -130,11 +130,13 @@ lint-clang: asan-build
 lint-cppcheck:
 	cppcheck -q -j2 --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--suppress=missingIncludeSystem --suppress=legacyUninitvar --suppress=uninitvar \
-		--error-exitcode=1 -D_GNU_SOURCE -Ilib -I. cmd lib drivers
+		--library=tests/cppcheck.cfg \
+		--error-exitcode=1 -D_GNU_SOURCE $(kinds:%=-DWITH_%) -Ilib -I. cmd lib drivers
 lint-tidy: $(patsubst %.c,$B/tidy/%.ok,$(wildcard cmd/*.c) $(sources))
 $B/tidy/%.ok: %.c .clang-tidy $(wildcard cmd/*.h lib/*/*.h drivers/*.h)
 	@mkdir -p $(@D)
 	@clang-tidy --quiet --warnings-as-errors='*' $< -- -std=c11 -D_GNU_SOURCE -Ilib -I. \
+		$(kinds:%=-DWITH_%) \
 		-Xclang -analyzer-config -Xclang max-nodes=$(TIDY_NODES) \
 		$(shell $(PKG_CONFIG) --cflags $(pkgs) 2>/dev/null) 2>$(@:.ok=.log) || \
 		{ cat $(@:.ok=.log); exit 1; }

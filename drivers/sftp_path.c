@@ -167,13 +167,14 @@ int sftp_note_stored(struct sftp_drive *d, const char *name, uint64_t len_bytes,
 	pthread_mutex_lock(&d->lock);
 	noted = copy && grow(&d->stored, &d->stored_cap, d->stored_count + 1, sizeof(*d->stored)) &&
 		folder_set_add_parent(&d->changed, name);
-	if (noted)
-		d->stored[d->stored_count++] = (struct sftp_stored){ copy, len_bytes };
+	if (noted) {
+		d->stored[d->stored_count].name = copy;
+		d->stored[d->stored_count++].len_bytes = len_bytes;
+		copy = NULL; /* the list's now */
+	}
 	pthread_mutex_unlock(&d->lock);
-	if (noted)
-		return ERR_NONE;
 	free(copy);
-	return err_nomem(err);
+	return noted ? ERR_NONE : err_nomem(err);
 }
 
 void sftp_forget_stored(struct sftp_drive *d, const char *name)

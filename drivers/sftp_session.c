@@ -214,8 +214,8 @@ static int open_channel(struct sftp_session *s, struct error *err)
 	if (rc != 0)
 		return sftp_link_error(&s->link, rc, "start SFTP", err);
 	/* What its shell may say on stderr is not for us. */
-	while ((rc = libssh2_channel_handle_extended_data2(
-			s->channel, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE)) == LIBSSH2_ERROR_EAGAIN)
+	while (libssh2_channel_handle_extended_data2(
+		       s->channel, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE) == LIBSSH2_ERROR_EAGAIN)
 		;
 	return ERR_NONE;
 }
