@@ -19,7 +19,7 @@
 #define TAG_BYTES 33
 
 /* What it is told, if given; secrets by name below. */
-static const char *const texts[] = { "user", "region", "domain", "ca", "identity" };
+static const char *const texts[] = { "user", "region", "workgroup", "ca", "identity" };
 static const char *const secrets[EXEC_SECRETS_MAX] = { "password", "token", "key",
 							"access_key", "secret_key",
 							"session_token", "passphrase" };
@@ -27,7 +27,7 @@ static const char *const secrets[EXEC_SECRETS_MAX] = { "password", "token", "key
 #define SECRETS 7
 
 static const char *const exec_options[] = {
-	"user", "region", "domain", "ca", "identity", "password", "token",
+	"user", "region", "workgroup", "ca", "identity", "password", "token",
 	"key", "access_key", "secret_key", "session_token", "passphrase", NULL,
 };
 

@@ -1,5 +1,6 @@
 #include "array/recover.h"
 
+#include "base/drive_option.h"
 #include "base/file.h"
 #include "base/units.h"
 
@@ -82,14 +83,15 @@ static void refuse_gone(struct array *a, const struct id *id)
 }
 
 /* Options that the journals know of the same place, what was found out about it too, hold where none
- * were given now. */
+ * were given now; but programs are run only when this host's user names them. */
 static int complete_options(struct config_drive *d, const struct table_drive *row,
 			    struct error *err)
 {
 	json_t *options, *given;
 	char *json = NULL;
 
-	if (strcmp(d->url, row->url) != 0 || !row->options_json[0])
+	if (strcmp(d->url, row->url) != 0 || !row->options_json[0] ||
+	    drive_runs_program("", row->options_json))
 		return ERR_NONE;
 	options = json_loads(row->options_json, JSON_REJECT_DUPLICATES, NULL);
 	given = json_loads(d->options_json, JSON_REJECT_DUPLICATES, NULL);
@@ -128,7 +130,11 @@ static int complete_config(struct array *a, struct error *err)
 			memcpy(d->name, row->record.name, sizeof(d->name));
 			code = complete_options(d, row, err);
 		}
-		if (!known && row->url[0])
+		if (!known && row->url[0] && drive_runs_program(row->url, row->options_json))
+			array_tell(a, TELL_WARNING, "drive %s is left out: to reach it a program is "
+						    "run, which is done only if its URL and options "
+						    "are given: %s", row->record.name, row->url);
+		else if (!known && row->url[0])
 			code = config_add(&a->config, row->record.name, &row->record.id, row->url,
 					  row->options_json[0] ? row->options_json : NULL, err);
 	}

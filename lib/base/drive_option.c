@@ -281,6 +281,26 @@ void drive_options_free(struct drive_option_set *o)
 	free(o);
 }
 
+static bool asks_program(const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	return json_object_get(value, "command") || (text && strncmp(text, "command:", 8) == 0);
+}
+
+bool drive_runs_program(const char *url, const char *json)
+{
+	json_t *values = json ? json_loads(json, JSON_REJECT_DUPLICATES, NULL) : NULL, *value;
+	/* rclone takes a remote that begins with a colon as a whole configuration, programs included. */
+	bool runs = strncmp(url, "exec:", 5) == 0 || strncmp(url, "rclone::", 8) == 0;
+	const char *key;
+
+	json_object_foreach(values, key, value)
+		runs = runs || asks_program(value);
+	json_decref(values);
+	return runs;
+}
+
 unsigned drive_options_connections(const char *json)
 {
 	json_t *values = json ? json_loads(json, JSON_REJECT_DUPLICATES, NULL) : NULL;

@@ -25,6 +25,10 @@ bool drive_option_taken(const char *key, const char *const *taken);
  * is none. */
 size_t drive_option_path_at(const char *key, const char *value);
 
+/* Whether a drive with this URL and these options (JSON, or NULL) runs a program of the user's choice:
+ * it is one itself, or asks one for a secret. Not to be believed of somebody else. */
+bool drive_runs_program(const char *url, const char *json);
+
 /* The options of one drive, parsed. NULL stands for none in every function. */
 struct drive_option_set;
 

@@ -94,6 +94,29 @@ every_loss() {
 	compare
 }
 
+@test "no program is run because a journal names it" {
+	local folder="$BATS_TEST_DIRNAME/../servers/exec_folder.py"
+	make_array
+	"$MRMR" add "p=exec:$folder $PWD/p" --mkdir
+	"$MRMR" put in
+	cp key k1
+	for program in "" "exec:$folder $PWD/p"; do
+		forget_this_host
+		MRMR_KEY_FILE=$PWD/k1 "$MRMR" recover d1 d2 ${program:+"$program"} 2>err.txt
+		cat err.txt
+		if [ -z "$program" ]; then
+			grep 'drive p is left out: to reach it a program is run' err.txt
+			run grep exec_folder config/default.json
+			[ "$status" -eq 1 ]
+		else
+			run grep 'drive p is left out' err.txt
+			[ "$status" -eq 1 ]
+			grep exec_folder config/default.json
+		fi
+		MRMR_KEY_FILE=$PWD/k1 compare
+	done
+}
+
 @test "with fewer drives than it takes, recover says so and works" {
 	make_array
 	"$MRMR" put in

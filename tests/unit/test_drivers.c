@@ -45,6 +45,25 @@ static void a_url_of_an_unknown_kind_is_a_usage_error(void **state)
 	}
 }
 
+static void every_option_of_every_kind_is_in_the_table(void **state)
+{
+	static const char *const urls[] = { "sftp://h/x", "smb://h/s", "s3://h/b", "swift://h/x",
+					    "webdav://h/x", "ftp://h/x", "rclone:r:x", "exec:x" };
+	const struct mrmr_driver *driver;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		if (driver_for_url(urls[i], &driver, &err) != ERR_NONE)
+			continue; /* not in this build */
+		for (const char *const *key = driver->options; key && *key; key++) {
+			/* Nothing takes an option away: whatever it is, if it is one at all. */
+			if (drive_option_check(*key, "", &err) != ERR_NONE)
+				fail_msg("%s: %s: %s", driver->kind, *key, err.message);
+		}
+	}
+}
+
 static void a_known_kind_that_is_not_built_says_so(void **state)
 {
 	static const char *const kinds[] = { "file", "sftp",	"smb",	"s3",  "swift",
@@ -132,6 +151,7 @@ int main(void)
 		cmocka_unit_test(a_url_finds_its_driver),
 		cmocka_unit_test(a_url_of_an_unknown_kind_is_a_usage_error),
 		cmocka_unit_test(every_kind_is_listed_once),
+		cmocka_unit_test(every_option_of_every_kind_is_in_the_table),
 		cmocka_unit_test(a_known_kind_that_is_not_built_says_so),
 		cmocka_unit_test(a_place_in_memory_keeps_its_objects_until_it_is_erased),
 		cmocka_unit_test(memory_without_a_name_is_of_one_handle),
