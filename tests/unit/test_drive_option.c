@@ -408,6 +408,18 @@ static void a_command_is_run_once_however_many_ask(void **state)
 	assert_int_equal(st.st_size, 2);
 }
 
+static void what_runs_a_program_is_told_from_what_does_not(void **state)
+{
+	(void)state;
+	assert_true(drive_runs_program("exec:x", NULL));
+	assert_true(drive_runs_program("rclone::sftp,ssh=x:y", "{}"));
+	assert_true(drive_runs_program("sftp://h/x", "{\"password\": \"command:x\"}"));
+	assert_true(drive_runs_program("sftp://h/x", "{\"password\": {\"command\": [\"x\"]}}"));
+	assert_false(drive_runs_program("rclone:remote:x", "{\"user\": \"me\"}"));
+	assert_false(drive_runs_program("sftp://h/x", "{\"password\": \"file:/x\"}"));
+	assert_false(drive_runs_program("/command:x", ""));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -420,6 +432,7 @@ int main(void)
 		TEST(no_options_are_as_good_as_none_given),
 		TEST(numbers_sizes_and_flags_are_read),
 		TEST(a_path_is_known_to_be_one),
+		TEST(what_runs_a_program_is_told_from_what_does_not),
 		TEST(a_variable_gives_its_value_and_is_wiped),
 		TEST(variables_of_providers_are_gone_from_the_start),
 		TEST(what_is_given_goes_before_the_variables),
