@@ -177,6 +177,49 @@ static void a_page_stops_where_its_caller_does(void **state)
 	free(l.marker);
 }
 
+/* ---- statuses ---- */
+
+static void a_status_tells_whether_it_may_pass(void **state)
+{
+	static const struct {
+		unsigned status, retry_after_s;
+		int code;
+	} rows[] = {
+		{401, 0, ERR_DENIED},	 {403, 0, ERR_DENIED},	  {404, 0, ERR_NOT_FOUND},
+		{409, 0, ERR_TRANSIENT}, {412, 0, ERR_EXISTS},	  {413, 0, ERR_FULL},
+		{413, 7, ERR_TRANSIENT}, {422, 0, ERR_TRANSIENT}, {429, 7, ERR_TRANSIENT},
+		{498, 7, ERR_TRANSIENT}, {499, 0, ERR_TRANSIENT}, {501, 0, ERR_UNSUPPORTED},
+		{503, 7, ERR_TRANSIENT}, {507, 0, ERR_FULL},	  {400, 0, ERR_IO},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct http_answer a = {.status = rows[i].status,
+					.retry_after_s = rows[i].retry_after_s};
+
+		if (swift_status_error(&a, "put", "blocks/ab/cd", &err) != rows[i].code)
+			fail_msg("%u", rows[i].status);
+		assert_int_equal(err.code, rows[i].code);
+		assert_int_equal(strncmp(err.message, "put blocks/ab/cd: ", 18), 0);
+		if (rows[i].code == ERR_TRANSIENT)
+			assert_int_equal(err.retry_after_s, rows[i].retry_after_s);
+	}
+}
+
+static void a_number_is_digits_and_no_more(void **state)
+{
+	static const char *const bad[] = {"", "-1", "+1", " 1", "1 ", "0x1", "1e3", "none",
+					  "99999999999999999999"};
+	uint64_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (swift_number(bad[i], &n))
+			fail_msg("%s", bad[i]);
+	assert_true(swift_number("0", &n) && n == 0);
+	assert_true(swift_number("9999999999999999999", &n) && n == 9999999999999999999u);
+}
+
 /* ---- where the storage is ---- */
 
 static void the_storage_may_be_another_host_but_not_less_protected(void **state)
@@ -504,6 +547,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_page_is_corrupt),
 		cmocka_unit_test(a_listing_without_end_is_corrupt),
 		cmocka_unit_test(a_page_stops_where_its_caller_does),
+		cmocka_unit_test(a_status_tells_whether_it_may_pass),
+		cmocka_unit_test(a_number_is_digits_and_no_more),
 		cmocka_unit_test(the_storage_may_be_another_host_but_not_less_protected),
 		cmocka_unit_test(the_catalog_is_searched_by_region_and_interface),
 		cmocka_unit_test(a_hostile_catalog_is_an_error),
