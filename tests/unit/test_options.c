@@ -55,6 +55,8 @@ const struct option_row global_options[] = {
 	{ 0, "no-progress", OPTION_FLAG, NULL, "no bar" },
 	{ 0, "expect-head", OPTION_TEXT, "FP", "a head" },
 	{ 0, "kdf-limit", OPTION_SIZE, "SIZE", "a size" },
+	{ 0, "limit-upload", OPTION_SIZE, "SIZE", "a rate" },
+	{ 0, "limit-download", OPTION_SIZE, "SIZE", "a rate" },
 	{ 0, "insecure-no-passphrase", OPTION_FLAG, NULL, "no passphrase" },
 	{ 'h', "help", OPTION_FLAG, NULL, "help", .flags = OPTION_NO_TWIN },
 	{ 0, "version", OPTION_FLAG, NULL, "version", .flags = OPTION_NO_TWIN },
