@@ -166,7 +166,7 @@ static void two_dashes_end_the_options(void **state)
 static void repeated_options_keep_their_order_and_the_last_single_one_counts(void **state)
 {
 	(void)state;
-	taken("store -e a --limit 1 -o k=v -e b --limit 2 x");
+	taken("store -e a --limit 1 -o user=v -e b --limit 2 x");
 	assert_string_equal(option_nth(&inv, "exclude", 0), "a");
 	assert_string_equal(option_nth(&inv, "exclude", 1), "b");
 	assert_null(option_nth(&inv, "exclude", 2));
@@ -191,7 +191,7 @@ static void what_was_not_given_is_its_fallback(void **state)
 static void values_are_checked_by_their_kind(void **state)
 {
 	(void)state;
-	taken("store --level 19 --age 2h --before 2024-05-31T13:45:07Z --mode fast -o a=b x");
+	taken("store --level 19 --age 2h --before 2024-05-31T13:45:07Z --mode fast -o user=b x");
 	assert_int_equal(option_number(&inv, "level", 0), 19);
 	assert_int_equal(option_number(&inv, "age", 0), 7200);
 	assert_int_equal(option_time(&inv, "before", 0), 1717163107);
