@@ -143,7 +143,7 @@ static void make_call(struct call *c)
 	w->running++;
 	if (c->in_order)
 		w->in_order = true;
-	hands.moved_us = c->begun_us = clock_us();
+	hands.moved_us = clock_us();
 	c->code = run_call(c);
 	w->running--;
 	if (c->in_order)
@@ -332,8 +332,6 @@ void call_leave(struct call *c)
 		unlink_call(c);
 		c->holders--; /* no thread will have it */
 	}
-	if (c->begun && !c->ended && c->read_bytes > 0)
-		pace_left(&c->w->pace, c->read_bytes, clock_us() - c->begun_us);
 	drop_call(c);
 	pthread_mutex_unlock(&lock);
 }

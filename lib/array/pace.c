@@ -50,16 +50,6 @@ uint64_t pace_expect_us(const struct pace *p, uint64_t bytes)
 	return p->latency_us + 1;
 }
 
-void pace_left(struct pace *p, uint64_t bytes, uint64_t us)
-{
-	if (us <= pace_expect_us(p, bytes))
-		return;
-	if (bytes >= PACE_BULK_BYTES)
-		pace_read(p, bytes, us);
-	else
-		pace_answered(p, us);
-}
-
 uint64_t pace_unusual_us(const struct pace *p, uint64_t bytes)
 {
 	return UNUSUAL_EXPECTED * pace_expect_us(p, bytes) + UNUSUAL_DEVIATIONS * p->deviation_us;

@@ -24,8 +24,6 @@ void pace_answered(struct pace *p, uint64_t us);
 /* bytes (PACE_BULK_BYTES at least) were read, or written and made durable, in us. */
 void pace_read(struct pace *p, uint64_t bytes, uint64_t us);
 void pace_wrote(struct pace *p, uint64_t bytes, uint64_t us);
-/* A read of bytes was not waited for after us: counts if what was known promised more. */
-void pace_left(struct pace *p, uint64_t bytes, uint64_t us);
 
 /* What it is to be expected that a read of so many bytes takes. 0: nothing is known. */
 uint64_t pace_expect_us(const struct pace *p, uint64_t bytes);

@@ -85,8 +85,6 @@ struct call {
 	/* After all others in order before it, and not at all once one of them has failed: then its error
 	 * is theirs. */
 	bool in_order;
-	uint64_t read_bytes; /* it is a read of so many: if its caller leaves it behind, that tells of the
-				drive's pace, too */
 	/* Once it has ended: */
 	int code;
 	struct error err;
@@ -95,7 +93,7 @@ struct call {
 	struct call *next;
 	unsigned holders;
 	bool begun, ended, barred, inside;
-	uint64_t since_us, begun_us;
+	uint64_t since_us;
 	pthread_cond_t changed;
 };
 

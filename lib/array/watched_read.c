@@ -85,7 +85,6 @@ struct read_call *read_start(struct drive *d, const struct read_want *want, stru
 	c->call.run = run_read;
 	c->call.release = release_read;
 	c->call.hands = want->then ? hands_to_compute() : 0;
-	c->call.read_bytes = want->len_bytes;
 	c->want = *want;
 	snprintf(c->name, sizeof(c->name), "%s", want->name);
 	c->want.name = c->name;
