@@ -30,7 +30,6 @@
 
 struct site {
 	struct http_script *script;
-	char text[4096]; /* of an answer */
 	size_t put_bytes;
 };
 
@@ -40,15 +39,16 @@ static struct error err;
  * long as what was put last; there is no object yet. */
 static struct http_rule say_yes(void *ctx, const struct http_seen *r)
 {
+	static _Thread_local char text[4096]; /* each connection has a thread, which sends it */
 	struct site *s = ctx;
 
 	if (strcmp(r->method, "PROPFIND") == 0) {
 		bool folder = r->path[strlen(r->path) - 1] == '/';
 
-		snprintf(s->text, sizeof(s->text),
+		snprintf(text, sizeof(text),
 			 HEAD RESPONSE("%s", "%s<D:getcontentlength>%zu</D:getcontentlength>") TAIL,
 			 r->path, folder ? FOLDER : "", s->put_bytes);
-		return (struct http_rule){.head = XML, .body = s->text};
+		return (struct http_rule){.head = XML, .body = text};
 	}
 	if (strcmp(r->method, "PUT") == 0)
 		s->put_bytes = r->body_bytes;
@@ -528,12 +528,13 @@ static void a_listing_that_broke_off_is_asked_for_again(void **state)
 /* Each folder has two more in it, however deep. */
 static struct http_rule endless(void *ctx, const struct http_seen *r)
 {
-	struct site *s = ctx;
+	static _Thread_local char text[4096];
 
-	snprintf(s->text, sizeof(s->text),
+	(void)ctx;
+	snprintf(text, sizeof(text),
 		 HEAD RESPONSE("%.500s", FOLDER) RESPONSE("%.500sa/", FOLDER) RESPONSE("%.500sb/", FOLDER) TAIL,
 		 r->path, r->path, r->path);
-	return (struct http_rule){.head = XML, .body = s->text};
+	return (struct http_rule){.head = XML, .body = text};
 }
 
 static void folders_without_end_are_corrupt(void **state)
