@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #define OPEN_MAX 32 /* folders being read at once */
+#define PAGES_ASKED 2 /* of each: most folders are a page and the word that there is no more */
 #define FOLDERS_MAX 1000000 /* waiting to be; more is no drive of ours */
 #define ENTRIES_MAX 1000000000
 
@@ -22,6 +23,8 @@ struct reading {
 	struct listing *l;
 	char *folder; /* "blocks/ab", "": .mrmr; NULL: this place is free */
 	struct sftp_handle handle;
+	unsigned asked; /* pages */
+	bool ended;	/* no more is asked for */
 };
 
 struct listing {
@@ -58,13 +61,15 @@ static void fail(struct listing *l, int code)
 		l->code = code;
 }
 
-static void ask_page(struct reading *r)
+static void ask_pages(struct reading *r)
 {
 	struct sftp_session *s = r->l->s;
 
-	sftp_request(s, SFTP_READDIR, take_page, r, 0);
-	sftp_add_bytes(&s->out, r->handle.bytes, r->handle.len_bytes);
-	sftp_request_end(s);
+	for (; r->asked < PAGES_ASKED; r->asked++) {
+		sftp_request(s, SFTP_READDIR, take_page, r, 0);
+		sftp_add_bytes(&s->out, r->handle.bytes, r->handle.len_bytes);
+		sftp_request_end(s);
+	}
 }
 
 static int take_opened(void *ctx, uint64_t at, const struct sftp_packet *p, struct error *err)
@@ -77,7 +82,7 @@ static int take_opened(void *ctx, uint64_t at, const struct sftp_packet *p, stru
 		return code;
 	if (a.type == SFTP_HANDLE) {
 		r->handle = a.handle;
-		ask_page(r);
+		ask_pages(r);
 		return ERR_NONE;
 	}
 	if (!is_done(&a)) { /* it was removed meanwhile */
@@ -155,19 +160,23 @@ static int take_page(void *ctx, uint64_t at, const struct sftp_packet *p, struct
 	struct sftp_answer a;
 	int code;
 
+	r->asked--;
 	if (p->type == SFTP_NAME) {
 		if (l->code == ERR_NONE)
 			fail(l, list_page(r, p));
-		if (l->code == ERR_NONE) {
-			ask_page(r);
-			return ERR_NONE;
-		}
 	} else {
 		code = sftp_keep(&a, at, p, err);
 		if (code != ERR_NONE)
 			return code;
 		if (!is_done(&a) && l->code == ERR_NONE)
 			fail(l, sftp_answer_error(&a, SFTP_NAME, "read a folder", l->err));
+		r->ended = true;
+	}
+	if (r->asked > 0)
+		return ERR_NONE;
+	if (l->code == ERR_NONE && !r->ended) {
+		ask_pages(r);
+		return ERR_NONE;
 	}
 	sftp_ask_handle(l->s, SFTP_CLOSE, &r->handle, NULL);
 	reading_end(r);
@@ -183,7 +192,7 @@ static void begin_readings(struct listing *l)
 
 		if (r->folder)
 			continue;
-		r->l = l;
+		*r = (struct reading){ .l = l };
 		r->folder = l->folders[--l->folders_count];
 		sftp_path(l->d, r->folder, path);
 		sftp_request(l->s, SFTP_OPENDIR, take_opened, r, 0);

@@ -3,16 +3,13 @@
 #include <stdlib.h>
 
 /* Frames of a long file are loaded ahead, by all processors and from all drives. */
-#define AHEAD_FILE_BYTES ((uint64_t)2 << 20)
-#define AHEAD_FRAMES 8
-
 /* The pieces gone through a second time, some frames ahead of those that are given. */
 struct ahead {
 	struct reader r;
 	struct piece_state state;
 	struct block_list *list; /* of the run at hand; NULL: between two */
 	uint32_t at, end;	 /* chunks of it not asked for yet */
-	unsigned frames;	 /* asked for and not given yet */
+	uint64_t asked, given;	 /* frames; of those given, some may never have been asked for */
 };
 
 struct streaming {
@@ -72,7 +69,7 @@ static void look_ahead(struct streaming *s)
 {
 	struct ahead *h = s->ahead;
 
-	while (h->frames < AHEAD_FRAMES) {
+	while (h->asked < h->given + fetch_ahead_frames(s->f)) {
 		const struct contents_chunk *chunks;
 		uint32_t frame;
 
@@ -83,8 +80,9 @@ static void look_ahead(struct streaming *s)
 		}
 		chunks = h->list->contents.chunks;
 		frame = chunks[h->at].frame;
-		fetch_ahead(s->f, h->list, frame);
-		h->frames++;
+		if (h->asked >= h->given && !fetch_ahead(s->f, h->list, frame))
+			return;
+		h->asked++;
 		while (h->at < h->end && chunks[h->at].frame == frame)
 			h->at++;
 		if (h->at == h->end)
@@ -132,7 +130,7 @@ static int give_frame(struct streaming *s, struct block_list *list, uint32_t fir
 
 	if (s->ahead) {
 		look_ahead(s);
-		s->ahead->frames -= s->ahead->frames > 0;
+		s->ahead->given++;
 	}
 	code = fetch_frame(s->f, list, chunks[first].frame, &frame, err);
 	if (is_lost(code))
@@ -187,7 +185,7 @@ static int give_pieces(struct streaming *s, const uint8_t *bytes, size_t len_byt
 	struct piece p;
 	int code = ERR_NONE;
 
-	s->ahead = s->file->node->size_bytes >= AHEAD_FILE_BYTES ? &ahead : NULL;
+	s->ahead = s->file->node->size_bytes >= fetch_ahead_bytes(s->f) ? &ahead : NULL;
 	while (code == ERR_NONE && s->at_bytes < s->file->node->size_bytes &&
 	       piece_next(&state, &r, &p)) {
 		if (p.hole) {

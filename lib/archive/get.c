@@ -423,7 +423,7 @@ int get(struct array *a, const struct get_options *o, struct get_result *r, stru
 	pthread_mutex_init(&g.lock, NULL);
 	counters_total(o->counters, o->snapshot->files, o->snapshot->bytes);
 	code = fetcher_new(a, CACHE_BYTES, &g.fetcher, err);
-	if (code == ERR_NONE && !(w.pool = pool_new(a->options.threads, err)))
+	if (code == ERR_NONE && !(w.pool = pool_new(fetch_threads(a), err)))
 		code = (int)err->code;
 	if (code == ERR_NONE)
 		code = open_target(&g, err);

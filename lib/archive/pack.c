@@ -321,18 +321,19 @@ void packer_salvage(struct packer *p, struct buf *records)
 int packer_new(struct array *a, int level, struct packer **out, struct error *err)
 {
 	struct packer *p = calloc(1, sizeof(*p));
-	unsigned threads = a->options.threads, k;
+	unsigned threads = a->options.threads, k, m;
 	uint32_t block_bytes;
 	int code;
 
 	if (!p)
 		return err_nomem(err);
 	p->a = a;
-	code = pack_shape(p, &k, &block_bytes, err);
+	code = pack_shape(p, &k, &m, &block_bytes, err);
 	if (code != ERR_NONE) {
 		free(p);
 		return code;
 	}
+	p->groups_max = pack_groups_max(p, k, m, block_bytes);
 	p->frame_chunks_max = block_frame_chunks(&a->policy.geometry, block_bytes);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
@@ -351,7 +352,7 @@ int packer_new(struct array *a, int level, struct packer **out, struct error *er
 		p->framer_count += code == ERR_NONE;
 	}
 	if (code == ERR_NONE && (!(p->workers = pool_new(threads, err)) ||
-				 !(p->storer = pool_new(1, err))))
+				 !(p->storer = pool_new(p->groups_max - 1, err))))
 		code = (int)err->code;
 	if (code != ERR_NONE)
 		packer_free(p);

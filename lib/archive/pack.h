@@ -2,7 +2,8 @@
  * The packer: chunks in, stored groups out. Chunks are gathered into frames; frames are packed
  * and sealed by a pool of workers and placed, in order, in the open blocks of a group by turns
  * of a stretch; a full group is coded and stored on the drives by a thread of its own while
- * the next one fills. At most two groups exist at a time: that bounds the memory.
+ * the next one fills. At most two groups exist at a time, or some more small ones where drives are
+ * across a network: that bounds the memory.
  *
  * One thread adds chunks. A chunk's place (block uid and index) is known a little later:
  * packer_ref first, packer_resolve() when it is needed.

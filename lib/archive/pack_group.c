@@ -1,11 +1,17 @@
 /* The groups of a packer: one fills while another is coded and stored. */
 #include "archive/pack_internal.h"
 
+#include "array/paces.h"
 #include "array/widen.h"
 
 #include <stdlib.h>
 
-#define GROUPS_MAX 2 /* alive at a time: this bounds the memory */
+/* Alive at a time, which bounds the memory: one that fills and one that is stored. On the way to a
+ * remote drive each object waits for some answers: then others are on the line, as many as take up no
+ * more memory than two large groups. */
+#define GROUPS_LOCAL 2
+#define GROUPS_REMOTE 6
+#define GROUPS_BYTES ((uint64_t)128 << 20)
 
 /* Called with the lock held. */
 static void writer_give_back(struct packer *p, struct block_writer *w, uint32_t block_bytes)
@@ -49,11 +55,23 @@ void filling_free(struct filling *f)
 	free(f);
 }
 
-int pack_shape(struct packer *p, unsigned *k, uint32_t *block_bytes, struct error *err)
+unsigned pack_groups_max(const struct packer *p, unsigned k, unsigned m, uint32_t block_bytes)
 {
-	unsigned m;
-	int code = place_shape(p->a, k, &m, block_bytes, err);
+	uint64_t most = GROUPS_BYTES / ((k + m) * (uint64_t)block_bytes);
 
+	if (remote_calls_max(p->a) == 0 || most < GROUPS_LOCAL)
+		return GROUPS_LOCAL;
+	return most < GROUPS_REMOTE ? (unsigned)most : GROUPS_REMOTE;
+}
+
+int pack_shape(struct packer *p, unsigned *k, unsigned *m, uint32_t *block_bytes,
+	       struct error *err)
+{
+	int code = place_shape(p->a, k, m, block_bytes, err);
+
+	if (code == ERR_NONE)
+		return code;
+	*m = 0;
 	/* No room for a group: blocks that old groups take in, one by one. */
 	if (code == ERR_FULL)
 		code = widen_shape(p->a, k, block_bytes, err);
@@ -69,8 +87,8 @@ static int filling_new(struct packer *p, struct filling **out, struct error *err
 {
 	struct filling *f;
 	uint32_t block_bytes;
-	unsigned k;
-	int code = pack_shape(p, &k, &block_bytes, err);
+	unsigned k, m;
+	int code = pack_shape(p, &k, &m, &block_bytes, err);
 
 	if (code != ERR_NONE)
 		return code;
@@ -81,6 +99,7 @@ static int filling_new(struct packer *p, struct filling **out, struct error *err
 	}
 	f->p = p;
 	f->k = k;
+	f->m = m;
 	f->block_bytes = block_bytes;
 	for (unsigned i = 0; i < k; i++) {
 		code = writer_take(p, block_bytes, &f->writers[i], err);
@@ -212,17 +231,20 @@ static int reserve_in_turn(struct filling *f, const struct frame_plan *plan, uin
 	return code;
 }
 
-/* Opens a group, once the one before the last is stored. Called with the lock held, let go
+/* Opens a group, once there are not too many. Called with the lock held, let go
  * while it waits. */
 static int open_filling(struct packer *p, struct error *err)
 {
 	int code;
 
-	while (p->groups_alive == GROUPS_MAX && p->failed == ERR_NONE)
+	while (p->groups_alive >= p->groups_max && p->failed == ERR_NONE)
 		pthread_cond_wait(&p->changed, &p->lock);
 	code = pack_failure(p, err);
 	if (code == ERR_NONE)
 		code = filling_new(p, &p->filling, err);
+	if (code == ERR_NONE)
+		p->groups_max = pack_groups_max(p, p->filling->k, p->filling->m,
+						p->filling->block_bytes);
 	if (code == ERR_NONE)
 		p->groups_alive++;
 	return code;

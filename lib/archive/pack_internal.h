@@ -28,7 +28,7 @@ struct filling {
 	struct packer *p;
 	struct block_writer **writers; /* k of them */
 	uint32_t block_bytes;
-	unsigned k, at, turns;	       /* at: whose turn it is; turns that are over */
+	unsigned k, m, at, turns;      /* at: whose turn it is; turns that are over */
 	uint32_t turn_bytes;	       /* placed in this turn */
 	unsigned unsealed;	       /* frames placed and not sealed yet */
 };
@@ -48,7 +48,8 @@ struct placed_frame {
 struct packer {
 	struct array *a;
 	struct pool *workers; /* pack and seal */
-	struct pool *storer;  /* one thread: codes and stores full groups */
+	struct pool *storer;  /* codes and stores full groups: a thread less than there may be groups */
+	unsigned groups_max;  /* alive at a time */
 	struct framer **framers;
 	unsigned framer_count;
 
@@ -96,9 +97,12 @@ int pack_failure(const struct packer *p, struct error *err);
 int pack_place(struct packer *p, const struct frame_plan *plan, unsigned *which,
 	       struct frame_place *place, struct error *err);
 void pack_close_group(struct packer *p);
-/* The members of the next group, and how long its blocks may be. When no drive has room it is a
+/* How many groups of that shape may be alive at a time. */
+unsigned pack_groups_max(const struct packer *p, unsigned k, unsigned m, uint32_t block_bytes);
+/* The members and rows of the next group, and how long its blocks may be. When no drive has room it is a
  * group of one: that matters only once it is stored, and what is small goes to the journal. */
-int pack_shape(struct packer *p, unsigned *k, uint32_t *block_bytes, struct error *err);
+int pack_shape(struct packer *p, unsigned *k, unsigned *m, uint32_t *block_bytes,
+	       struct error *err);
 /* Gives up a group that is not being stored. NULL is allowed. */
 void filling_free(struct filling *f);
 /* Memory kept for groups to come is given back. */

@@ -382,6 +382,7 @@ struct array *array_new(const struct array_options *o, struct error *err)
 	pthread_mutex_init(&a->table_lock, NULL);
 	pthread_mutex_init(&a->place_lock, NULL);
 	pthread_mutex_init(&a->widen_lock, NULL);
+	pthread_mutex_init(&a->plan_lock, NULL);
 	pthread_mutex_init(&a->extra_lock, NULL);
 	a->rotation = load_u64(id_random().b);
 	make_temp_tag(a);
@@ -539,6 +540,7 @@ void array_close(struct array *a)
 	pthread_mutex_destroy(&a->table_lock);
 	pthread_mutex_destroy(&a->place_lock);
 	pthread_mutex_destroy(&a->widen_lock);
+	pthread_mutex_destroy(&a->plan_lock);
 	pthread_mutex_destroy(&a->extra_lock);
 	free(a);
 }

@@ -74,7 +74,8 @@ struct array_drive {
 	atomic_ullong damaged;	   /* objects found bad by reading, in this process */
 	atomic_bool passed_over;   /* too slow for what is put now: nothing more is placed there */
 	atomic_bool late;	   /* it was not waited for: what can wait is not asked of it */
-	atomic_bool stalled;	   /* it once did not answer in its time: it is asked last */
+	atomic_bool stalled;	   /* it did not answer in its time: it is asked last until it does */
+	atomic_bool stall_told;
 	struct pace pace_kept;	   /* how fast it was in former runs; what it is now: array/paces.h */
 	uint32_t distance;	   /* for the allocator; the same for the whole run */
 	int64_t last_scrub_s;
@@ -160,6 +161,7 @@ struct array {
 	uint64_t rotation;	    /* of the allocator */
 	pthread_mutex_t widen_lock; /* widen.c: the next */
 	struct widening *widening;  /* NULL until it is needed */
+	pthread_mutex_t plan_lock; /* place.c: a plan and its booking are one step; before the others */
 	pthread_mutex_t extra_lock; /* extra.c: one at a time gives rows back */
 	bool extra_stale;	    /* some were, since extra_bytes of the drives was counted */
 };

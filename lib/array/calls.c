@@ -64,8 +64,90 @@ static bool may_begin(const struct call *c)
 {
 	const struct watched *w = c->w;
 
-	return w->running < w->running_max && !(c->in_order && w->in_order) && !w->hangs;
+	if (w->running >= w->running_max || w->hangs)
+		return false;
+	return !c->in_order || w->order_first == c || w->outer.flags & DRIVER_REMOTE;
 }
+
+/* ---- calls in order ---- */
+
+static void enter_order(struct call *c)
+{
+	struct watched *w = c->w;
+
+	c->order_next = NULL;
+	if (w->order_last)
+		w->order_last->order_next = c;
+	else
+		w->order_first = c;
+	w->order_last = c;
+}
+
+static void leave_order(struct call *c)
+{
+	struct watched *w = c->w;
+	struct call *before = NULL;
+
+	for (struct call *at = w->order_first; at != c; at = at->order_next)
+		before = at;
+	if (before)
+		before->order_next = c->order_next;
+	else
+		w->order_first = c->order_next;
+	if (w->order_last == c)
+		w->order_last = before;
+	pthread_cond_broadcast(&w->order_moved);
+}
+
+/* Those behind c that have run, none left out, so that what settles c settles them. NULL: none. */
+static struct call *last_that_ran(struct call *c)
+{
+	struct call *last = NULL;
+
+	for (struct call *at = c->order_next; at && at->ran; at = at->order_next) {
+		if (at->settle == c->settle)
+			last = at;
+	}
+	return last;
+}
+
+static int settle_with(struct call *c)
+{
+	struct call *last = last_that_ran(c);
+	int code;
+
+	pthread_mutex_unlock(&lock);
+	code = c->settle(c, &c->w->timed.base, &c->err);
+	pthread_mutex_lock(&lock);
+	for (struct call *at = c; last && at != last && code == ERR_NONE;) {
+		at = at->order_next;
+		at->settled = at->settle == c->settle;
+	}
+	return code;
+}
+
+/* After those before it. Its error is that of the first that failed. */
+static int settle(struct call *c, int code)
+{
+	struct watched *w = c->w;
+
+	c->ran = code == ERR_NONE;
+	while (w->order_first != c)
+		pthread_cond_wait(&w->order_moved, &lock);
+	if (w->order_broken != ERR_NONE) {
+		c->err = w->broken;
+		return w->order_broken;
+	}
+	if (code == ERR_NONE && c->settle && !c->settled)
+		code = settle_with(c);
+	if (code != ERR_NONE) {
+		w->order_broken = code;
+		w->broken = c->err;
+	}
+	return code;
+}
+
+/* ---- threads, again ---- */
 
 static struct call *next_call(void)
 {
@@ -115,6 +197,32 @@ static void drop_call(struct call *c)
 	watched_let_go(w);
 }
 
+/* Takes those that may be made with c along. */
+static void join_calls(struct call *c)
+{
+	struct call **end = &c->joined, *next;
+
+	for (struct call *at = hands.first; at; at = next) {
+		next = at->next;
+		if (at->w != c->w || !c->joins(c, at))
+			continue;
+		unlink_call(at);
+		at->begun = true;
+		at->begun_us = c->begun_us;
+		*end = at;
+		end = &at->joined;
+	}
+}
+
+static void end_call(struct call *c, int code)
+{
+	c->code = code;
+	c->ended = true;
+	hands.moved_us = c->w->alive_us = clock_us();
+	pthread_cond_broadcast(&c->changed);
+	drop_call(c);
+}
+
 static int run_call(struct call *c)
 {
 	struct watched *w = c->w;
@@ -127,31 +235,26 @@ static int run_call(struct call *c)
 	pthread_mutex_unlock(&lock);
 	code = c->run(c, &w->timed.base, &c->err);
 	pthread_mutex_lock(&lock);
-	if (code != ERR_NONE && c->in_order && w->order_broken == ERR_NONE) {
-		w->order_broken = code;
-		w->broken = c->err;
-	}
-	return code;
+	return c->in_order ? settle(c, code) : code;
 }
 
 static void make_call(struct call *c)
 {
 	struct watched *w = c->w;
+	int code;
 
 	unlink_call(c);
 	c->begun = true;
+	c->begun_us = clock_us();
+	if (c->joins)
+		join_calls(c);
 	w->running++;
-	if (c->in_order)
-		w->in_order = true;
-	hands.moved_us = clock_us();
-	c->code = run_call(c);
+	hands.moved_us = c->begun_us;
+	code = run_call(c);
 	w->running--;
 	if (c->in_order)
-		w->in_order = false;
-	c->ended = true;
-	hands.moved_us = w->alive_us = clock_us();
-	pthread_cond_broadcast(&c->changed);
-	drop_call(c);
+		leave_order(c);
+	end_call(c, code);
 }
 
 static void *hand(void *unused)
@@ -216,8 +319,8 @@ void call_start(struct drive *d, struct call *c)
 
 	calls_cond_init(&c->changed);
 	c->w = w;
-	c->next = NULL;
-	c->begun = c->ended = c->barred = c->inside = false;
+	c->next = c->joined = NULL;
+	c->begun = c->ended = c->barred = c->inside = c->ran = c->settled = false;
 	c->holders = 1;
 	c->code = ERR_NONE;
 	c->since_us = clock_us();
@@ -229,8 +332,10 @@ void call_start(struct drive *d, struct call *c)
 	} else {
 		c->holders++;
 		append_call(c);
+		if (c->in_order)
+			enter_order(c);
 		if (may_begin(c))
-			call_for_hands(c->hands);
+			call_for_hands(w->outer.flags & DRIVER_REMOTE ? HANDS_EACH : c->hands);
 		if (hands.threads == 0)
 			make_call(c); /* no thread to be had: then here */
 	}
@@ -278,6 +383,23 @@ bool call_wait(struct call *c, uint64_t bytes, unsigned ms)
 		call_await(c, bytes, until_us);
 	pthread_mutex_unlock(&lock);
 	return done;
+}
+
+bool call_is_late(struct call *c, unsigned ms, bool elsewhere)
+{
+	bool late;
+
+	pthread_mutex_lock(&lock);
+	late = c->begun ? clock_us() - c->begun_us >= (uint64_t)ms * US_PER_MS : elsewhere;
+	pthread_mutex_unlock(&lock);
+	return late;
+}
+
+void call_end_joined(struct call *c, int code)
+{
+	pthread_mutex_lock(&lock);
+	end_call(c, code);
+	pthread_mutex_unlock(&lock);
 }
 
 int call_finish(struct call *c, uint64_t bytes, struct error *err)
@@ -330,6 +452,8 @@ void call_leave(struct call *c)
 	c->barred = true;
 	if (!c->begun && !c->ended) {
 		unlink_call(c);
+		if (c->in_order)
+			leave_order(c);
 		c->holders--; /* no thread will have it */
 	}
 	drop_call(c);

@@ -278,10 +278,39 @@ static void compaction_release(struct compaction *c)
 	journals_release(&c->journals);
 }
 
-int array_compact(struct array *a, bool stored_much, struct error *err)
+/* Whether there is a run to be merged, as far as the state folder knows: it has all that this host wrote,
+ * so that drives are not listed for nothing. */
+static int is_due(struct array *a, bool stored_much, bool *due, struct error *err)
 {
 	struct compaction c = { .a = a };
 	size_t first;
+	int code = journals_read_mirror(a, &c.journals, err);
+
+	if (code == ERR_NONE)
+		code = build_chain(&c, err);
+	*due = code == ERR_NONE && (stored_much || c.count >= PENDING_MAX) &&
+	       find_run(&c, a->policy.geometry.segment_bytes, &first);
+	compaction_release(&c);
+	return code;
+}
+
+static int compact(struct array *a, struct error *err)
+{
+	struct compaction c = { .a = a };
+	size_t first;
+	int code = journals_read(a, &c.journals, err);
+
+	if (code == ERR_NONE)
+		code = build_chain(&c, err);
+	if (code == ERR_NONE && find_run(&c, a->policy.geometry.segment_bytes, &first))
+		code = compact_run(&c, first, err);
+	compaction_release(&c);
+	return code;
+}
+
+int array_compact(struct array *a, bool stored_much, struct error *err)
+{
+	bool due;
 	int lock = -1;
 	int code = array_lock(a, &lock, err);
 
@@ -290,13 +319,9 @@ int array_compact(struct array *a, bool stored_much, struct error *err)
 	/* Of a run that was killed: an old log must not come to a new table. */
 	remove_proof(a, before_name);
 	remove_proof(a, after_name);
-	code = journals_read(a, &c.journals, err);
-	if (code == ERR_NONE)
-		code = build_chain(&c, err);
-	if (code == ERR_NONE && (stored_much || c.count >= PENDING_MAX) &&
-	    find_run(&c, a->policy.geometry.segment_bytes, &first))
-		code = compact_run(&c, first, err);
-	compaction_release(&c);
+	code = is_due(a, stored_much, &due, err);
+	if (code == ERR_NONE && due)
+		code = compact(a, err);
 	array_unlock_state(lock);
 	return code == ERR_NONE ? code : err_wrap(err, "compact the journal");
 }

@@ -4,13 +4,13 @@
 #include "array/paces.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define GROUPS_OF_BLOCK_MAX 16
 #define AHEAD_BYTES_MAX ((size_t)16 << 20) /* of all objects, begun at once */
 #define RIVAL_MS 5			    /* how often the rival is looked after */
+#define LOOK_MS 20			    /* and, without one, whether a range is late */
 #define SAME_US 2000			    /* a range in this time: it is all the same whence */
 
 static bool readable(const struct array_drive *d)
@@ -154,15 +154,12 @@ static int find_group(void *ctx, const struct id *id, struct error *err)
 static int await_range(struct stored_object *o, struct read_call *c, struct error *err)
 {
 	uint64_t bytes = c->want.len_bytes;
-	unsigned most_ms = o->patient ? UINT_MAX : drive_patience_ms(o->array, o->drive, bytes);
-	unsigned step_ms = o->how->rival ? RIVAL_MS : most_ms;
-	uint64_t waited_ms = 0;
+	unsigned most_ms = drive_patience_ms(o->array, o->drive, c->most_bytes);
 
-	while (!call_wait(&c->call, bytes, step_ms)) {
-		waited_ms += step_ms;
+	while (!call_wait(&c->call, bytes, o->how->rival ? RIVAL_MS : LOOK_MS)) {
 		if (o->how->rival && call_wait(&o->how->rival->call, 0, 0))
 			return err_set(err, ERR_INTERRUPTED, "the block itself was read first");
-		if (waited_ms >= most_ms) {
+		if (!o->patient && call_is_late(&c->call, most_ms, atomic_load(&o->drive->stalled))) {
 			drive_stalled(o->array, o->drive, most_ms);
 			o->call = c;
 			return err_set(err, ERR_TRANSIENT, "drive %s is late", o->drive->name);
@@ -189,10 +186,12 @@ static int read_near(void *ctx, uint64_t offset_bytes, void *out, size_t len_byt
 	if (!c)
 		return (int)err->code;
 	code = await_range(o, c, err);
-	if (code == ERR_NONE)
+	if (code == ERR_NONE) {
 		memcpy(out, c->bytes, len_bytes);
-	else if (watched_hangs(o->drive->handle))
+		drive_answered(o->array, o->drive, c);
+	} else if (watched_hangs(o->drive->handle)) {
 		drive_stalled(o->array, o->drive, 0);
+	}
 	if (!o->call)
 		call_leave(&c->call);
 	return code;

@@ -1,6 +1,7 @@
 #include "array/fetch.h"
 
 #include "array/frame_load.h"
+#include "array/paces.h"
 #include "base/pool.h"
 
 #include <stdlib.h>
@@ -9,6 +10,16 @@
 #define LISTS_KEPT 32
 #define LISTS_A_THREAD 16 /* more than a thread, and what is loaded ahead for it, ever hold */
 #define FRAMES_KEPT 256
+#define READERS_MAX 8 /* threads */
+/* What one file has under way: a few frames for each processor; across a network as much as may be on
+ * the line at once (8 MiB: 100 ms at 80 MB/s). */
+#define AHEAD_FRAMES 8
+#define AHEAD_FRAMES_REMOTE 32
+#define AHEAD_BYTES_MAX ((size_t)24 << 20) /* of all files */
+/* Of shorter files, waking a thread takes longer than what it does; to wait for a line takes longer than
+ * that. */
+#define AHEAD_FILE_BYTES ((uint64_t)2 << 20)
+#define AHEAD_FILE_BYTES_REMOTE ((uint64_t)64 << 10)
 #define PLACES_TRIED 8 /* other blocks that hold the same chunk */
 
 enum entry_state { ENTRY_EMPTY, ENTRY_LOADING, ENTRY_READY };
@@ -22,6 +33,7 @@ struct frame_entry {
 	uint64_t last_use;
 	uint8_t *bytes;
 	struct fetcher *f;
+	bool ahead;		       /* asked for ahead, and nobody has come for it */
 	struct frame_loading *loading; /* begun ahead: whoever needs the frame first ends it */
 	struct block_list *list;       /* held until it came, or failed */
 };
@@ -42,9 +54,30 @@ struct fetcher {
 	struct frame_entry *frames[FRAMES_KEPT];
 	struct list_entry **lists;
 	unsigned lists_kept;
-	size_t cached_bytes, cache_bytes;
+	size_t cached_bytes, cache_bytes, ahead_bytes;
+	unsigned threads;
+	bool remote; /* some drive is */
 	uint64_t clock;
 };
+
+unsigned fetch_threads(const struct array *a)
+{
+	unsigned calls = remote_calls_max(a);
+
+	if (calls > READERS_MAX)
+		calls = READERS_MAX;
+	return calls > a->options.threads ? calls : a->options.threads;
+}
+
+unsigned fetch_ahead_frames(const struct fetcher *f)
+{
+	return f->remote ? AHEAD_FRAMES_REMOTE : AHEAD_FRAMES;
+}
+
+uint64_t fetch_ahead_bytes(const struct fetcher *f)
+{
+	return f->remote ? AHEAD_FILE_BYTES_REMOTE : AHEAD_FILE_BYTES;
+}
 
 int fetcher_new(struct array *a, size_t cache_bytes, struct fetcher **out, struct error *err)
 {
@@ -53,7 +86,9 @@ int fetcher_new(struct array *a, size_t cache_bytes, struct fetcher **out, struc
 
 	if (!f)
 		return err_nomem(err);
-	f->lists_kept = LISTS_A_THREAD * a->options.threads;
+	f->threads = fetch_threads(a);
+	f->remote = remote_calls_max(a) > 0;
+	f->lists_kept = LISTS_A_THREAD * f->threads;
 	if (f->lists_kept < LISTS_KEPT)
 		f->lists_kept = LISTS_KEPT;
 	f->lists = calloc(f->lists_kept, sizeof(struct list_entry *));
@@ -111,9 +146,17 @@ static void unhold_list(struct frame_entry *e)
 	e->list = NULL;
 }
 
+static void not_ahead(struct fetcher *f, struct frame_entry *e)
+{
+	if (e->ahead)
+		f->ahead_bytes -= e->frame.len_bytes;
+	e->ahead = false;
+}
+
 /* It is ready, or failed: nobody loads it. */
 static void drop_frame(struct fetcher *f, struct frame_entry *e)
 {
+	not_ahead(f, e);
 	frame_load_leave(e->loading);
 	f->cached_bytes -= e->frame.len_bytes;
 	free(e->bytes);
@@ -340,6 +383,7 @@ int fetch_frame(struct fetcher *f, struct block_list *list, uint32_t index, stru
 	else if (e->state == ENTRY_LOADING || e->loading)
 		code = load_entry(f, list, e, err);
 	if (code == ERR_NONE) {
+		not_ahead(f, e);
 		e->users++;
 		e->last_use = ++f->clock;
 		*out = &e->frame;
@@ -402,7 +446,7 @@ static void add_job(struct fetcher *f, struct block_list *list, uint32_t index)
 
 	pthread_mutex_lock(&f->lock);
 	if (!f->ahead)
-		f->ahead = pool_new(f->a->options.threads, &ignored);
+		f->ahead = pool_new(f->threads, &ignored);
 	ahead = f->ahead;
 	pthread_mutex_unlock(&f->lock);
 	if (!job || !ahead) {
@@ -414,20 +458,40 @@ static void add_job(struct fetcher *f, struct block_list *list, uint32_t index)
 	pool_add(ahead, run_ahead, job);
 }
 
-void fetch_ahead(struct fetcher *f, struct block_list *list, uint32_t index)
+/* An entry that is held until it is known what loads it. NULL: there is one for it already, or no
+ * room; *enough tells which. Called with the lock held. */
+static struct frame_entry *claim_ahead(struct fetcher *f, struct block_list *list, uint32_t index,
+				       bool *enough)
 {
-	struct frame_loading *loading;
-	struct frame_entry *e = NULL;
+	size_t len_bytes = list->contents.frames[index].plain_bytes;
+	struct frame_entry *e;
 
-	pthread_mutex_lock(&f->lock);
-	if (find_frame(f, list->block.id, index) || !(e = claim_entry(f, list, index))) {
-		pthread_mutex_unlock(&f->lock);
-		return;
-	}
-	e->users++; /* so that it is not given up before it is known what loads it */
+	*enough = false;
+	if (find_frame(f, list->block.id, index))
+		return NULL;
+	*enough = f->ahead_bytes + len_bytes > AHEAD_BYTES_MAX;
+	e = *enough ? NULL : claim_entry(f, list, index);
+	if (!e)
+		return NULL;
+	e->ahead = true;
+	f->ahead_bytes += len_bytes;
+	e->users++;
 	((struct list_entry *)list)->users++;
 	e->list = list;
+	return e;
+}
+
+bool fetch_ahead(struct fetcher *f, struct block_list *list, uint32_t index)
+{
+	struct frame_loading *loading;
+	struct frame_entry *e;
+	bool enough;
+
+	pthread_mutex_lock(&f->lock);
+	e = claim_ahead(f, list, index, &enough);
 	pthread_mutex_unlock(&f->lock);
+	if (!e)
+		return !enough;
 	loading = frame_load_begin(f->loader, list, index, e->bytes, frame_came, e);
 	pthread_mutex_lock(&f->lock);
 	e->users--;
@@ -440,6 +504,7 @@ void fetch_ahead(struct fetcher *f, struct block_list *list, uint32_t index)
 	pthread_mutex_unlock(&f->lock);
 	if (!loading)
 		add_job(f, list, index);
+	return true;
 }
 
 /* ---- chunks ---- */

@@ -21,6 +21,10 @@ struct block_list {
 	struct contents contents;
 };
 
+/* How many threads are to fetch at once: one per processor; more where drives are across a network,
+ * since that is mostly waiting. */
+unsigned fetch_threads(const struct array *a);
+
 /* cache_bytes: of plain frames kept beyond those in use. */
 int fetcher_new(struct array *a, size_t cache_bytes, struct fetcher **out, struct error *err);
 void fetcher_free(struct fetcher *f); /* NULL is allowed */
@@ -35,8 +39,11 @@ int fetch_frame(struct fetcher *f, struct block_list *list, uint32_t index, stru
 		struct error *err);
 void fetch_release(struct fetcher *f, struct frame *frame);
 /* That frame will be fetched soon: another thread may load it meanwhile. index is one that the list
- * has. */
-void fetch_ahead(struct fetcher *f, struct block_list *list, uint32_t index);
+ * has. False: enough is on its way, or waits to be fetched. */
+bool fetch_ahead(struct fetcher *f, struct block_list *list, uint32_t index);
+/* How far ahead is far enough, of one file; and of how long a file at all. */
+unsigned fetch_ahead_frames(const struct fetcher *f);
+uint64_t fetch_ahead_bytes(const struct fetcher *f);
 
 /* One chunk of a list into out (its len_bytes): from the block itself, else from any other block
  * that has the same chunk. ERR_LOST. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOOK_MS 20    /* how often a read is looked after whether it is late */
 #define SLOW_US 20000 /* a read that takes less is not worth going round */
 
 /* Buffers and codec state of one call; kept for the next. */
@@ -102,7 +103,6 @@ struct judging {
 	struct frame_loader *l;
 	const struct block_list *list;
 	uint32_t index;
-	struct workspace *w;
 	uint8_t *plain; /* filled when the judgement is good */
 };
 
@@ -123,19 +123,19 @@ static int check_chunks(const struct judging *j, struct error *err)
 	return ERR_NONE;
 }
 
-static int unpack(const struct judging *j, const uint8_t *packed, size_t packed_bytes,
-		  struct error *err)
+static int unpack(const struct judging *j, struct workspace *w, const uint8_t *packed,
+		  size_t packed_bytes, struct error *err)
 {
 	const struct contents_frame *frame = &j->list->contents.frames[j->index];
-	int code = framer_unpack(j->w->framer, frame->method, packed, packed_bytes, j->plain,
+	int code = framer_unpack(w->framer, frame->method, packed, packed_bytes, j->plain,
 				 frame->plain_bytes, err);
 
 	return code == ERR_NONE ? check_chunks(j, err) : code;
 }
 
-static int judge_box(void *ctx, const uint8_t *bytes, struct error *err)
+static int open_box(const struct judging *j, struct workspace *w, const uint8_t *bytes,
+		    struct error *err)
 {
-	const struct judging *j = ctx;
 	const struct contents_frame *frame = &j->list->contents.frames[j->index];
 	size_t packed_bytes;
 	int code;
@@ -143,31 +143,56 @@ static int judge_box(void *ctx, const uint8_t *bytes, struct error *err)
 	if (frame->box_bytes < BOX_OVERHEAD_BYTES)
 		return err_set(err, ERR_CORRUPT, "a frame too short for a box");
 	packed_bytes = frame->box_bytes - BOX_OVERHEAD_BYTES;
-	buf_clear(&j->w->packed);
-	if (!buf_reserve(&j->w->packed, packed_bytes + 1))
+	buf_clear(&w->packed);
+	if (!buf_reserve(&w->packed, packed_bytes + 1))
 		return err_nomem(err);
 	code = block_open_frame(j->l->a->keys, &j->list->block.uid, j->list->block.epoch, j->index,
-				bytes, frame->box_bytes, j->w->packed.data, err);
-	return code == ERR_NONE ? unpack(j, j->w->packed.data, packed_bytes, err) : code;
+				bytes, frame->box_bytes, w->packed.data, err);
+	return code == ERR_NONE ? unpack(j, w, w->packed.data, packed_bytes, err) : code;
 }
 
-static int load_inline(struct judging *j, struct error *err)
+static int judge_box(void *ctx, const uint8_t *bytes, struct error *err)
+{
+	const struct judging *j = ctx;
+	struct workspace *w = take_workspace(j->l, err);
+	int code;
+
+	if (!w)
+		return (int)err->code;
+	code = open_box(j, w, bytes, err);
+	give_workspace(j->l, w);
+	return code;
+}
+
+static int load_inline_with(const struct judging *j, struct workspace *w, struct error *err)
 {
 	const struct contents_frame *frame = &j->list->contents.frames[j->index];
 	struct contents unused = { 0 };
 	int code;
 
-	buf_clear(&j->w->box);
+	buf_clear(&w->box);
 	pthread_mutex_lock(&j->l->a->table_lock);
-	code = table_block_contents(j->l->a->table, j->list->block.id, &unused, &j->w->box, err);
+	code = table_block_contents(j->l->a->table, j->list->block.id, &unused, &w->box, err);
 	pthread_mutex_unlock(&j->l->a->table_lock);
 	contents_release(&unused);
 	if (code != ERR_NONE)
 		return code;
-	if (frame->offset_bytes > j->w->box.len_bytes ||
-	    frame->box_bytes > j->w->box.len_bytes - frame->offset_bytes)
+	if (frame->offset_bytes > w->box.len_bytes ||
+	    frame->box_bytes > w->box.len_bytes - frame->offset_bytes)
 		return err_set(err, ERR_CORRUPT, "an inline frame beyond its data");
-	return unpack(j, j->w->box.data + frame->offset_bytes, frame->box_bytes, err);
+	return unpack(j, w, w->box.data + frame->offset_bytes, frame->box_bytes, err);
+}
+
+static int load_inline(const struct judging *j, struct error *err)
+{
+	struct workspace *w = take_workspace(j->l, err);
+	int code;
+
+	if (!w)
+		return (int)err->code;
+	code = load_inline_with(j, w, err);
+	give_workspace(j->l, w);
+	return code;
 }
 
 /* Reading a block where it is. */
@@ -205,6 +230,8 @@ static int own_finish(struct judging *j, struct own *own, struct error *err)
 		code = judge_box(j, c->bytes, err);
 	own->tried = true;
 	own->good = code == ERR_NONE;
+	if (own->good)
+		drive_answered(j->l->a, d, c);
 	own->call = NULL;
 	if (code != ERR_NONE && watched_hangs(d->handle))
 		drive_stalled(j->l->a, d, 0);
@@ -220,14 +247,18 @@ static int own_finish(struct judging *j, struct own *own, struct error *err)
  * judged before own_finish(). */
 static int own_await(struct judging *j, struct own *own, struct error *err)
 {
-	unsigned ms = drive_patience_ms(j->l->a, own->drive, own->call->want.len_bytes);
+	struct read_call *c = own->call;
+	unsigned ms = drive_patience_ms(j->l->a, own->drive, c->most_bytes);
 
-	if (call_wait(&own->call->call, own->call->want.len_bytes, ms) ||
-	    !call_bar(&own->call->call))
-		return own_finish(j, own, err);
-	drive_stalled(j->l->a, own->drive, ms);
-	own->around = true;
-	return err_set(err, ERR_TRANSIENT, "drive %s is late", own->drive->name);
+	while (!call_wait(&c->call, c->want.len_bytes, LOOK_MS)) {
+		if (!call_is_late(&c->call, ms, atomic_load(&own->drive->stalled)) ||
+		    !call_bar(&c->call))
+			continue;
+		drive_stalled(j->l->a, own->drive, ms);
+		own->around = true;
+		return err_set(err, ERR_TRANSIENT, "drive %s is late", own->drive->name);
+	}
+	return own_finish(j, own, err);
 }
 
 /* What it may take to reconstruct a range, so that it is not worth waiting for d, which is as slow as
@@ -251,8 +282,8 @@ static uint64_t detour_us(const struct array *a, const struct array_drive *d, ui
 	return 0;
 }
 
-/* From what is left of its group, while its own place is asked or not. */
-static int load_around(struct judging *j, struct own *own, struct degraded_how *how,
+/* From what is left of its group, while its own place is asked or not. box: memory for it. */
+static int load_around(struct judging *j, struct own *own, struct degraded_how *how, uint8_t *box,
 		       struct error *err)
 {
 	const struct contents_frame *frame = &j->list->contents.frames[j->index];
@@ -262,7 +293,7 @@ static int load_around(struct judging *j, struct own *own, struct degraded_how *
 	for (;;) {
 		how->rival = own->call;
 		how->may_ask = own->drive && !own->tried && !own->call;
-		code = degraded_read(j->l->a, &j->list->block, frame->offset_bytes, j->w->box.data,
+		code = degraded_read(j->l->a, &j->list->block, frame->offset_bytes, box,
 				     frame->box_bytes, how, err);
 		/* Then it has to be paid for. */
 		if (code == ERR_LOST && how->free_only && own->tried) {
@@ -315,10 +346,27 @@ static int ask_own(struct judging *j, struct own *own, struct degraded_how *how,
 	return code;
 }
 
+static int find_elsewhere(struct judging *j, struct own *own, struct degraded_how *how,
+			  struct error *err)
+{
+	struct workspace *w = take_workspace(j->l, err);
+	int code;
+
+	if (!w)
+		return (int)err->code;
+	buf_clear(&w->box);
+	if (buf_reserve(&w->box, j->list->contents.frames[j->index].box_bytes + 1))
+		code = load_around(j, own, how, w->box.data, err);
+	else
+		code = err_nomem(err);
+	give_workspace(j->l, w);
+	return code;
+}
+
 /* What is left to do when its own place was asked. */
 static int go_on(struct judging *j, struct own *own, struct degraded_how *how, struct error *err)
 {
-	int code = own->good ? ERR_NONE : load_around(j, own, how, err);
+	int code = own->good ? ERR_NONE : find_elsewhere(j, own, how, err);
 
 	if (own->call)
 		call_leave(&own->call->call);
@@ -331,12 +379,6 @@ static int go_on(struct judging *j, struct own *own, struct degraded_how *how, s
 	return code;
 }
 
-static bool has_room(struct judging *j)
-{
-	buf_clear(&j->w->box);
-	return buf_reserve(&j->w->box, j->list->contents.frames[j->index].box_bytes + 1);
-}
-
 /* From its own place, and when it fails or is late from its group. */
 static int load_stored(struct judging *j, struct error *err)
 {
@@ -344,7 +386,7 @@ static int load_stored(struct judging *j, struct error *err)
 			   .then = judge_box,
 			   .then_ctx = j };
 	struct degraded_how how = { .judge = judge_box, .ctx = j };
-	int code = has_room(j) ? ask_own(j, &own, &how, err) : err_nomem(err);
+	int code = ask_own(j, &own, &how, err);
 
 	return code == ERR_NONE ? go_on(j, &own, &how, err) : code;
 }
@@ -353,30 +395,18 @@ int frame_load(struct frame_loader *l, const struct block_list *list, uint32_t i
 	       uint8_t *plain, struct error *err)
 {
 	struct judging j = { .l = l, .list = list, .index = index, .plain = plain };
-	int code;
 
 	if (list->block.lost)
 		return err_set(err, ERR_LOST, "a block that was declared lost");
-	j.w = take_workspace(l, err);
-	if (!j.w)
-		return (int)err->code;
-	code = list->block.is_inline ? load_inline(&j, err) : load_stored(&j, err);
-	give_workspace(l, j.w);
-	return code;
+	return list->block.is_inline ? load_inline(&j, err) : load_stored(&j, err);
 }
 
 int frame_open(struct frame_loader *l, const struct block_list *list, uint32_t index,
 	       const uint8_t *box, uint8_t *plain, struct error *err)
 {
 	struct judging j = { .l = l, .list = list, .index = index, .plain = plain };
-	int code;
 
-	j.w = take_workspace(l, err);
-	if (!j.w)
-		return (int)err->code;
-	code = judge_box(&j, box, err);
-	give_workspace(l, j.w);
-	return code;
+	return judge_box(&j, box, err);
 }
 
 /* ---- in two steps ---- */
@@ -393,19 +423,9 @@ static int judge_and_tell(void *ctx, const uint8_t *bytes, struct error *err)
 	struct frame_loading *loading = ctx;
 	int code = judge_box(&loading->j, bytes, err);
 
-	if (code != ERR_NONE)
-		return code;
-	give_workspace(loading->j.l, loading->j.w);
-	loading->j.w = NULL;
-	loading->done(loading->ctx);
-	return ERR_NONE;
-}
-
-static void loading_free(struct frame_loading *loading)
-{
-	if (loading->j.w)
-		give_workspace(loading->j.l, loading->j.w);
-	free(loading);
+	if (code == ERR_NONE)
+		loading->done(loading->ctx);
+	return code;
 }
 
 struct frame_loading *frame_load_begin(struct frame_loader *l, const struct block_list *list,
@@ -426,10 +446,9 @@ struct frame_loading *frame_load_begin(struct frame_loader *l, const struct bloc
 	loading->own = (struct own){ .drive = d, .then = judge_and_tell, .then_ctx = loading };
 	loading->done = done;
 	loading->ctx = ctx;
-	loading->j.w = take_workspace(l, &ignored);
-	if (loading->j.w && own_start(&loading->j, &loading->own, &ignored) == ERR_NONE)
+	if (own_start(&loading->j, &loading->own, &ignored) == ERR_NONE)
 		return loading;
-	loading_free(loading);
+	free(loading);
 	return NULL;
 }
 
@@ -440,13 +459,11 @@ int frame_load_end(struct frame_loading *loading, struct error *err)
 	struct error why;
 	int code = own_await(j, &loading->own, &why) == ERR_NOMEM ? err_nomem(err) : ERR_NONE;
 
-	if (code == ERR_NONE && !loading->own.good && !has_room(j))
-		code = err_nomem(err);
 	if (code == ERR_NONE)
 		code = go_on(j, &loading->own, &how, err);
 	else if (loading->own.call)
 		call_leave(&loading->own.call->call);
-	loading_free(loading);
+	free(loading);
 	return code;
 }
 
@@ -455,5 +472,5 @@ void frame_load_leave(struct frame_loading *loading)
 	if (!loading)
 		return;
 	call_leave(&loading->own.call->call);
-	loading_free(loading);
+	free(loading);
 }

@@ -1,10 +1,12 @@
 #include "array/journals.h"
 #include "array/object.h"
+#include "array/watched.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define PREFIX "journal/"
 #define SEGMENT_OBJECT_MAX (SEGMENT_BODY_MAX + ((size_t)1 << 20))
 #define LISTING_MAX ((size_t)4 << 20) /* names: a hostile drive cannot fill the memory */
 
@@ -64,15 +66,23 @@ static int compare_items(const void *x, const void *y)
 	return a->place < b->place ? -1 : a->place > b->place;
 }
 
-static int list_place(struct array *a, unsigned place, struct journals *out, struct error *err)
+/* begun: by list_begin(), or NULL. */
+static int list_place(struct array *a, unsigned place, struct list_call *begun,
+		      struct journals *out, struct error *err)
 {
-	struct drive *d = place_handle(a, place);
 	struct collecting c = { out, place };
-	int code = d->driver->list(d, "journal/", collect, &c, err);
+	int code = list_end(begun, place_handle(a, place), PREFIX, collect, &c, err);
 
 	if (code == 1)
 		return err_nomem(err);
 	return code;
+}
+
+static int list_mirror(struct array *a, struct journals *out, struct error *err)
+{
+	int code = list_place(a, PLACE_MIRROR, NULL, out, err);
+
+	return code == ERR_NONE ? code : err_wrap(err, "list the journals in the state folder");
 }
 
 static void sort(struct journals *l)
@@ -82,9 +92,10 @@ static void sort(struct journals *l)
 }
 
 /* One that cannot be listed becomes unreachable. */
-static int list_drive(struct array *a, unsigned i, struct journals *out, struct error *err)
+static int list_drive(struct array *a, unsigned i, struct list_call *begun, struct journals *out,
+		      struct error *err)
 {
-	int code = list_place(a, i, out, err);
+	int code = list_place(a, i, begun, out, err);
 
 	if (code == ERR_NONE || code == ERR_NOMEM)
 		return code;
@@ -93,26 +104,44 @@ static int list_drive(struct array *a, unsigned i, struct journals *out, struct 
 	return ERR_NONE;
 }
 
+/* What a rolled-back drive still has is listed too: scrub puts back the rest. */
+static bool is_listed(const struct array_drive *d)
+{
+	return d->presence == DRIVE_PRESENT || d->presence == DRIVE_ROLLED_BACK;
+}
+
 int journals_read(struct array *a, struct journals *out, struct error *err)
 {
-	int code = list_place(a, PLACE_MIRROR, out, err);
+	struct list_call *begun[DRIVES_MAX] = { NULL };
+	int code = list_mirror(a, out, err);
 
 	if (code != ERR_NONE)
-		return err_wrap(err, "list the journals in the state folder");
-	for (unsigned i = 0; i < a->count && code == ERR_NONE; i++) {
-		struct array_drive *d = &a->drives[i];
-
-		/* What a rolled-back drive still has is listed too: scrub puts back the rest. */
-		if (d->presence == DRIVE_PRESENT || d->presence == DRIVE_ROLLED_BACK)
-			code = list_drive(a, i, out, err);
+		return code;
+	for (unsigned i = 0; i < a->count; i++) {
+		if (is_listed(&a->drives[i]))
+			begun[i] = list_begin(a->drives[i].handle, PREFIX);
 	}
+	for (unsigned i = 0; i < a->count; i++) {
+		if (code == ERR_NONE && is_listed(&a->drives[i]))
+			code = list_drive(a, i, begun[i], out, err);
+		else
+			list_leave(begun[i]);
+	}
+	sort(out);
+	return code;
+}
+
+int journals_read_mirror(struct array *a, struct journals *out, struct error *err)
+{
+	int code = list_mirror(a, out, err);
+
 	sort(out);
 	return code;
 }
 
 int journals_read_drive(struct array *a, unsigned i, struct journals *out, struct error *err)
 {
-	int code = list_drive(a, i, out, err);
+	int code = list_drive(a, i, NULL, out, err);
 
 	sort(out);
 	return code;

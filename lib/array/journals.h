@@ -27,6 +27,8 @@ void journals_release(struct journals *l);
 /* Lists the journals of the mirror and of every drive that is present or rolled back; one whose listing fails becomes
  * unreachable. */
 int journals_read(struct array *a, struct journals *out, struct error *err);
+/* The same of the mirror alone: what this host wrote, and has read. */
+int journals_read_mirror(struct array *a, struct journals *out, struct error *err);
 /* The same of drive i alone, which is open. */
 int journals_read_drive(struct array *a, unsigned i, struct journals *out, struct error *err);
 /* Fills clock with how far the journals in this place go without a gap (heads are not known from

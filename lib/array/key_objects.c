@@ -1,6 +1,7 @@
 #include "array/key_objects.h"
 
 #include "array/object.h"
+#include "array/watched.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,15 +41,20 @@ static int collect_name(void *ctx, const char *name, uint64_t len_bytes)
 
 void key_names_collect(struct array *a, const char *prefix, struct key_names *out)
 {
+	struct list_call *begun[DRIVES_MAX + 1] = { NULL };
 	struct error ignored;
 
 	memset(out, 0, sizeof(*out));
+	for (unsigned i = 0; i <= a->count; i++) {
+		if (key_place(a, i))
+			begun[i] = list_begin(key_place(a, i), prefix);
+	}
 	for (unsigned i = 0; i <= a->count; i++) {
 		struct drive *place = key_place(a, i);
 
 		/* What one place does not list, the others have too. */
 		if (place)
-			place->driver->list(place, prefix, collect_name, out, &ignored);
+			list_end(begun[i], place, prefix, collect_name, out, &ignored);
 	}
 }
 

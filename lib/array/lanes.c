@@ -17,7 +17,6 @@ struct store_call {
 	char name[OBJECT_NAME_MAX + 1];
 	const void *bytes;
 	size_t len_bytes;
-	bool sync;
 	struct lent *lent;
 	void *copy;
 };
@@ -25,13 +24,15 @@ struct store_call {
 static int run_store(struct call *call, struct drive *d, struct error *err)
 {
 	const struct store_call *c = (struct store_call *)call;
-	int code = ERR_NONE;
 
-	if (c->bytes)
-		code = object_put(d, c->name, c->bytes, c->len_bytes, err);
-	if (code == ERR_NONE && c->sync)
-		code = d->driver->sync(d, err);
-	return code;
+	return c->bytes ? object_put(d, c->name, c->bytes, c->len_bytes, err) : ERR_NONE;
+}
+
+/* What was put before is put by now: this makes it durable, too. */
+static int sync_store(struct call *call, struct drive *d, struct error *err)
+{
+	(void)call;
+	return d->driver->sync(d, err);
 }
 
 static void release_store(struct call *call)
@@ -57,6 +58,7 @@ static struct store_call *store_call_new(const struct lane_job *job, struct erro
 	}
 	c->call.run = run_store;
 	c->call.release = release_store;
+	c->call.settle = job->sync ? sync_store : NULL;
 	c->call.in_order = true;
 	c->call.hands = HANDS_EACH;
 	memcpy(c->name, job->name, sizeof(c->name));
@@ -64,7 +66,6 @@ static struct store_call *store_call_new(const struct lane_job *job, struct erro
 		memcpy(c->copy, job->bytes, job->len_bytes);
 	c->bytes = c->copy ? c->copy : job->bytes;
 	c->len_bytes = job->len_bytes;
-	c->sync = job->sync;
 	c->lent = lent_hold(job->lent);
 	return c;
 }

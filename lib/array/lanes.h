@@ -1,9 +1,9 @@
 /*
- * Lanes: what is written to a drive goes there in order, and to all drives at once, so that a
- * slow one never holds a fast one. A failed write or sync poisons the drive: whatever comes after
- * it fails at once, and nothing is tried again there (DESIGN promise 12). So does one that does
- * not come back (array/watched.h); it may then still read what it was given: that is why memory
- * is lent.
+ * Lanes: all drives are written to at once, so that a slow one never holds a fast one. What is written
+ * to one drive is made durable in order; on the way to a remote one, several objects are at once. A
+ * failed write or sync poisons the drive: whatever comes after it fails at once, and nothing is tried
+ * again there (DESIGN promise 12). So does one that does not come back (array/watched.h); it may then
+ * still read what it was given: that is why memory is lent.
  */
 #ifndef MRMR_ARRAY_LANES_H
 #define MRMR_ARRAY_LANES_H

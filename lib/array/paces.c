@@ -10,6 +10,7 @@
 #define FILE_BYTES_MAX ((size_t)256 << 10)
 #define ALL_THE_SAME_US 20000 /* a MiB in this time: any disk at hand */
 #define FAST_US 1000
+#define OPENINGS 3 /* that long it may take to open a connection */
 #define US_MAX ((uint64_t)1 << 40) /* twelve days: nobody measured that */
 
 static struct opening_drive opening_of(struct array *a, const struct config_drive *entry)
@@ -44,6 +45,20 @@ struct opening_call *paces_open_begin(struct array *a, const struct config_drive
 struct pace drive_pace(const struct array_drive *d)
 {
 	return d->handle ? watched_pace(d->handle) : (struct pace){ 0 };
+}
+
+unsigned remote_calls_max(const struct array *a)
+{
+	unsigned calls = 0;
+
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct array_drive *d = &a->drives[i];
+
+		if (d->presence == DRIVE_PRESENT && d->handle &&
+		    d->handle->driver->flags & DRIVER_REMOTE)
+			calls += d->handle->driver->connections_max;
+	}
+	return calls;
 }
 
 struct retry_counts drive_retries(const struct array_drive *d)
@@ -197,22 +212,31 @@ unsigned array_stall_ms(const struct array *a)
 	return a->options.stall_ms ? a->options.stall_ms : STALL_MS_DEFAULT;
 }
 
+/* It may have to connect once more for it, which takes about as long as when it was opened. */
 unsigned drive_patience_ms(const struct array *a, const struct array_drive *d, uint64_t bytes)
 {
-	unsigned least_ms = array_stall_ms(a);
+	uint64_t least_ms = array_stall_ms(a) + OPENINGS * (uint64_t)watched_opening_ms(d->handle);
 	unsigned most_ms = a->options.hang_ms ? a->options.hang_ms : HANG_MS_DEFAULT;
 	struct pace p = drive_pace(d);
 	uint64_t ms = pace_unusual_us(&p, bytes) / 1000;
 
 	if (ms < least_ms)
-		return least_ms;
+		ms = least_ms;
 	return ms < most_ms ? (unsigned)ms : most_ms;
 }
 
 void drive_stalled(struct array *a, struct array_drive *d, unsigned ms)
 {
-	if (!atomic_exchange(&d->stalled, true))
+	atomic_store(&d->stalled, true);
+	if (!atomic_exchange(&d->stall_told, true))
 		array_tell(a, TELL_WARNING,
 			   "drive %s: no answer in %.1f s: reading around it, and asking it last "
-			   "from now on", d->name, (double)ms / 1000);
+			   "until it answers in time", d->name, (double)ms / 1000);
+}
+
+void drive_answered(const struct array *a, struct array_drive *d, struct read_call *c)
+{
+	if (atomic_load(&d->stalled) &&
+	    !call_is_late(&c->call, drive_patience_ms(a, d, c->most_bytes), false))
+		atomic_store(&d->stalled, false);
 }

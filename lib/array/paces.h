@@ -28,13 +28,18 @@ void paces_store(struct array *a);
 /* What is known of d now; zero when it is not open. */
 struct pace drive_pace(const struct array_drive *d);
 
+/* How many calls at once the drives across a network take; 0: there is none at hand. */
+unsigned remote_calls_max(const struct array *a);
+
 /* What was tried again on d in this run. */
 struct retry_counts drive_retries(const struct array_drive *d);
 
 unsigned array_stall_ms(const struct array *a);
 /* How long a read of so many bytes may take before it counts as late. */
 unsigned drive_patience_ms(const struct array *a, const struct array_drive *d, uint64_t bytes);
-/* d did not answer for ms: from now on it is asked last. Tells it, once. */
+/* d did not answer for ms: it is asked last until drive_answered(). Tells it, once. */
 void drive_stalled(struct array *a, struct array_drive *d, unsigned ms);
+/* A read of d has ended well: if it was in time, a stall is over. */
+void drive_answered(const struct array *a, struct array_drive *d, struct read_call *c);
 
 #endif

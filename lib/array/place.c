@@ -346,6 +346,7 @@ struct attempt {
 	struct array *a;
 	const struct new_block *blocks;
 	struct alloc_plan plan;
+	uint64_t booked_bytes; /* on each drive of the plan, before anything is stored */
 	uint8_t slots[DRIVES_MAX];
 	struct id group_id;
 	struct buf rows[GROUP_ROWS_MAX];
@@ -361,6 +362,12 @@ static void attempt_release(struct attempt *t)
 	}
 	free(t->jobs);
 	free(t);
+}
+
+static unsigned drive_of(const struct attempt *t, unsigned job_index)
+{
+	return job_index < t->plan.k ? t->plan.data[job_index]
+				     : t->plan.rows[job_index - t->plan.k];
 }
 
 static void choose_slots(struct attempt *t)
@@ -452,12 +459,6 @@ static void run_jobs(struct attempt *t)
 	batch_wait(&batch);
 }
 
-static unsigned drive_of(const struct attempt *t, unsigned job_index)
-{
-	return job_index < t->plan.k ? t->plan.data[job_index]
-				     : t->plan.rows[job_index - t->plan.k];
-}
-
 static void add_records(const struct attempt *t, struct buf *records, struct error *err, int *code)
 {
 	struct group_record *g = calloc(1, sizeof(*g));
@@ -493,6 +494,20 @@ static void add_records(const struct attempt *t, struct buf *records, struct err
 	if (t->plan.m > 0)
 		record_group(records, g);
 	free(g);
+}
+
+/* Others plan meanwhile: what is on its way takes room, too. */
+static void book_plan(struct attempt *t, uint64_t block_bytes)
+{
+	t->booked_bytes = block_bytes + (t->plan.k > 1 && t->plan.m > 0 ? ROW_TAIL_MAX_BYTES : 0);
+	for (unsigned i = 0; i < t->plan.k + t->plan.m; i++)
+		place_book(t->a, &t->a->drives[drive_of(t, i)], t->booked_bytes);
+}
+
+static void unbook_plan(struct attempt *t)
+{
+	for (unsigned i = 0; t->booked_bytes > 0 && i < t->plan.k + t->plan.m; i++)
+		place_unbook(t->a, &t->a->drives[drive_of(t, i)], t->booked_bytes);
 }
 
 /* Books what was stored. On a failed attempt: what did arrive is garbage where it is. */
@@ -574,7 +589,11 @@ static int place_some(struct array *a, const struct new_block *blocks, unsigned 
 			longest = blocks[i].len_bytes;
 	}
 	*taken = 0;
+	pthread_mutex_lock(&a->plan_lock);
 	code = plan_clear(a, longest, count, &t->plan, err);
+	if (code == ERR_NONE)
+		book_plan(t, longest);
+	pthread_mutex_unlock(&a->plan_lock);
 	if (code != ERR_NONE)
 		goto out;
 	choose_slots(t);
@@ -593,6 +612,7 @@ static int place_some(struct array *a, const struct new_block *blocks, unsigned 
 			result->thin = true;
 	}
 out:
+	unbook_plan(t);
 	attempt_release(t);
 	return code;
 }

@@ -11,25 +11,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-int array_slots(struct array *a, slot_fn *each, void *ctx, struct error *err)
+static bool names_ring(const char *name)
 {
-	struct key_names names = { 0 };
+	return strncmp(name, "keys/ring-", 10) == 0;
+}
+
+static int slots_among(struct array *a, const struct key_names *names, slot_fn *each, void *ctx,
+		       struct error *err)
+{
 	struct buf bytes = { 0 };
 	int code = ERR_NONE;
 
-	key_names_collect(a, "keys/", &names);
-	for (size_t i = 0; i < names.count && code == ERR_NONE; i++) {
+	for (size_t i = 0; i < names->count && code == ERR_NONE; i++) {
 		struct slot slot;
 
-		if (strncmp(names.names[i], "keys/ring-", 10) == 0 ||
-		    key_load(a, names.names[i], SLOT_BYTES_MAX, &bytes, err) != ERR_NONE ||
+		if (names_ring(names->names[i]) ||
+		    key_load(a, names->names[i], SLOT_BYTES_MAX, &bytes, err) != ERR_NONE ||
 		    slot_parse(bytes.data, bytes.len_bytes, &slot, err) != ERR_NONE ||
 		    !id_equal(&slot.array_id, &a->config.array_id))
 			continue;
-		code = each(ctx, names.names[i], &slot, err);
+		code = each(ctx, names->names[i], &slot, err);
 	}
-	key_names_release(&names);
 	buf_release(&bytes);
+	return code;
+}
+
+int array_slots(struct array *a, slot_fn *each, void *ctx, struct error *err)
+{
+	struct key_names names = { 0 };
+	int code;
+
+	key_names_collect(a, "keys/", &names);
+	code = slots_among(a, &names, each, ctx, err);
+	key_names_release(&names);
 	return code;
 }
 
@@ -82,39 +96,35 @@ static int try_slot(void *ctx, const char *name, const struct slot *slot, struct
 }
 
 /* The ring that this master opens; older and foreign ones fail to. */
-static int open_ring(struct array *a, const struct unlocking *u, struct error *err)
+static int open_ring(struct array *a, const struct key_names *names, const struct unlocking *u,
+		     struct error *err)
 {
-	struct key_names names = { 0 };
 	struct buf bytes = { 0 };
 	int code = err_set(err, ERR_LOST, "no key ring on any drive at hand");
 
-	key_names_collect(a, "keys/ring-", &names);
-	for (size_t i = 0; i < names.count; i++) {
-		code = key_load(a, names.names[i], RING_BYTES_MAX, &bytes, err);
+	for (size_t i = 0; i < names->count; i++) {
+		if (!names_ring(names->names[i]))
+			continue;
+		code = key_load(a, names->names[i], RING_BYTES_MAX, &bytes, err);
 		if (code == ERR_NONE)
 			code = ring_open(&a->config.array_id, u->epoch, u->master, bytes.data,
 					 bytes.len_bytes, &a->keys_owned, err);
 		if (code == ERR_NONE)
 			break;
 	}
-	key_names_release(&names);
 	buf_release(&bytes);
 	if (code == ERR_NONE)
 		a->keys = a->keys_owned;
 	return code;
 }
 
-int array_unlock(struct array *a, struct error *err)
+static int unlock(struct array *a, const struct key_names *names, struct error *err)
 {
 	struct unlocking u = { .a = a };
 	struct secret secret;
 	int code;
 
-	if (a->options.keys) {
-		a->keys = a->options.keys;
-		return ERR_NONE;
-	}
-	array_slots(a, note_kind, &u, err);
+	slots_among(a, names, note_kind, &u, err);
 	if (u.kinds == 0)
 		return err_set(err, ERR_ABSENT, "unlock: no key slot on any drive at hand");
 	code = a->options.secret(a->options.secret_ctx, u.kinds, &secret, err);
@@ -126,14 +136,29 @@ int array_unlock(struct array *a, struct error *err)
 	if (!u.master)
 		return err_nomem(err);
 	u.code = err_set(&u.err, ERR_KEY, WRONG_SECRET);
-	array_slots(a, try_slot, &u, err);
+	slots_among(a, names, try_slot, &u, err);
 	if (u.opened) {
-		code = open_ring(a, &u, err);
+		code = open_ring(a, names, &u, err);
 	} else {
 		code = u.code;
 		*err = u.err;
 	}
 	sodium_free(u.master);
+	return code;
+}
+
+int array_unlock(struct array *a, struct error *err)
+{
+	struct key_names names = { 0 };
+	int code;
+
+	if (a->options.keys) {
+		a->keys = a->options.keys;
+		return ERR_NONE;
+	}
+	key_names_collect(a, "keys/", &names);
+	code = unlock(a, &names, err);
+	key_names_release(&names);
 	return code;
 }
 

@@ -26,6 +26,7 @@ static void watched_free(struct watched *w)
 	if (w->inner)
 		w->inner->driver->close(w->inner);
 	pthread_cond_destroy(&w->let_go);
+	pthread_cond_destroy(&w->order_moved);
 	free(w);
 }
 
@@ -93,11 +94,16 @@ static int tell_learned(const struct opening_call *c, struct error *err)
 static int run_open(struct call *call, struct drive *d, struct error *err)
 {
 	struct opening_call *c = (struct opening_call *)call;
-	struct drive **inner = &((struct timed *)d)->w->inner;
+	struct watched *w = ((struct timed *)d)->w;
+	struct drive **inner = &w->inner;
+	uint64_t began_us = clock_us();
 	int code = c->open(c->ctx, &c->entry, &c->options, inner, err);
 
 	if (code != ERR_NONE)
 		*inner = NULL;
+	calls_lock();
+	w->opening_us = clock_us() - began_us;
+	calls_unlock();
 	return code;
 }
 
@@ -165,6 +171,7 @@ struct opening_call *watched_open_begin(const struct opening_drive *o, struct er
 		return NULL;
 	}
 	calls_cond_init(&w->let_go);
+	calls_cond_init(&w->order_moved);
 	w->holders = 1;
 	w->hang_ms = o->hang_ms ? o->hang_ms : HANG_MS_DEFAULT;
 	w->leave_ms = o->leave_ms ? o->leave_ms : STALL_MS_DEFAULT;
@@ -234,6 +241,17 @@ bool watched_hangs(struct drive *d)
 	hangs = w->hangs;
 	calls_unlock();
 	return hangs;
+}
+
+unsigned watched_opening_ms(struct drive *d)
+{
+	struct watched *w = watched_of(d);
+	uint64_t us;
+
+	calls_lock();
+	us = w->outer.flags & DRIVER_REMOTE ? w->opening_us : 0;
+	calls_unlock();
+	return us / 1000 < w->hang_ms ? (unsigned)(us / 1000) : w->hang_ms;
 }
 
 bool watched_idle(struct drive *d)

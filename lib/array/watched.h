@@ -1,9 +1,13 @@
 /*
  * A drive around a drive that is not waited for without end. Its calls are made by threads that
  * have nothing else to do (DESIGN 9: workers), measured, and given up when the drive moves
- * nothing for too long (of remote drives, limits tell what moves: drive_options.moved): then the caller has its error, every later call fails at once, and the
- * call that hangs stays with its thread. Whatever such a call may still touch belongs to it and
- * not to the caller; it is freed when the call comes back, or by the end of the process.
+ * nothing for too long (of remote drives, limits tell what moves: drive_options.moved): then the caller
+ * has its error, every later call fails at once, and the call that hangs stays with its thread.
+ * Whatever such a call may still touch belongs to it and not to the caller; it is freed when the call
+ * comes back, or by the end of the process.
+ *
+ * Of a remote drive, as many calls are made at once as it has connections: they mostly wait. Reads of
+ * one object, side by side, that wait for a connection are made as one.
  *
  * These threads serve all drives of the process. They are started when a call needs one: drives
  * that answer at once share one. A drive at hand (DRIVER_LOCAL) that gave a sign of life a moment
@@ -48,6 +52,8 @@ int watched_open_end(struct opening_call *c, struct drive **out, struct error *e
 
 /* Whether it was given up: nothing is asked of it any more. */
 bool watched_hangs(struct drive *d);
+/* How long it took to open it; of a drive at hand it tells nothing: 0. */
+unsigned watched_opening_ms(struct drive *d);
 /* Whether no call of it is under way or waiting. */
 bool watched_idle(struct drive *d);
 /* Whether d is a watched drive at all. */
@@ -80,20 +86,28 @@ struct call {
 	int (*run)(struct call *c, struct drive *d, struct error *err);
 	void (*release)(struct call *c); /* by whoever lets go of it last */
 	/* When no thread is free for it, one more is started while there are fewer. (Also when there are
-	 * none, and when nothing has moved for a while.) */
+	 * none, when nothing has moved for a while, and for a remote drive: that thread mostly waits.) */
 	unsigned hands;
-	/* After all others in order before it, and not at all once one of them has failed: then its error
-	 * is theirs. */
+	/* Not at all once one in order before it has failed: then its error is theirs. Of a drive at hand,
+	 * it begins after all of these have ended; of a remote one, only settle() does, and run may be made
+	 * at the same time as theirs. */
 	bool in_order;
+	/* What run did, and all of these before, is made durable: one does it for those behind it, too, that
+	 * have run by then. NULL: one behind it is going to. */
+	int (*settle)(struct call *c, struct drive *d, struct error *err);
+	/* Whether next, which waits, may be made with it and those that joined it by now; then run ends
+	 * that one, too. NULL: none may. */
+	bool (*joins)(const struct call *c, const struct call *next);
+	struct call *joined; /* the next of those that were, or NULL */
 	/* Once it has ended: */
 	int code;
 	struct error err;
 	/* of calls.c: */
 	struct watched *w;
-	struct call *next;
+	struct call *next, *order_next;
 	unsigned holders;
-	bool begun, ended, barred, inside;
-	uint64_t since_us;
+	bool begun, ended, barred, inside, ran, settled;
+	uint64_t since_us, begun_us;
 	pthread_cond_t changed;
 };
 
@@ -104,6 +118,9 @@ void call_start(struct drive *d, struct call *c);
 bool call_wait(struct call *c, uint64_t bytes, unsigned ms);
 /* The same, however long it takes. ERR_TRANSIENT: the drive was given up. */
 int call_finish(struct call *c, uint64_t bytes, struct error *err);
+/* Whether it takes longer than ms, the time not counted in which other calls of the drive are made
+ * first; with elsewhere, that it has not begun is enough. */
+bool call_is_late(struct call *c, unsigned ms, bool elsewhere);
 /* The caller has no more interest. A call that has not begun is not made. One that is among memory
  * of its caller's ends first: that is no waiting for the drive. */
 void call_leave(struct call *c);
@@ -112,6 +129,16 @@ void call_leave(struct call *c);
 bool call_enter(struct call *c);
 /* From now on it may not. False: it has entered already, and will end soon. */
 bool call_bar(struct call *c);
+
+/* ---- listings ---- */
+
+/* Begins one of a drive across a network, so that several are under way. NULL: list_end() does it all. */
+struct list_call;
+struct list_call *list_begin(struct drive *d, const char *prefix);
+/* c: of list_begin() with the same d and prefix. As the slot list of drivers. */
+int list_end(struct list_call *c, struct drive *d, const char *prefix, object_fn *each, void *ctx,
+	     struct error *err);
+void list_leave(struct list_call *c); /* NULL is allowed */
 
 /* ---- reads ---- */
 
@@ -132,6 +159,7 @@ struct read_call {
 	char name[OBJECT_NAME_MAX + 1];
 	uint8_t *bytes; /* want.len_bytes of them, when it ended with ERR_NONE; until call_leave() */
 	size_t cap_bytes;
+	uint64_t most_bytes; /* that may be read with it */
 	bool then_done;
 };
 /* NULL: ERR_NOMEM. */

@@ -325,32 +325,30 @@ static void say_stop(struct list_call *c, int stop)
 	calls_unlock();
 }
 
-static int watched_list(struct drive *d, const char *prefix, object_fn *each, void *ctx,
-			struct error *err)
+static struct list_call *list_call_start(struct drive *d, const char *prefix)
 {
-	struct watched *w = (struct watched *)d;
-	struct drive *inside = at_hand(d, 0);
-	struct list_call *c;
-	struct error why;
-	bool ended = false, failed = false;
-	int stop = 0, code;
+	struct list_call *c = calloc(1, sizeof(*c));
 
-	if (inside)
-		return inside->driver->list(inside, prefix, each, ctx, err);
-	if (is_too_long(prefix))
-		return refuse_name(err);
-	c = calloc(1, sizeof(*c));
 	if (!c)
-		return err_nomem(err);
+		return NULL;
 	c->call.run = run_list;
 	c->call.release = release_list;
 	snprintf(c->prefix, sizeof(c->prefix), "%s", prefix);
 	calls_cond_init(&c->emptied);
 	call_start(d, &c->call);
+	return c;
+}
+
+static int list_call_finish(struct list_call *c, object_fn *each, void *ctx, struct error *err)
+{
+	bool ended = false, failed = false;
+	struct error why;
+	int stop = 0, code;
+
 	while (!ended) {
 		struct buf names = { 0 };
 
-		if (!next_batch(w, c, &names, &ended))
+		if (!next_batch(c->call.w, c, &names, &ended))
 			break;
 		failed = failed || names.failed;
 		if (stop == 0 && !failed)
@@ -367,6 +365,41 @@ static int watched_list(struct drive *d, const char *prefix, object_fn *each, vo
 	if (stop == 0 && code != ERR_NONE)
 		*err = why;
 	return stop != 0 ? stop : code;
+}
+
+static int watched_list(struct drive *d, const char *prefix, object_fn *each, void *ctx,
+			struct error *err)
+{
+	struct drive *inside = at_hand(d, 0);
+	struct list_call *c;
+
+	if (inside)
+		return inside->driver->list(inside, prefix, each, ctx, err);
+	if (is_too_long(prefix))
+		return refuse_name(err);
+	c = list_call_start(d, prefix);
+	return c ? list_call_finish(c, each, ctx, err) : err_nomem(err);
+}
+
+struct list_call *list_begin(struct drive *d, const char *prefix)
+{
+	bool worth = drive_is_watched(d) && d->driver->flags & DRIVER_REMOTE;
+
+	return worth && !is_too_long(prefix) ? list_call_start(d, prefix) : NULL;
+}
+
+void list_leave(struct list_call *c)
+{
+	if (!c)
+		return;
+	say_stop(c, 1);
+	call_leave(&c->call);
+}
+
+int list_end(struct list_call *c, struct drive *d, const char *prefix, object_fn *each, void *ctx,
+	     struct error *err)
+{
+	return c ? list_call_finish(c, each, ctx, err) : d->driver->list(d, prefix, each, ctx, err);
 }
 
 void watched_fill_outer(struct mrmr_driver *out)

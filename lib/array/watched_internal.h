@@ -29,12 +29,14 @@ struct watched {
 	unsigned holders; /* whoever has the handle, and each call */
 	pthread_cond_t let_go; /* one of them */
 	unsigned waiting, running, running_max; /* calls */
-	bool in_order; /* one that is in order runs */
+	struct call *order_first, *order_last; /* those in order that have not ended */
+	pthread_cond_t order_moved;
 	int order_broken; /* code of the first such that failed, and what it said */
 	struct error broken;
 	bool hangs; /* given up */
 	uint64_t alive_us; /* when a call last came back, or bytes moved */
 	struct pace pace;
+	uint64_t opening_us; /* how long it took */
 	uint64_t unsynced_bytes, unsynced_us; /* put since the last sync, and how long that took */
 };
 
@@ -48,6 +50,9 @@ bool calls_wait_until(pthread_cond_t *c, uint64_t until_us);
 /* Waits for a change of c, until_us at most, with the lock held. False: the drive hangs, or is found
  * to, since it gave no sign of life for its time and what bytes take. */
 bool call_await(struct call *c, uint64_t bytes, uint64_t until_us);
+
+/* By run of the call that it was joined to: it has ended. It may be gone then. */
+void call_end_joined(struct call *c, int code);
 
 /* One holder less, with the lock held; let go for what the last one does: to close and free it. */
 void watched_let_go(struct watched *w);
