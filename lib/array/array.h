@@ -71,6 +71,7 @@ struct array_drive {
 	uint64_t extra_bytes;	   /* of them, rows that give way to data: array/extra.h */
 	uint64_t objects;	   /* how many these are */
 	atomic_bool poisoned;	   /* a write failed: nothing more is written in this process */
+	char full_why[ERR_MESSAGE_BYTES]; /* once poisoned: for want of room, as it said; else "" */
 	atomic_ullong damaged;	   /* objects found bad by reading, in this process */
 	atomic_bool passed_over;   /* too slow for what is put now: nothing more is placed there */
 	atomic_bool late;	   /* it was not waited for: what can wait is not asked of it */

@@ -196,10 +196,40 @@ int place_store(struct array *a, struct array_drive *d, const char *name, const 
 	return code == ERR_NONE ? code : err_wrap(err, "drive %s", d->name);
 }
 
+/* What was said of d, without its name. */
+static const char *said_of(const struct array_drive *d, const char *message)
+{
+	size_t name_bytes = strlen(d->name);
+
+	if (strncmp(message, "drive ", 6) != 0 || strncmp(message + 6, d->name, name_bytes) != 0 ||
+	    strncmp(message + 6 + name_bytes, ": ", 2) != 0)
+		return message;
+	return message + 6 + name_bytes + 2;
+}
+
 void place_poison(struct array *a, struct array_drive *d, const struct error *why)
 {
-	if (!atomic_exchange(&d->poisoned, true))
+	bool new;
+
+	pthread_mutex_lock(&a->place_lock);
+	new = !atomic_load(&d->poisoned);
+	if (new && why->code == ERR_FULL)
+		snprintf(d->full_why, sizeof(d->full_why), "%s", said_of(d, why->message));
+	atomic_store(&d->poisoned, true);
+	pthread_mutex_unlock(&a->place_lock);
+	if (new)
 		array_tell(a, TELL_WARNING, "%s: not written to any more in this run", why->message);
+}
+
+int place_explain(const struct array *a, struct error *err)
+{
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct array_drive *d = &a->drives[i];
+
+		if (atomic_load(&d->poisoned) && d->full_why[0])
+			return err_set(err, ERR_FULL, "drive %s is full: %s", d->name, d->full_why);
+	}
+	return (int)err->code;
 }
 
 struct alloc_policy place_policy(const struct array *a)
@@ -287,7 +317,7 @@ static int plan_group(struct array *a, uint64_t block_bytes, unsigned want_k,
 		code = alloc_group(view, a->count, &policy, block_bytes, want_k, rotation, plan, err);
 	}
 	free(view);
-	return code;
+	return code == ERR_ABSENT ? place_explain(a, err) : code;
 }
 
 /* How long the blocks of a group of so many objects may be. */

@@ -56,6 +56,9 @@ int place_store(struct array *a, struct array_drive *d, const char *name, const 
 		size_t len_bytes, struct error *err);
 /* d failed to take an object: nothing more is written to it in this process. The user is told. */
 void place_poison(struct array *a, struct array_drive *d, const struct error *why);
+/* No drive took something. If one was poisoned since it is full, that is why: ERR_FULL, and names
+ * it. Else the code of err, which stays. */
+int place_explain(const struct array *a, struct error *err);
 
 /* `--ack enough`: nothing more is placed on d while the others have room. False: without it there
  * would be too few drives for the promise. Tells it, once. */

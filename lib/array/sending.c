@@ -1,6 +1,7 @@
 #include "array/sending.h"
 
 #include "array/object.h"
+#include "array/place.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,6 +173,17 @@ static int replay(struct sender *c, struct error *err)
 	return code == ERR_NONE ? code : err_wrap(err, "replay what was committed");
 }
 
+static int no_drive_has_it(const struct array *a, struct error *err)
+{
+	struct error why;
+
+	err_set(&why, ERR_ABSENT, "no drive took it");
+	place_explain(a, &why);
+	return err_set(err, why.code,
+		       "commit: %s; the journal is kept and sent with the next command that writes",
+		       why.message);
+}
+
 /* After delivery: counts the drives, lets go of the outbox, replays, remembers. */
 int sending_settle(struct sender *c, struct error *err)
 {
@@ -181,9 +193,7 @@ int sending_settle(struct sender *c, struct error *err)
 	for (unsigned i = 0; i < c->a->count; i++)
 		have += sending_confirmed(c, i);
 	if (have == 0)
-		return err_set(err, ERR_ABSENT,
-			       "commit: no drive took the journal; it is kept and sent with the next "
-			       "command that writes");
+		return no_drive_has_it(c->a, err);
 	if (have < quorum(c->a))
 		c->a->short_commit = true;
 	code = replay(c, err);

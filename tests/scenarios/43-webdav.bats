@@ -1,5 +1,6 @@
 # A folder, a WebDAV server over TLS and a remote of rclone as one array; what fails on the way.
 
+bats_require_minimum_version 1.5.0
 load common
 
 apache=$BATS_TEST_DIRNAME/../servers/apache.sh
@@ -144,6 +145,17 @@ no_rclone_is_left() {
 	[[ $output == *"drive web"*507* ]]
 	[[ $output == *"all is stored"* ]]
 	same
+}
+
+@test "where the only drive turns out to be full, a put is out of space and names it" {
+	"$MRMR" init --key-file key --block-size 256K --mkdir "${login[@]}" \
+		"web=webdavs://alice@localhost:$PORT/full/$at" 2>/dev/null >recovery
+	head -c 700000 /dev/urandom >in/noise
+	run --separate-stderr "$MRMR" put in
+	[ "$status" -eq 25 ]
+	[[ ${stderr_lines[-2]} == "mrmr: store a group: drive web is full: "*507* ]]
+	run "$MRMR" snapshots
+	[ -z "$output" ]
 }
 
 @test "a server that goes away while a get and a put are on their way is done without" {
