@@ -1,5 +1,6 @@
 #include "array/domains.h"
 #include "array/paces.h"
+#include "array/traffic.h"
 #include "base/units.h"
 #include "base/url.h"
 #include "cmd/columns.h"
@@ -7,6 +8,7 @@
 #include "cmd/open.h"
 #include "cmd/out.h"
 #include "cmd/standing.h"
+#include "cmd/traffic.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,7 +38,11 @@ static void latency_cell(const struct pace *p, char out[PACE_CELL_BYTES])
 /* "3 retries", in this run. */
 static void retries_cell(const struct array_drive *d, char out[PACE_CELL_BYTES])
 {
-	uint64_t retries = drive_retries(d).retries;
+	struct meter_reading r;
+	uint64_t retries;
+
+	drive_traffic(d, &r);
+	retries = r.of[METER_RETRIES];
 
 	out[0] = '\0';
 	if (retries > 0)
@@ -87,11 +93,15 @@ static int print_json(struct invocation *inv, struct array *a, const struct arra
 		      const struct drive_standing *s, struct error *err)
 {
 	struct table_verification v;
+	struct meter_reading r;
 	int code = verification_of(a, d, &v, err);
 	json_t *o = standing_json(d, s, "drive");
 
 	verification_set_json(o, &v);
-	json_object_set_new(o, "retries", json_integer((json_int_t)drive_retries(d).retries));
+	drive_traffic(d, &r);
+	json_object_set_new(o, "retries", json_integer((json_int_t)r.of[METER_RETRIES]));
+	json_object_set_new(o, "traffic",
+			    d->handle ? traffic_json(&r, drive_is_remote(d)) : json_null());
 	out_json(inv->out, o);
 	return code;
 }

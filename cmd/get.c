@@ -9,6 +9,7 @@
 #include "cmd/progress.h"
 #include "cmd/select.h"
 #include "cmd/standing.h"
+#include "cmd/traffic.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -106,7 +107,7 @@ static void report_metadata(struct invocation *inv, const struct target_counts *
 	}
 }
 
-static void report(struct invocation *inv, const struct get_result *r)
+static void report(struct invocation *inv, const struct array *a, const struct get_result *r)
 {
 	char bytes[UNIT_TEXT_BYTES], files[COUNT_TEXT_BYTES], folders[COUNT_TEXT_BYTES];
 	char others[COUNT_TEXT_BYTES];
@@ -125,13 +126,14 @@ static void report(struct invocation *inv, const struct get_result *r)
 		out_warn(inv->out, "%s could not be restored whole",
 			 count_text(r->files_lost, "file", files));
 	out_json(inv->out,
-		 json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "message_type",
-			   "summary", "files_restored", (json_int_t)r->files, "folders",
+		 json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+			   "message_type", "summary", "files_restored", (json_int_t)r->files, "folders",
 			   (json_int_t)r->folders, "others", (json_int_t)r->others, "files_kept",
 			   (json_int_t)r->kept, "files_lost", (json_int_t)r->files_lost,
 			   "bytes_restored", (json_int_t)r->bytes, "errors", (json_int_t)r->errors,
 			   "deleted", (json_int_t)r->target.deleted, "frames_reconstructed",
-			   (json_int_t)r->frames_reconstructed));
+			   (json_int_t)r->frames_reconstructed, "traffic",
+			   traffic_of_all_json(a)));
 }
 
 static int get_now(struct invocation *inv, struct array *a, struct asked *q, struct error *err)
@@ -165,7 +167,7 @@ static int get_now(struct invocation *inv, struct array *a, struct asked *q, str
 	progress_stop(progress);
 	if (code != ERR_NONE)
 		return code;
-	report(inv, &r);
+	report(inv, a, &r);
 	if (r.files_lost > 0)
 		invocation_note(inv, EXIT_LOST);
 	if (r.errors > 0 || r.target.errors > 0)

@@ -1,5 +1,7 @@
 #include "cmd/limits.h"
 
+#include "base/clock.h"
+#include "base/meter.h"
 #include "net/limit.h"
 
 #include <pthread.h>
@@ -17,10 +19,14 @@ struct place_limits {
 	struct limit *ways[WAYS];
 };
 
-/* Of one opening: it tells what moves, and binds nothing itself. */
+/* Of one opening: it tells and counts what moves, and binds nothing itself. */
 struct telling {
 	struct telling *next;
 	struct limit *limit;
+	void (*moved)(void *ctx); /* NULL: nobody asks */
+	void *moved_ctx;
+	struct meter *meter; /* held */
+	enum meter_count bytes; /* what it counts there */
 };
 
 static struct limit *of_all[WAYS]; /* NULL: none */
@@ -80,8 +86,20 @@ static int way_of(const char *url, int way, uint64_t rate, struct limit **out, s
 	return ERR_NONE;
 }
 
+static void tell_moved(void *ctx, size_t len_bytes, uint64_t wait_us)
+{
+	const struct telling *t = ctx;
+
+	meter_add(t->meter, t->bytes, len_bytes);
+	if (wait_us > 0)
+		meter_held_back(t->meter, clock_us(), wait_us);
+	if (t->moved)
+		t->moved(t->moved_ctx);
+}
+
 /* Within lock. Below what is there. */
-static int way_that_tells(const struct drive_options *o, struct limit **out, struct error *err)
+static int way_that_tells(const struct drive_options *o, int way, struct limit **out,
+			  struct error *err)
 {
 	struct telling *t = calloc(1, sizeof(*t));
 
@@ -91,7 +109,11 @@ static int way_that_tells(const struct drive_options *o, struct limit **out, str
 		free(t);
 		return err_nomem(err);
 	}
-	limit_watch(t->limit, o->moved, o->moved_ctx);
+	t->moved = o->moved;
+	t->moved_ctx = o->moved_ctx;
+	t->meter = meter_hold(o->meter);
+	t->bytes = way == UP ? METER_UP_BYTES : METER_DOWN_BYTES;
+	limit_watch(t->limit, tell_moved, t);
 	t->next = tellings;
 	tellings = t;
 	*out = t->limit;
@@ -112,8 +134,8 @@ int limits_of(const char *url, const struct drive_option_set *given, struct driv
 			break;
 		pthread_mutex_lock(&lock);
 		code = way_of(url, i, rate, to[i], err);
-		if (code == ERR_NONE && out->moved)
-			code = way_that_tells(out, to[i], err);
+		if (code == ERR_NONE && (out->moved || out->meter))
+			code = way_that_tells(out, i, to[i], err);
 		pthread_mutex_unlock(&lock);
 	}
 	return code;

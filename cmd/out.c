@@ -13,7 +13,7 @@ struct out {
 	pthread_mutex_t lock;
 	FILE *results, *messages;
 	unsigned flags;
-	bool bar_shown;
+	unsigned bar_lines; /* that are shown; the cursor is at the end of the last */
 	bool no_memory;	  /* an object was lost */
 	bool reader_gone; /* EPIPE on results */
 	int write_errno;  /* of the first other failure; 0: none */
@@ -64,7 +64,7 @@ int out_finish(struct out *o, struct error *err)
 {
 	int code = ERR_NONE;
 
-	out_bar(o, NULL);
+	out_bar(o, NULL, NULL);
 	pthread_mutex_lock(&o->lock);
 	errno = 0;
 	if (fflush(o->results) != 0)
@@ -83,22 +83,26 @@ int out_finish(struct out *o, struct error *err)
 /* Lock held. */
 static void bar_wipe(struct out *o)
 {
-	if (!o->bar_shown)
+	if (o->bar_lines == 0)
 		return;
-	fputs("\r\033[K", o->messages);
+	fputs(o->bar_lines > 1 ? "\r\033[K\033[A\r\033[K" : "\r\033[K", o->messages);
 	fflush(o->messages);
-	o->bar_shown = false;
+	o->bar_lines = 0;
 }
 
-void out_bar(struct out *o, const char *text)
+void out_bar(struct out *o, const char *text, const char *below)
 {
+	unsigned lines = !text || !*text ? 0 : below && *below ? 2 : 1;
+
 	pthread_mutex_lock(&o->lock);
-	if (text && *text) {
-		fprintf(o->messages, "\r%s\033[K", text);
-		fflush(o->messages);
-		o->bar_shown = true;
-	} else {
+	if (lines < o->bar_lines)
 		bar_wipe(o);
+	if (lines > 0) {
+		fprintf(o->messages, "%s\r%s\033[K", o->bar_lines > 1 ? "\033[A" : "", text);
+		if (lines > 1)
+			fprintf(o->messages, "\r\n%s\033[K", below);
+		fflush(o->messages);
+		o->bar_lines = lines;
 	}
 	pthread_mutex_unlock(&o->lock);
 }

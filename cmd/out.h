@@ -60,8 +60,9 @@ void json_path_set(json_t *object, const char *key, const void *path, size_t len
 /* Sets key_b64 to the bytes in base64. */
 void json_b64_set(json_t *object, const char *key, const void *bytes, size_t len_bytes);
 
-/* Draws a bar of one line on the terminal, or wipes it ("" or NULL). For progress.c. */
-void out_bar(struct out *o, const char *text);
+/* Draws a bar on the terminal, and a second line below it unless that is "" or NULL; or wipes both
+ * (text "" or NULL). Neither is wider than the terminal. For progress.c. */
+void out_bar(struct out *o, const char *text, const char *below);
 /* Control bytes of foreign names as \ooo, so that no name steers a terminal. Cut to fit. */
 void out_escape(const char *name, char *out, size_t out_bytes);
 

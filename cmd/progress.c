@@ -2,6 +2,7 @@
 
 #include "base/pool.h"
 #include "base/units.h"
+#include "cmd/traffic.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -16,11 +17,24 @@
 #define COLUMNS_DEFAULT 80
 #define COLUMNS_MAX 400
 
+/* Rates are those of the last seconds: so long ago counts a third. */
+#define SMOOTH_MS 2000
+#define SHOWN_BYTES_PER_S 1024
+#define LINKS_SHOWN_MAX 16 /* more find no room */
+
+/* What is remembered of the traffic of a drive. */
+struct link {
+	uint64_t up_bytes, down_bytes;
+	double up_bytes_per_s, down_bytes_per_s;
+};
+
 struct progress {
 	struct out *out;
 	const char *verb;
 	struct counters *counters;
 	uint64_t started_ms;
+	struct link links[COUNTERS_DRIVES_MAX]; /* of the thread, like what follows */
+	uint64_t links_ms; /* as of then */
 	bool running; /* there is a thread */
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -45,14 +59,63 @@ static unsigned terminal_columns(void)
 	return size.ws_col < COLUMNS_MAX ? size.ws_col : COLUMNS_MAX;
 }
 
+/* seen_ms: how long they were looked at before; ms: since the last look. */
+static void smooth(double *bytes_per_s, uint64_t *before_bytes, uint64_t now_bytes,
+		   uint64_t seen_ms, uint64_t ms)
+{
+	/* One that was opened again begins anew. */
+	uint64_t more_bytes = now_bytes > *before_bytes ? now_bytes - *before_bytes : 0;
+	double now = (double)more_bytes * 1000 / (double)ms;
+
+	/* What opening the drives took is none of this. */
+	if (seen_ms > 0)
+		*bytes_per_s += (now - *bytes_per_s) * (double)ms /
+				(double)(ms + (seen_ms < SMOOTH_MS ? seen_ms : SMOOTH_MS));
+	*before_bytes = now_bytes;
+}
+
+static uint64_t shown(double bytes_per_s)
+{
+	return bytes_per_s < SHOWN_BYTES_PER_S ? 0 : (uint64_t)bytes_per_s;
+}
+
+/* The remote drives at this moment. */
+static void links_draw(struct progress *p, uint64_t elapsed_ms, unsigned columns, char *line,
+		       size_t line_bytes)
+{
+	struct progress_link links[LINKS_SHOWN_MAX];
+	uint64_t ms = elapsed_ms > p->links_ms ? elapsed_ms - p->links_ms : 1;
+	struct counters_traffic t;
+	unsigned count = 0;
+
+	for (unsigned i = 0; counters_traffic(p->counters, i, &t); i++) {
+		struct link *l = &p->links[i];
+
+		smooth(&l->up_bytes_per_s, &l->up_bytes, t.moved.of[METER_UP_BYTES],
+		       p->links_ms, ms);
+		smooth(&l->down_bytes_per_s, &l->down_bytes, t.moved.of[METER_DOWN_BYTES],
+		       p->links_ms, ms);
+		if (!t.remote || count == LINKS_SHOWN_MAX)
+			continue;
+		links[count].up_bytes_per_s = shown(l->up_bytes_per_s);
+		links[count].down_bytes_per_s = shown(l->down_bytes_per_s);
+		memcpy(links[count].name, t.name, sizeof(links[count].name));
+		count += links[count].up_bytes_per_s || links[count].down_bytes_per_s;
+	}
+	p->links_ms = elapsed_ms;
+	progress_links(links, count, columns, line, line_bytes);
+}
+
 static void bar_draw(struct progress *p, uint64_t elapsed_ms)
 {
-	char line[4 * COLUMNS_MAX];
+	char line[4 * COLUMNS_MAX], links[4 * COLUMNS_MAX];
+	unsigned columns = terminal_columns() - 1;
 	struct counters_sample sample;
 
 	counters_sample(p->counters, &sample);
-	progress_line(&sample, p->verb, elapsed_ms, terminal_columns() - 1, line, sizeof(line));
-	out_bar(p->out, line);
+	progress_line(&sample, p->verb, elapsed_ms, columns, line, sizeof(line));
+	links_draw(p, elapsed_ms, columns, links, sizeof(links));
+	out_bar(p->out, line, links);
 }
 
 static void status_print(struct progress *p, uint64_t elapsed_ms)
@@ -70,6 +133,7 @@ static void status_print(struct progress *p, uint64_t elapsed_ms)
 	json_path_set(object, "current", s.name, strlen(s.name));
 	if (s.slowest_queue > 0)
 		json_object_set_new(object, "slowest_drive", json_string(s.slowest_drive));
+	json_object_set_new(object, "traffic", traffic_of_counters_json(p->counters));
 	out_json(p->out, object);
 }
 
@@ -175,7 +239,7 @@ void progress_stop(struct progress *p)
 		pthread_cond_signal(&p->wake);
 		pthread_mutex_unlock(&p->lock);
 		pthread_join(p->thread, NULL);
-		out_bar(p->out, NULL);
+		out_bar(p->out, NULL, NULL);
 	}
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->wake);

@@ -120,6 +120,31 @@ static const char *things_of(const char *verb)
 	return strcmp(verb, "put") == 0 || strcmp(verb, "get") == 0 ? "files" : "objects";
 }
 
+static void link_rate_add(char *text, uint64_t bytes_per_s, const char *way)
+{
+	size_t used = strlen(text);
+	char size[UNIT_TEXT_BYTES];
+
+	if (bytes_per_s == 0)
+		return;
+	size_text(bytes_per_s, size);
+	snprintf(text + used, PIECE_BYTES - used, "%s%s/s %s", used ? ", " : "", size, way);
+}
+
+void progress_links(const struct progress_link *links, unsigned count, unsigned columns,
+		    char *line, size_t line_bytes)
+{
+	line[0] = '\0';
+	for (unsigned i = 0; i < count; i++) {
+		char rates[PIECE_BYTES] = "";
+
+		link_rate_add(rates, links[i].up_bytes_per_s, "up");
+		link_rate_add(rates, links[i].down_bytes_per_s, "down");
+		if (rates[0])
+			piece_add(line, line_bytes, columns, "%s: %s", links[i].name, rates);
+	}
+}
+
 void progress_line(const struct counters_sample *s, const char *verb, uint64_t elapsed_ms,
 		   unsigned columns, char *line, size_t line_bytes)
 {

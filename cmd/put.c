@@ -9,6 +9,7 @@
 #include "cmd/out.h"
 #include "cmd/progress.h"
 #include "cmd/select.h"
+#include "cmd/traffic.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -45,7 +46,8 @@ static int collect_tags(struct invocation *inv, struct buf *tags, struct error *
 	return tags->failed ? err_nomem(err) : ERR_NONE;
 }
 
-static void report(struct invocation *inv, const struct put_result *r, double seconds)
+static void report(struct invocation *inv, const struct array *a, const struct put_result *r,
+		   double seconds)
 {
 	char id[ID_HEX_BYTES], head[HASH_HEX_BYTES], read[UNIT_TEXT_BYTES], added[UNIT_TEXT_BYTES];
 	char stored[UNIT_TEXT_BYTES];
@@ -77,6 +79,7 @@ static void report(struct invocation *inv, const struct put_result *r, double se
 	json_object_set_new(o, "bytes_added", json_integer((json_int_t)r->bytes_added));
 	json_object_set_new(o, "bytes_stored", json_integer((json_int_t)r->bytes_stored));
 	json_object_set_new(o, "seconds", json_real(seconds));
+	json_object_set_new(o, "traffic", traffic_of_all_json(a));
 	out_json(inv->out, o);
 }
 
@@ -173,7 +176,7 @@ static int put_now(struct invocation *inv, struct array *a, struct put_options *
 	progress_stop(progress);
 	if (code != ERR_NONE)
 		return code;
-	report(inv, &r, now_s() - began);
+	report(inv, a, &r, now_s() - began);
 	if (r.files_failed > 0)
 		invocation_note(inv, EXIT_SOURCES);
 	if (o->dry_run)

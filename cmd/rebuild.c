@@ -8,6 +8,7 @@
 #include "cmd/out.h"
 #include "cmd/progress.h"
 #include "cmd/standing.h"
+#include "cmd/traffic.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ static bool taken(void *ctx, const char *name, const char *url)
 	return d && !same && d->record.state != DRIVE_JOINING && d->record.state != 0;
 }
 
-static void report(struct invocation *inv, const struct rebuild_result *r)
+static void report(struct invocation *inv, const struct array *a, const struct rebuild_result *r)
 {
 	char read[UNIT_TEXT_BYTES], written[UNIT_TEXT_BYTES];
 	char count[COUNT_TEXT_BYTES], groups[COUNT_TEXT_BYTES];
@@ -47,14 +48,14 @@ static void report(struct invocation *inv, const struct rebuild_result *r)
 	if (r->rows_owed > 0)
 		out_warn(inv->out, "%s owed: no drive can take more now (`mrmr status` tells what helps)",
 			 count_is(r->rows_owed, "parity object", count));
-	out_json(inv->out, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "message_type",
-				     "summary", "groups", (json_int_t)r->groups, "objects",
+	out_json(inv->out, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+				     "message_type", "summary", "groups", (json_int_t)r->groups, "objects",
 				     (json_int_t)r->objects, "objects_found", (json_int_t)r->found,
 				     "bytes_read", (json_int_t)r->read_bytes, "bytes_written",
 				     (json_int_t)r->written_bytes, "blocks_lost",
 				     (json_int_t)r->beyond, "groups_waiting",
 				     (json_int_t)r->waiting, "rows_owed",
-				     (json_int_t)r->rows_owed));
+				     (json_int_t)r->rows_owed, "traffic", traffic_of_all_json(a)));
 }
 
 /* Takes --onto apart; drive is the caller's to release, if o->onto is set. */
@@ -119,7 +120,7 @@ static int rebuild_now(struct invocation *inv, struct array *a, struct rebuild_o
 	progress_stop(progress);
 	if (code != ERR_NONE)
 		return code;
-	report(inv, &r);
+	report(inv, a, &r);
 	if (r.beyond > 0 || (o->name && r.waiting > r.waiting_for_space))
 		invocation_note(inv, EXIT_LOST);
 	if (o->name && r.waiting_for_space > 0)

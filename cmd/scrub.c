@@ -7,6 +7,7 @@
 #include "cmd/out.h"
 #include "cmd/progress.h"
 #include "cmd/standing.h"
+#include "cmd/traffic.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -134,6 +135,7 @@ static void report(struct invocation *inv, const struct array *a, const struct s
 	json_object_set_new(o, "lost_blocks", json_integer((json_int_t)r->lost_blocks));
 	json_object_set_new(o, "orphans", json_integer((json_int_t)r->orphans));
 	json_object_set_new(o, "swept", json_integer((json_int_t)r->swept));
+	json_object_set_new(o, "traffic", traffic_of_all_json(a));
 	out_json(inv->out, o);
 }
 

@@ -52,6 +52,7 @@ struct drive_about {
 typedef void learned_fn(void *ctx, const char *key, const char *value);
 
 struct limit;
+struct meter;
 
 struct drive_options {
 	bool make_root;	      /* create the place itself when it is missing */
@@ -62,6 +63,9 @@ struct drive_options {
 	struct limit *upload, *download;
 	void (*moved)(void *ctx); /* who is to have that sign; not for drivers */
 	void *moved_ctx;
+	/* base/meter.h; lent until close(); NULL: none. Drivers count what only they know: requests
+	 * to the server and connections to it. Bytes are counted by what is booked. */
+	struct meter *meter;
 	/* Not NULL: the drive is about to join the array. Now the place is probed, and a host key may be
 	 * accepted if the options say so; never later. */
 	learned_fn *learned;

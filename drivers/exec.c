@@ -290,6 +290,7 @@ int exec_open_limited(const char *url, const struct drive_options *options,
 	e->program.limits = *limits;
 	e->program.upload = options->upload;
 	e->program.download = options->download;
+	e->program.meter = options->meter;
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->freed, NULL);
 	code = words_make(url, &e->program, err);

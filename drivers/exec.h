@@ -28,6 +28,7 @@ struct exec_program {
 	unsigned secrets_count;
 	struct exec_limits limits;
 	struct limit *upload, *download; /* lent; NULL: none */
+	struct meter *meter;		 /* the same */
 };
 
 /* One that runs; one thread at a time. After anything but the answers that the protocol has it is

@@ -1,5 +1,6 @@
 #include "base/bytes.h"
 #include "base/child.h"
+#include "base/meter.h"
 #include "drivers/exec.h"
 #include "net/limit.h"
 
@@ -242,6 +243,7 @@ int exec_child_ask(struct exec_child *c, struct error *err, const char *fmt, ...
 	va_end(args);
 	line[len] = '\n'; /* names and numbers: it fits */
 	useful(c);
+	meter_add(c->program->meter, METER_REQUESTS, 1);
 	return exec_child_send(c, line, (size_t)len + 1, err);
 }
 

@@ -43,6 +43,7 @@ struct ftp_site {
 	char *root;		    /* absolute, without a slash at its end */
 	bool has_mlsd;
 	struct limit *upload, *download;
+	struct meter *meter;
 };
 
 struct ftp_session {

@@ -239,6 +239,7 @@ int ftp_open(const char *text, const struct drive_options *options, struct drive
 	snprintf(f->tag, sizeof(f->tag), "%s", options->temp_tag);
 	f->site.upload = options->upload;
 	f->site.download = options->download;
+	f->site.meter = options->meter;
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->freed, NULL);
 	code = url_parse(text, &url, err);

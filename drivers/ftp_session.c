@@ -1,3 +1,4 @@
+#include "base/meter.h"
 #include "drivers/ftp.h"
 #include "net/limit.h"
 #include "net/url.h"
@@ -11,6 +12,7 @@
 #define CONNECT_S 20
 #define REPLY_S 30
 #define LOOK_MS 10
+#define FINAL_REPLY 200 /* codes below are followed by another reply to the same command */
 #define STALL_US 30000000u
 #define STALL_BYTES (30u << 10) /* that must move in that time */
 /* Reading so much more than was asked for is quicker than a new connection, which is the only way to
@@ -63,7 +65,9 @@ static size_t on_line(char *line, size_t size, size_t count, void *ctx)
 	size_t len_bytes = size * count;
 
 	if (ftp_reply_parse(line, len_bytes, &s->replies[s->reply_count % FTP_REPLIES])) {
-		s->reply_count++;
+		const struct ftp_reply *r = &s->replies[s->reply_count++ % FTP_REPLIES];
+
+		meter_add(s->site->meter, METER_REQUESTS, r->code >= FINAL_REPLY);
 		alive(s);
 	}
 	s->has_mlsd |= ftp_is_feature(line, len_bytes, "MLST");
@@ -291,6 +295,7 @@ static CURLcode perform(struct ftp_session *s)
 	CURLcode failed = CURLE_OUT_OF_MEMORY;
 	const CURLMsg *end;
 	int running = 1, left;
+	long connects = 0;
 
 	if (curl_multi_add_handle(s->multi, s->curl) != CURLM_OK)
 		return failed;
@@ -302,6 +307,8 @@ static CURLcode perform(struct ftp_session *s)
 		if (end->msg == CURLMSG_DONE)
 			failed = end->data.result;
 	}
+	curl_easy_getinfo(s->curl, CURLINFO_NUM_CONNECTS, &connects);
+	meter_add(s->site->meter, METER_CONNECTIONS, (uint64_t)connects);
 	curl_multi_remove_handle(s->multi, s->curl);
 	return failed;
 }

@@ -166,6 +166,7 @@ int s3_take_options(struct s3_drive *s, const struct drive_options *o, struct er
 		.ca_file = drive_option(o->given, "ca"),
 		.upload = o->upload,
 		.download = o->download,
+		.meter = o->meter,
 	};
 	uint64_t connections;
 	int code = take_storage_class(s, o->given, err);

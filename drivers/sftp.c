@@ -124,6 +124,7 @@ static int read_options(struct sftp_drive *d, const char *url, const struct driv
 	d->temp_tag = options->temp_tag;
 	d->upload = options->upload;
 	d->download = options->download;
+	d->config.meter = options->meter;
 	d->driver = driver_sftp;
 	d->driver.connections_max = d->sessions_max = (unsigned)connections;
 	d->base.driver = &d->driver;

@@ -39,6 +39,7 @@ struct sftp_config {
 	struct credential password;   /* of the user; of the identity too, if that has none of its own */
 	struct credential passphrase; /* of the identity */
 	bool accept_new;
+	struct meter *meter; /* of requests and connections; lent; NULL: none */
 };
 
 /* ERR_USAGE: a URL or option that is wrong. The caller: sftp_config_release(), in any case. */

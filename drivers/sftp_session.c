@@ -1,6 +1,7 @@
 #include "drivers/sftp_session.h"
 
 #include "base/clock.h"
+#include "base/meter.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@ void sftp_request(struct sftp_session *s, enum sftp_type type, sftp_answer_fn *t
 void sftp_request_end(struct sftp_session *s)
 {
 	sftp_end(&s->out, s->request_begun);
+	meter_add(s->meter, METER_REQUESTS, 1);
 }
 
 /* The caller of an answer that nobody is waiting for, or of one that is. */
@@ -229,6 +231,7 @@ int sftp_session_open(const struct sftp_config *c, bool accept_new, struct sftp_
 	*out = NULL;
 	if (!s)
 		return err_nomem(err);
+	s->meter = c->meter;
 	s->link.fd = s->link.child_said = -1;
 	s->in = malloc(IN_BYTES);
 	s->in_cap_bytes = IN_BYTES;
@@ -243,6 +246,7 @@ int sftp_session_open(const struct sftp_config *c, bool accept_new, struct sftp_
 		sftp_session_free(s);
 		return err_wrap(err, "sftp %s", c->place);
 	}
+	meter_add(s->meter, METER_CONNECTIONS, 1);
 	*out = s;
 	return ERR_NONE;
 }

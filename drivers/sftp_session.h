@@ -29,6 +29,7 @@ struct sftp_session {
 	struct sftp_session *next; /* of the pool */
 	struct sftp_link link;
 	LIBSSH2_CHANNEL *channel;
+	struct meter *meter; /* lent; NULL: none */
 	enum sftp_extensions extensions;
 	struct buf out; /* requests; out_sent bytes of them are gone */
 	size_t out_sent_bytes, request_begun;

@@ -231,7 +231,8 @@ static int open_site(const char *origin, const struct drive_options *options,
 	struct http_site_options o = { .origin = origin,
 				       .ca_file = drive_option(options->given, "ca"),
 				       .upload = options->upload,
-				       .download = options->download };
+				       .download = options->download,
+				       .meter = options->meter };
 	uint64_t connections;
 	int code = drive_option_number(options->given, "connections", 1, SWIFT_CONNECTIONS_MAX,
 				       SWIFT_CONNECTIONS_MAX, &connections, err);

@@ -144,6 +144,7 @@ static int open_site(struct webdav *w, const struct webdav_place *place,
 		.stall_ms = place->stall_ms,
 		.upload = o->upload,
 		.download = o->download,
+		.meter = o->meter,
 	};
 	uint64_t connections;
 	int code = drive_option_number(o->given, "connections", 1, UINT_MAX, WEBDAV_CONNECTIONS,

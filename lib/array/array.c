@@ -4,13 +4,13 @@
 #include "array/opening.h"
 #include "array/paces.h"
 #include "array/seen.h"
+#include "array/traffic.h"
 #include "array/widen.h"
 #include "base/file.h"
 #include "base/pool.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ void array_watch(struct array *a, struct counters *c)
 {
 	a->counters = c;
 	for (unsigned i = 0; i < a->count; i++)
-		counters_drive(c, i, a->drives[i].name);
+		traffic_watch(a, &a->drives[i]);
 }
 
 struct array_drive *array_drive_by_id(struct array *a, const struct id *id)
@@ -503,22 +503,12 @@ int array_expect_head(struct array *a, const char *hex, struct error *err)
 	return code;
 }
 
-static void tell_retries(struct array *a, const struct array_drive *d)
-{
-	struct retry_counts c = drive_retries(d);
-
-	if (c.retries > 0)
-		array_tell(a, TELL_INFO, "drive %s: %" PRIu64 " times something was tried again%s", d->name,
-			   c.retries, c.given_up > 0 ? ", and not always with success" : "");
-}
-
 void array_close(struct array *a)
 {
 	if (!a)
 		return;
 	paces_store(a);
-	for (unsigned i = 0; i < a->count; i++)
-		tell_retries(a, &a->drives[i]);
+	traffic_tell(a);
 	for (unsigned i = 0; i < a->count; i++) {
 		struct array_drive *d = &a->drives[i];
 

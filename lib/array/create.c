@@ -5,6 +5,7 @@
 #include "array/object.h"
 #include "array/paces.h"
 #include "array/settings.h"
+#include "array/traffic.h"
 #include "base/file.h"
 
 #include <jansson.h>
@@ -534,7 +535,7 @@ int array_add_drive(struct array *a, struct new_drive *n, enum drive_state state
 		a->count -= !unfinished;
 		return code;
 	}
-	counters_drive(a->counters, (unsigned)(d - a->drives), d->name);
+	traffic_watch(a, d);
 	n->record.id = d->id;
 	d->presence = DRIVE_PRESENT;
 	d->behind = true;

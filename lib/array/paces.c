@@ -61,11 +61,6 @@ unsigned remote_calls_max(const struct array *a)
 	return calls;
 }
 
-struct retry_counts drive_retries(const struct array_drive *d)
-{
-	return d->handle ? retry_counts(watched_as_opened(d->handle)) : (struct retry_counts){ 0 };
-}
-
 /* ---- the file ---- */
 
 static const struct pace_field {

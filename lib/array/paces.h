@@ -8,7 +8,6 @@
 
 #include "array/array.h"
 #include "array/pace.h"
-#include "array/retry.h"
 #include "array/watched.h"
 
 /* Opens the place of entry as array_options say, watched; with make_root and learned of how. The caller
@@ -30,9 +29,6 @@ struct pace drive_pace(const struct array_drive *d);
 
 /* How many calls at once the drives across a network take; 0: there is none at hand. */
 unsigned remote_calls_max(const struct array *a);
-
-/* What was tried again on d in this run. */
-struct retry_counts drive_retries(const struct array_drive *d);
 
 unsigned array_stall_ms(const struct array *a);
 /* How long a read of so many bytes may take before it counts as late. */

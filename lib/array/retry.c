@@ -2,11 +2,11 @@
 
 #include "array/handed.h"
 #include "base/clock.h"
+#include "base/meter.h"
 #include "base/stop.h"
 
 #include <pthread.h>
 #include <sodium.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,23 +25,12 @@ struct retry_drive {
 	struct mrmr_driver outer; /* with flags and limits of the driver inside */
 	struct drive *inner;
 	struct retry_rules rules;
-	atomic_ullong retries, given_up;
+	struct meter *meter; /* lent */
 };
-
-static void retry_close(struct drive *d);
 
 static struct retry_drive *retry_of(struct drive *d)
 {
 	return (struct retry_drive *)d;
-}
-
-struct retry_counts retry_counts(const struct drive *d)
-{
-	const struct retry_drive *r = (const struct retry_drive *)d;
-
-	if (d->driver->close != retry_close)
-		return (struct retry_counts){ 0 };
-	return (struct retry_counts){ atomic_load(&r->retries), atomic_load(&r->given_up) };
 }
 
 /* ---- one call, and its tries ---- */
@@ -116,9 +105,9 @@ static bool try_again(struct retry_drive *r, struct effort *e, int *code, struct
 	bool repeats = again(e, code, err);
 
 	if (repeats)
-		atomic_fetch_add(&r->retries, 1);
+		meter_add(r->meter, METER_RETRIES, 1);
 	else if (*code == ERR_TRANSIENT)
-		atomic_fetch_add(&r->given_up, 1);
+		meter_add(r->meter, METER_GIVEN_UP, 1);
 	return repeats;
 }
 
@@ -369,6 +358,7 @@ int retry_open(const struct mrmr_driver *driver, const char *url,
 	if (!r)
 		return err_nomem(err);
 	r->rules = rules ? *rules : retry_default;
+	r->meter = options->meter;
 	e = effort_begin(&r->rules, r->rules.open_tries);
 	do
 		code = driver->open(url, options, &r->inner, err);

@@ -32,16 +32,10 @@ struct retry_rules {
 };
 extern const struct retry_rules retry_default;
 
-/* Opens a drive by its driver, and wraps it. rules: copied; NULL: retry_default. */
+/* Opens a drive by its driver, and wraps it; what is tried again is counted by the meter of the
+ * options. rules: copied; NULL: retry_default. */
 int retry_open(const struct mrmr_driver *driver, const char *url,
 	       const struct drive_options *options, const struct retry_rules *rules,
 	       struct drive **out, struct error *err);
-
-struct retry_counts {
-	uint64_t retries;  /* tries after the first one of a call */
-	uint64_t given_up; /* calls that failed for good though they were tried again, or could not be */
-};
-/* Zero of a drive that is none of these. */
-struct retry_counts retry_counts(const struct drive *d);
 
 #endif

@@ -27,6 +27,7 @@ static void watched_free(struct watched *w)
 		w->inner->driver->close(w->inner);
 	pthread_cond_destroy(&w->let_go);
 	pthread_cond_destroy(&w->order_moved);
+	meter_drop(w->meter);
 	free(w);
 }
 
@@ -145,6 +146,7 @@ static struct opening_call *opening_call_new(const struct opening_drive *o, stru
 	c->options.temp_tag = w->temp_tag;
 	c->options.moved = note_moved;
 	c->options.moved_ctx = w;
+	c->options.meter = w->meter;
 	if (o->options.learned) {
 		c->tell = o->options.learned;
 		c->tell_ctx = o->options.learned_ctx;
@@ -163,9 +165,13 @@ static struct opening_call *opening_call_new(const struct opening_drive *o, stru
 struct opening_call *watched_open_begin(const struct opening_drive *o, struct error *err)
 {
 	struct watched *w = calloc(1, sizeof(*w));
-	struct opening_call *c = w ? opening_call_new(o, w) : NULL;
+	struct opening_call *c = NULL;
 
+	if (w && (w->meter = meter_new()))
+		c = opening_call_new(o, w);
 	if (!c) {
+		if (w)
+			meter_drop(w->meter);
 		free(w);
 		err_nomem(err);
 		return NULL;
@@ -273,6 +279,11 @@ struct drive *watched_inside(struct drive *d)
 struct drive *watched_as_opened(struct drive *d)
 {
 	return watched_of(d)->inner;
+}
+
+struct meter *watched_meter(struct drive *d)
+{
+	return watched_of(d)->meter;
 }
 
 struct pace watched_pace(struct drive *d)

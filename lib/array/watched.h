@@ -62,6 +62,8 @@ bool drive_is_watched(const struct drive *d);
 struct drive *watched_inside(struct drive *d);
 /* What its open function made. */
 struct drive *watched_as_opened(struct drive *d);
+/* What is counted of it; lent. */
+struct meter *watched_meter(struct drive *d);
 struct pace watched_pace(struct drive *d);
 void watched_set_pace(struct drive *d, const struct pace *p);
 

@@ -6,6 +6,7 @@
 #define MRMR_ARRAY_WATCHED_INTERNAL_H
 
 #include "array/watched.h"
+#include "base/meter.h"
 
 #include <stdatomic.h>
 
@@ -24,6 +25,7 @@ struct watched {
 	struct drive *inner; /* set once by the first call, before any other */
 	char temp_tag[TEMP_TAG_BYTES]; /* lent to inner */
 	unsigned hang_ms, leave_ms; /* as opened with */
+	struct meter *meter;
 	atomic_ullong moved_us; /* when bytes moved, to some extent */
 	/* everything below: under the lock */
 	unsigned holders; /* whoever has the handle, and each call */

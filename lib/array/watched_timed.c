@@ -7,30 +7,48 @@ static struct watched *watched_of(struct drive *d)
 	return ((struct timed *)d)->w;
 }
 
-static uint64_t came_back(struct watched *w, uint64_t began_us)
+/* Answers that say no are answers; of this host's own troubles the drive knows nothing. */
+static bool is_answer(int code)
 {
+	return code == ERR_NONE || code == ERR_NOT_FOUND || code == ERR_EXISTS ||
+	       code == ERR_INTERRUPTED || code == ERR_NOMEM;
+}
+
+static uint64_t came_back(struct watched *w, uint64_t began_us, int code)
+{
+	meter_add(w->meter, METER_CALLS, 1);
+	meter_add(w->meter, METER_FAILED, !is_answer(code));
 	w->alive_us = clock_us();
 	return w->alive_us - began_us;
 }
 
-/* A call that moves little. Answers that say no are answers. */
+/* A call that moves little. */
 static void answered(struct watched *w, uint64_t began_us, int code)
 {
 	uint64_t us;
 
 	calls_lock();
-	us = came_back(w, began_us);
+	us = came_back(w, began_us, code);
 	if (code == ERR_NONE || code == ERR_NOT_FOUND)
 		pace_answered(&w->pace, us);
 	calls_unlock();
 }
 
 /* One whose time tells nothing. */
-static void alive(struct watched *w, uint64_t began_us)
+static void alive(struct watched *w, uint64_t began_us, int code)
 {
 	calls_lock();
-	came_back(w, began_us);
+	came_back(w, began_us, code);
 	calls_unlock();
+}
+
+static void count_bytes(struct watched *w, int code, enum meter_count calls, enum meter_count bytes,
+			size_t len_bytes)
+{
+	if (code != ERR_NONE)
+		return;
+	meter_add(w->meter, calls, 1);
+	meter_add(w->meter, bytes, len_bytes);
 }
 
 static int timed_put(struct drive *d, const char *name, const void *bytes, size_t len_bytes,
@@ -40,8 +58,9 @@ static int timed_put(struct drive *d, const char *name, const void *bytes, size_
 	uint64_t began_us = clock_us(), us;
 	int code = w->inner->driver->put(w->inner, name, bytes, len_bytes, err);
 
+	count_bytes(w, code, METER_PUTS, METER_PUT_BYTES, len_bytes);
 	calls_lock();
-	us = came_back(w, began_us);
+	us = came_back(w, began_us, code);
 	if (code == ERR_NONE) {
 		w->unsynced_bytes += len_bytes;
 		w->unsynced_us += us;
@@ -57,7 +76,7 @@ static int timed_sync(struct drive *d, struct error *err)
 	int code = w->inner->driver->sync(w->inner, err);
 
 	calls_lock();
-	us = came_back(w, began_us) + w->unsynced_us;
+	us = came_back(w, began_us, code) + w->unsynced_us;
 	if (code == ERR_NONE && w->unsynced_bytes >= PACE_BULK_BYTES)
 		pace_wrote(&w->pace, w->unsynced_bytes, us);
 	w->unsynced_bytes = w->unsynced_us = 0;
@@ -72,12 +91,13 @@ static int timed_get(struct drive *d, const char *name, uint64_t offset_bytes, v
 	uint64_t began_us = clock_us(), us;
 	int code = w->inner->driver->get(w->inner, name, offset_bytes, out, len_bytes, err);
 
+	count_bytes(w, code, METER_GETS, METER_GOT_BYTES, len_bytes);
 	if (len_bytes < PACE_BULK_BYTES) {
 		answered(w, began_us, code);
 		return code;
 	}
 	calls_lock();
-	us = came_back(w, began_us);
+	us = came_back(w, began_us, code);
 	if (code == ERR_NONE)
 		pace_read(&w->pace, len_bytes, us);
 	calls_unlock();
@@ -95,14 +115,31 @@ static int timed_stat(struct drive *d, const char *name, struct object_stat *out
 	return code;
 }
 
+/* What each() says to stop may be any number. */
+struct listing {
+	object_fn *each;
+	void *ctx;
+	bool stopped;
+};
+
+static int list_one(void *ctx, const char *name, uint64_t len_bytes)
+{
+	struct listing *l = ctx;
+	int stop = l->each(l->ctx, name, len_bytes);
+
+	l->stopped = stop != 0;
+	return stop;
+}
+
 static int timed_list(struct drive *d, const char *prefix, object_fn *each, void *ctx,
 		      struct error *err)
 {
 	struct watched *w = watched_of(d);
 	uint64_t began_us = clock_us();
-	int code = w->inner->driver->list(w->inner, prefix, each, ctx, err);
+	struct listing l = { .each = each, .ctx = ctx };
+	int code = w->inner->driver->list(w->inner, prefix, list_one, &l, err);
 
-	alive(w, began_us);
+	alive(w, began_us, l.stopped ? ERR_NONE : code);
 	return code;
 }
 
@@ -112,7 +149,7 @@ static int timed_move(struct drive *d, const char *from, const char *to, struct 
 	uint64_t began_us = clock_us();
 	int code = w->inner->driver->move(w->inner, from, to, err);
 
-	alive(w, began_us);
+	alive(w, began_us, code);
 	return code;
 }
 
@@ -122,7 +159,7 @@ static int timed_remove(struct drive *d, const char *name, struct error *err)
 	uint64_t began_us = clock_us();
 	int code = w->inner->driver->remove(w->inner, name, err);
 
-	alive(w, began_us);
+	alive(w, began_us, code);
 	return code;
 }
 
@@ -132,7 +169,7 @@ static int timed_about(struct drive *d, struct drive_about *out, struct error *e
 	uint64_t began_us = clock_us();
 	int code = w->inner->driver->about(w->inner, out, err);
 
-	alive(w, began_us);
+	alive(w, began_us, code);
 	return code;
 }
 

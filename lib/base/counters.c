@@ -9,9 +9,14 @@
 struct counters {
 	_Atomic uint64_t files_done, files_total, bytes_done, bytes_total;
 	_Atomic int queued[COUNTERS_DRIVES_MAX];
-	pthread_mutex_t lock; /* of the texts */
+	pthread_mutex_t lock; /* of what follows */
 	char name[COUNTERS_NAME_BYTES];
-	char drives[COUNTERS_DRIVES_MAX][COUNTERS_NAME_BYTES];
+	struct {
+		char name[COUNTERS_NAME_BYTES];
+		bool remote;
+		struct meter *meter;
+	} drives[COUNTERS_DRIVES_MAX];
+	unsigned drives_count;
 };
 
 struct counters *counters_new(void)
@@ -27,6 +32,8 @@ void counters_free(struct counters *c)
 {
 	if (!c)
 		return;
+	for (unsigned i = 0; i < c->drives_count; i++)
+		meter_drop(c->drives[i].meter);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
@@ -60,13 +67,40 @@ void counters_name(struct counters *c, const char *name)
 	pthread_mutex_unlock(&c->lock);
 }
 
-void counters_drive(struct counters *c, unsigned i, const char *name)
+void counters_drive(struct counters *c, unsigned i, const char *name, bool remote,
+		    struct meter *meter)
 {
+	struct meter *before;
+
 	if (!c || i >= COUNTERS_DRIVES_MAX)
 		return;
 	pthread_mutex_lock(&c->lock);
-	snprintf(c->drives[i], sizeof(c->drives[i]), "%s", name);
+	before = c->drives[i].meter;
+	snprintf(c->drives[i].name, sizeof(c->drives[i].name), "%s", name);
+	c->drives[i].remote = remote;
+	c->drives[i].meter = meter_hold(meter);
+	if (c->drives_count <= i)
+		c->drives_count = i + 1;
 	pthread_mutex_unlock(&c->lock);
+	meter_drop(before);
+}
+
+bool counters_traffic(struct counters *c, unsigned i, struct counters_traffic *out)
+{
+	bool there;
+
+	memset(out, 0, sizeof(*out));
+	if (!c)
+		return false;
+	pthread_mutex_lock(&c->lock);
+	there = i < c->drives_count;
+	if (there) {
+		memcpy(out->name, c->drives[i].name, sizeof(out->name));
+		out->remote = c->drives[i].remote;
+		meter_read(c->drives[i].meter, &out->moved);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return there;
 }
 
 void counters_queue(struct counters *c, unsigned i, int change)
@@ -94,7 +128,7 @@ void counters_sample(struct counters *c, struct counters_sample *out)
 		if (queued <= longest)
 			continue;
 		longest = queued;
-		memcpy(out->slowest_drive, c->drives[i], sizeof(out->slowest_drive));
+		memcpy(out->slowest_drive, c->drives[i].name, sizeof(out->slowest_drive));
 	}
 	pthread_mutex_unlock(&c->lock);
 	out->slowest_queue = (unsigned)longest;

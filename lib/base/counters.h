@@ -6,6 +6,9 @@
 #ifndef MRMR_BASE_COUNTERS_H
 #define MRMR_BASE_COUNTERS_H
 
+#include "base/meter.h"
+
+#include <stdbool.h>
 #include <stdint.h>
 
 #define COUNTERS_DRIVES_MAX 256
@@ -21,8 +24,10 @@ void counters_total(struct counters *c, uint64_t files, uint64_t bytes);
 void counters_add(struct counters *c, uint64_t files, uint64_t bytes);
 /* The file (or object) worked on now; copied, its end if it is long. */
 void counters_name(struct counters *c, const char *name);
-/* Drive i of the array is called so. i >= COUNTERS_DRIVES_MAX is ignored, here and below. */
-void counters_drive(struct counters *c, unsigned i, const char *name);
+/* Drive i of the array is called so; meter: what moves there, held from now on, NULL: not known.
+ * i >= COUNTERS_DRIVES_MAX is ignored, here and below. */
+void counters_drive(struct counters *c, unsigned i, const char *name, bool remote,
+		    struct meter *meter);
 /* Jobs waiting for or running on drive i: +1 when queued, -1 when done. */
 void counters_queue(struct counters *c, unsigned i, int change);
 
@@ -33,5 +38,13 @@ struct counters_sample {
 	unsigned slowest_queue;
 };
 void counters_sample(struct counters *c, struct counters_sample *out);
+
+struct counters_traffic {
+	char name[COUNTERS_NAME_BYTES];
+	bool remote;
+	struct meter_reading moved;
+};
+/* What moved to and from drive i. False: there is no such drive. */
+bool counters_traffic(struct counters *c, unsigned i, struct counters_traffic *out);
 
 #endif

@@ -132,6 +132,7 @@ static int fill_site(struct http_site *s, const struct http_site_options *o, str
 	s->stall_ms = o->stall_ms > 0 ? o->stall_ms : STALL_MS;
 	s->upload = o->upload;
 	s->download = o->download;
+	s->meter = o->meter;
 	return ERR_NONE;
 }
 
@@ -173,16 +174,6 @@ void http_site_close(struct http_site *s)
 		return;
 	thread_let_go(&t);
 	free_site(s);
-}
-
-struct http_counts http_site_counts(const struct http_site *s)
-{
-	struct http_counts c;
-
-	thread_lock();
-	c = s->counts;
-	thread_unlock();
-	return c;
 }
 
 /* ---- requests ---- */

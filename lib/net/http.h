@@ -20,6 +20,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/meter.h"
 #include "net/limit.h"
 
 #include <stdbool.h>
@@ -38,6 +39,7 @@ struct http_site_options {
 	enum { HTTP_BASIC = 1, HTTP_DIGEST = 2 } auth; /* what is allowed; 0: either */
 	unsigned connections;  /* at most to this site */
 	struct limit *upload, *download; /* lent until the site is closed; NULL: none */
+	struct meter *meter; /* of requests and connections; lent as long; NULL: none */
 	unsigned connect_ms, stall_ms; /* how long to wait, as above; 0: 20 s, 30 s */
 };
 
@@ -99,11 +101,5 @@ int http_do(struct http_site *s, const struct http_request *r, struct http_answe
  * ERR_TRANSIENT, with what Retry-After asks for; others ERR_IO.
  */
 int http_status_error(const struct http_answer *a, const char *what, struct error *err);
-
-/* Bytes and requests so far. */
-struct http_counts {
-	uint64_t requests, sent_bytes, received_bytes, connections;
-};
-struct http_counts http_site_counts(const struct http_site *s);
 
 #endif

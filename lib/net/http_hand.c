@@ -120,6 +120,7 @@ static int on_begin(void *ctx, char *to, char *from, int to_port, int from_port)
 				  t->site->origin);
 		return CURL_PREREQFUNC_ABORT;
 	}
+	meter_add(t->site->meter, METER_REQUESTS, 1);
 	t->sent = true;
 	t->answering = false;
 	t->port = from_port;

@@ -42,11 +42,11 @@ struct http_site {
 	char *user, *password; /* sodium_malloc; NULL: none */
 	unsigned auth, connections, connect_ms, stall_ms;
 	struct limit *upload, *download;
+	struct meter *meter;
 
 	/* Under the lock of http_thread.c. */
 	unsigned running;
 	struct transfer *first, *last; /* waiting for one of them to end */
-	struct http_counts counts;
 	unsigned generation; /* of the process that what follows belongs to */
 
 	/* Of the thread alone. */
@@ -105,7 +105,7 @@ bool transfer_judge(struct transfer *t, CURLcode result);
 uint64_t transfer_unpause(struct transfer *t, uint64_t now_us);
 /* Whether it has not moved for too long: then code and err are set. */
 bool transfer_stalls(struct transfer *t, uint64_t now_us);
-void transfer_count(const struct transfer *t, struct http_counts *c); /* adds its own */
+void transfer_count(const struct transfer *t); /* for the meter of its site */
 
 /* ---- http_thread.c ---- */
 

@@ -69,15 +69,9 @@ static void next_of_site(struct http_site *s)
 /* Its caller may be gone as soon as the lock is. */
 static void end(struct transfer *t)
 {
-	struct http_counts counts = { 0 };
-
-	transfer_count(t, &counts);
+	transfer_count(t);
 	transfer_release(t);
 	thread_lock();
-	t->site->counts.requests += counts.requests;
-	t->site->counts.sent_bytes += counts.sent_bytes;
-	t->site->counts.received_bytes += counts.received_bytes;
-	t->site->counts.connections += counts.connections;
 	next_of_site(t->site);
 	t->ended = true;
 	pthread_cond_signal(&t->changed);

@@ -93,24 +93,14 @@ void transfer_release(struct transfer *t)
 	t->hand = NULL;
 }
 
-void transfer_count(const struct transfer *t, struct http_counts *c)
+void transfer_count(const struct transfer *t)
 {
-	curl_off_t up = 0, down = 0;
-	long request = 0, header = 0, connects = 0;
-	CURL *e;
+	long connects = 0;
 
 	if (!t->hand)
 		return;
-	e = t->hand->easy;
-	curl_easy_getinfo(e, CURLINFO_SIZE_UPLOAD_T, &up);
-	curl_easy_getinfo(e, CURLINFO_SIZE_DOWNLOAD_T, &down);
-	curl_easy_getinfo(e, CURLINFO_REQUEST_SIZE, &request);
-	curl_easy_getinfo(e, CURLINFO_HEADER_SIZE, &header);
-	curl_easy_getinfo(e, CURLINFO_NUM_CONNECTS, &connects);
-	c->requests++;
-	c->sent_bytes += (uint64_t)up + (uint64_t)request;
-	c->received_bytes += (uint64_t)down + (uint64_t)header;
-	c->connections += (uint64_t)connects;
+	curl_easy_getinfo(t->hand->easy, CURLINFO_NUM_CONNECTS, &connects);
+	meter_add(t->site->meter, METER_CONNECTIONS, (uint64_t)connects);
 }
 
 /* ---- limits and stalls ---- */

@@ -76,17 +76,18 @@ void limit_watch(struct limit *l, limit_moved_fn *moved, void *ctx)
 
 uint64_t limit_book_us(struct limit *l, size_t len_bytes)
 {
-	uint64_t now_ns = clock_us() * 1000, longest_ns = 0;
+	uint64_t now_ns = clock_us() * 1000, longest_ns = 0, wait_us;
 
-	if (l && l->moved)
-		l->moved(l->moved_ctx);
-	for (; l; l = l->above) {
-		uint64_t wait_ns = book_ns(l, len_bytes, now_ns);
+	for (struct limit *at = l; at; at = at->above) {
+		uint64_t wait_ns = book_ns(at, len_bytes, now_ns);
 
 		if (wait_ns > longest_ns)
 			longest_ns = wait_ns;
 	}
-	return (longest_ns + 999) / 1000;
+	wait_us = (longest_ns + 999) / 1000;
+	if (l && l->moved)
+		l->moved(l->moved_ctx, len_bytes, wait_us);
+	return wait_us;
 }
 
 void limit_wait(struct limit *l, size_t len_bytes)

@@ -21,9 +21,10 @@ struct limit;
 struct limit *limit_new(uint64_t bytes_per_s, struct limit *above);
 void limit_free(struct limit *l); /* NULL is allowed */
 
-/* To be told that bytes are on their way: at each booking, also where nothing binds, by the thread that
- * books. Before the first one; of this limit alone, not of those above it. */
-typedef void limit_moved_fn(void *ctx);
+/* To be told that bytes are on their way, and how long they have to wait: at each booking, also
+ * where nothing binds, by the thread that books. Before the first one; of this limit alone, not of
+ * those above it. */
+typedef void limit_moved_fn(void *ctx, size_t len_bytes, uint64_t wait_us);
 void limit_watch(struct limit *l, limit_moved_fn *moved, void *ctx);
 
 /* Books len_bytes: how many microseconds until they may move. 0 for NULL. */

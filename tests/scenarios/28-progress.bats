@@ -115,3 +115,26 @@ longest() {
 	jq -es 'map(select(.message_type == "status")) | length > 0 and
 		all(.action == "set" and .bytes_total >= .bytes_done)' said
 }
+
+@test "while something moves to a remote drive, a line below the bar has its rate; both are wiped" {
+	mkdir far near few far-config
+	head -c 500000 /dev/urandom >few/noise
+	export MRMR_CONFIG_DIR=$PWD/far-config MRMR_KEY_FILE=$PWD/far-key
+	"$MRMR" init --key-file far-key --parity 0 --block-size 64K near >far-recovery 2>&1
+	"$MRMR" add -o limit-upload=200K "far=exec:$BATS_TEST_DIRNAME/../servers/exec_folder.py $PWD/far"
+	"$MRMR" set parity=1
+	on_terminal 80 "$MRMR" put few | sed 's/\x1b\[A/<U>/g' >drawn
+	cat drawn
+	grep -qE '^far: [0-9.]+ [KM]iB/s up<K><U>$' drawn
+	run grep -cE '^(near|<K><U>)' drawn
+	[ "$output" = 1 ]
+	grep -qE '^<K>files: ' drawn
+	# The same in JSON, once a second.
+	"$MRMR" set far.limit-upload=150K
+	head -c 500000 /dev/urandom >few/more
+	"$MRMR" --json put few >said
+	cat said
+	jq -es 'map(select(.message_type == "status").traffic) | length > 0 and
+		all(length == 2) and (.[-1][1] | .name == "far" and .bytes_up > 50000 and
+			.held_back_seconds > 0.3)' said
+}

@@ -64,7 +64,11 @@ same() {
 	array
 	cp -r "$BATS_TEST_DIRNAME/../servers" in/servers
 	head -c 900000 /dev/urandom >in/noise
-	"$MRMR" put in
+	"$MRMR" --json put in >said
+	cat said
+	jq -es '.[-1].traffic | map(select(.name != "d1")) | length == 2 and
+		all(.requests >= .objects_written and .objects_written > 0 and
+			.bytes_up >= .bytes_written) and .[1].connections > 0' said
 	same
 	run "$MRMR" scrub
 	[ "$status" -eq 0 ]

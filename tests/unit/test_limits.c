@@ -1,4 +1,5 @@
 /* Limits of drives, as the command line and their options ask for. */
+#include "base/meter.h"
 #include "cmd/limits.h"
 #include "net/limit.h"
 
@@ -91,6 +92,29 @@ static void each_opening_is_told_of_its_own_bytes(void **state)
 	assert_true(limit_binds(a.upload)); /* the one of all is above it */
 }
 
+static void what_moves_is_counted_each_way_and_how_long_it_is_held_back(void **state)
+{
+	struct drive_options o = {.meter = meter_new()};
+	struct drive_option_set *given;
+	struct meter_reading r;
+
+	(void)state;
+	assert_int_equal(drive_options_parse("{\"limit-upload\": \"1000\"}", NULL, "options",
+					     &given, &err), ERR_NONE);
+	assert_int_equal(limits_of("sftp://a/i", given, &o, &err), ERR_NONE);
+	limit_book_us(o.upload, 300);
+	limit_book_us(o.upload, 700);
+	meter_read(o.meter, &r);
+	assert_int_equal(r.of[METER_UP_BYTES], 1000);
+	assert_int_equal(r.of[METER_DOWN_BYTES], 0);
+	assert_in_range(r.held_back_us, 100000, 300000); /* the second, for the first */
+	limit_book_us(o.download, 20);
+	meter_read(o.meter, &r);
+	assert_int_equal(r.of[METER_DOWN_BYTES], 20);
+	drive_options_free(given);
+	meter_drop(o.meter);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -98,6 +122,7 @@ int main(void)
 		cmocka_unit_test(a_drive_has_its_own_and_keeps_it_when_opened_again),
 		cmocka_unit_test(all_drives_share_the_one_of_the_command_line),
 		cmocka_unit_test(each_opening_is_told_of_its_own_bytes),
+		cmocka_unit_test(what_moves_is_counted_each_way_and_how_long_it_is_held_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,18 +161,36 @@ static void the_bar_is_wiped_before_anything_else_is_said(void **state)
 	struct out *o = begin(0);
 
 	(void)state;
-	out_bar(o, "half");
-	out_bar(o, "more");
+	out_bar(o, "half", NULL);
+	out_bar(o, "more", "");
 	out_line(o, "line");
-	out_bar(o, "most");
+	out_bar(o, "most", NULL);
 	out_warn(o, "beware");
-	out_bar(o, "all");
-	out_bar(o, NULL);
-	out_bar(o, ""); /* there is none left to wipe */
+	out_bar(o, "all", NULL);
+	out_bar(o, NULL, NULL);
+	out_bar(o, "", "below"); /* there is none left to wipe */
 	said(o, "line\n",
 	     "\rhalf\033[K\rmore\033[K\r\033[K"
 	     "\rmost\033[K\r\033[Kmrmr: warning: beware\n"
 	     "\rall\033[K\r\033[K");
+}
+
+static void the_line_below_the_bar_comes_and_goes_with_it(void **state)
+{
+	struct out *o = begin(0);
+
+	(void)state;
+	out_bar(o, "half", NULL);
+	out_bar(o, "more", "nas");
+	out_bar(o, "most", "usb");
+	out_line(o, "line");
+	out_bar(o, "nearly", "nas");
+	out_bar(o, "all", NULL);
+	out_bar(o, NULL, "nas");
+	said(o, "line\n",
+	     "\rhalf\033[K\rmore\033[K\r\nnas\033[K\033[A\rmost\033[K\r\nusb\033[K"
+	     "\r\033[K\033[A\r\033[K\rnearly\033[K\r\nnas\033[K"
+	     "\r\033[K\033[A\r\033[K\rall\033[K\r\033[K");
 }
 
 static const char *path_json(const void *path, size_t len_bytes)
@@ -300,6 +318,7 @@ int main(void)
 		cmocka_unit_test(without_json_objects_are_not_printed),
 		cmocka_unit_test(an_object_lost_for_lack_of_memory_is_an_error_in_the_end),
 		cmocka_unit_test(the_bar_is_wiped_before_anything_else_is_said),
+		cmocka_unit_test(the_line_below_the_bar_comes_and_goes_with_it),
 		cmocka_unit_test(names_that_are_not_utf8_are_given_in_base64_too),
 		cmocka_unit_test(a_name_cannot_steer_the_terminal),
 		cmocka_unit_test(a_full_disk_is_an_error_in_the_end),

@@ -1,5 +1,6 @@
 /* Progress: the counters, the line, and what is shown where. */
 #include "base/counters.h"
+#include "base/meter.h"
 #include "base/units.h"
 #include "cmd/progress.h"
 
@@ -50,9 +51,9 @@ static void the_slowest_drive_is_the_one_with_the_longest_queue(void **state)
 	struct counters_sample s;
 
 	(void)state;
-	counters_drive(c, 0, "disk");
-	counters_drive(c, 1, "nas");
-	counters_drive(c, COUNTERS_DRIVES_MAX, "beyond");
+	counters_drive(c, 0, "disk", false, NULL);
+	counters_drive(c, 1, "nas", false, NULL);
+	counters_drive(c, COUNTERS_DRIVES_MAX, "beyond", false, NULL);
 	counters_queue(c, 0, 2);
 	counters_queue(c, 1, 5);
 	counters_queue(c, 1, -1);
@@ -164,6 +165,74 @@ static void counters_add_up_from_many_threads(void **state)
 	counters_free(c);
 }
 
+static void a_moment_that_several_wait_counts_once(void **state)
+{
+	struct meter *m = meter_new();
+	struct meter_reading r;
+
+	(void)state;
+	meter_held_back(m, 1000, 500);
+	meter_held_back(m, 1100, 200); /* ends before the first does */
+	meter_held_back(m, 1200, 600); /* 300 more than that */
+	meter_held_back(m, 5000, 10);
+	meter_held_back(m, 6000, 0);
+	meter_read(m, &r);
+	assert_int_equal(r.held_back_us, 500 + 300 + 10);
+	meter_drop(m);
+}
+
+static void *meter_thousand(void *meter)
+{
+	for (unsigned i = 0; i < 1000; i++) {
+		meter_add(meter_hold(meter), METER_CALLS, 1);
+		meter_held_back(meter, 1000 + i, 10);
+		meter_drop(meter);
+	}
+	return NULL;
+}
+
+static void meters_add_up_from_many_threads(void **state)
+{
+	struct counters *c = counters_new();
+	struct meter *m = meter_new();
+	struct counters_traffic t;
+	pthread_t threads[4];
+
+	(void)state;
+	counters_drive(c, 1, "nas", true, m);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, meter_thousand, m), 0);
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(counters_traffic(c, 1, &t));
+	for (unsigned i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	meter_drop(m);
+	assert_true(counters_traffic(c, 1, &t));
+	assert_string_equal(t.name, "nas");
+	assert_int_equal(t.moved.of[METER_CALLS], 4000);
+	assert_int_equal(t.moved.held_back_us, 1009);
+	assert_true(counters_traffic(c, 0, &t)); /* one that nothing is known of */
+	assert_int_equal(t.moved.of[METER_CALLS], 0);
+	assert_false(counters_traffic(c, 2, &t));
+	assert_false(counters_traffic(NULL, 0, &t));
+	counters_free(c);
+}
+
+static void remote_drives_that_move_something_have_a_line_of_their_own(void **state)
+{
+	static const struct progress_link links[] = {
+		{ "nas", 3 * MIB, 0 }, { "idle", 0, 0 }, { "aws", MIB, 2 * MIB } };
+	char line[256];
+
+	(void)state;
+	progress_links(links, 3, 80, line, sizeof(line));
+	assert_string_equal(line, "nas: 3.0 MiB/s up  aws: 1.0 MiB/s up, 2.0 MiB/s down");
+	progress_links(links, 3, 20, line, sizeof(line));
+	assert_string_equal(line, "nas: 3.0 MiB/s up");
+	progress_links(links + 1, 1, 80, line, sizeof(line));
+	assert_string_equal(line, "");
+}
+
 static void nobody_need_watch(void **state)
 {
 	struct counters_sample s;
@@ -172,8 +241,11 @@ static void nobody_need_watch(void **state)
 	counters_total(NULL, 1, 1);
 	counters_add(NULL, 1, 1);
 	counters_name(NULL, "x");
-	counters_drive(NULL, 0, "x");
+	counters_drive(NULL, 0, "x", false, NULL);
 	counters_queue(NULL, 0, 1);
+	meter_add(NULL, METER_CALLS, 1);
+	meter_held_back(NULL, 1, 1);
+	meter_drop(meter_hold(NULL));
 	counters_sample(NULL, &s);
 	assert_int_equal(s.bytes_done, 0);
 	counters_free(NULL);
@@ -188,12 +260,19 @@ static void watch(unsigned flags, char **results_text, char **messages_text)
 	FILE *messages = open_memstream(messages_text, &messages_bytes);
 	struct out *o = out_new(results, messages, flags);
 	struct progress *p = progress_start(o, "put", &err);
+	struct meter *meter = meter_new();
 
 	assert_non_null(p);
 	counters_total(progress_counters(p), 2, 200);
 	counters_add(progress_counters(p), 1, 100);
 	counters_name(progress_counters(p), "\xff.txt");
-	counters_drive(progress_counters(p), 0, "nas");
+	counters_drive(progress_counters(p), 0, "nas", true, meter);
+	meter_add(meter, METER_PUTS, 2);
+	meter_add(meter, METER_RETRIES, 3);
+	meter_add(meter, METER_UP_BYTES, 5000);
+	meter_add(meter, METER_REQUESTS, 7);
+	meter_held_back(meter, 1000000, 1500000);
+	meter_drop(meter); /* what moved there stays known when a drive is closed */
 	counters_queue(progress_counters(p), 0, 1);
 	usleep(1300000);
 	progress_stop(p);
@@ -213,7 +292,12 @@ static void json_has_a_status_line_a_second(void **state)
 			    "{\"message_type\":\"status\",\"action\":\"put\",\"seconds\":1,"
 			    "\"files_done\":1,\"files_total\":2,\"bytes_done\":100,"
 			    "\"bytes_total\":200,\"current\":\"\xef\xbf\xbd.txt\","
-			    "\"current_b64\":\"/y50eHQ=\",\"slowest_drive\":\"nas\"}\n");
+			    "\"current_b64\":\"/y50eHQ=\",\"slowest_drive\":\"nas\","
+			    "\"traffic\":[{\"name\":\"nas\",\"objects_written\":2,"
+			    "\"bytes_written\":0,\"reads\":0,\"bytes_read\":0,\"calls\":0,"
+			    "\"calls_failed\":0,\"retries\":3,\"bytes_up\":5000,"
+			    "\"bytes_down\":0,\"requests\":7,\"connections\":null,"
+			    "\"held_back_seconds\":1.5}]}\n");
 	assert_string_equal(messages, "");
 	free(results);
 	free(messages);
@@ -244,6 +328,9 @@ int main(void)
 		cmocka_unit_test(wide_characters_take_two_columns_and_foreign_bytes_are_escaped),
 		cmocka_unit_test(a_long_name_keeps_its_end),
 		cmocka_unit_test(counters_add_up_from_many_threads),
+		cmocka_unit_test(a_moment_that_several_wait_counts_once),
+		cmocka_unit_test(meters_add_up_from_many_threads),
+		cmocka_unit_test(remote_drives_that_move_something_have_a_line_of_their_own),
 		cmocka_unit_test(nobody_need_watch),
 		cmocka_unit_test(json_has_a_status_line_a_second),
 		cmocka_unit_test(nothing_is_shown_where_nobody_wants_it),

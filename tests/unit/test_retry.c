@@ -3,6 +3,7 @@
  */
 #include "array/retry.h"
 #include "base/clock.h"
+#include "base/meter.h"
 #include "base/stop.h"
 #include "drivers/mem.h"
 #include "tests/support/calls.h"
@@ -168,12 +169,23 @@ static int prompt_open(const char *url, const struct drive_options *options, str
 /* ---- */
 
 static struct drive *d;
+static struct meter *meter;
+
+static uint64_t metered(enum meter_count what)
+{
+	struct meter_reading r;
+
+	meter_read(meter, &r);
+	return r.of[what];
+}
 
 static int try_open(const struct retry_rules *rules)
 {
 	static const struct mrmr_driver opening = {.open = prompt_open};
 	struct drive_options options = {.make_root = true, .temp_tag = "t"};
 
+	meter_drop(meter);
+	options.meter = meter = meter_new();
 	return retry_open(&opening, URL, &options, rules, &d, &err);
 }
 
@@ -191,6 +203,8 @@ static int end(void **state)
 	if (d)
 		call_close(d);
 	d = NULL;
+	meter_drop(meter);
+	meter = NULL;
 	mem_erase(URL);
 	return 0;
 }
@@ -247,7 +261,8 @@ static void a_burst_of_errors_that_pass_is_outlasted_up_to_five_tries(void **sta
 	(void)state;
 	for (size_t i = 0; i < REPEATED; i++) {
 		for (unsigned n = 0; n <= TRIES + 1; n++) {
-			struct retry_counts before = retry_counts(d), after;
+			uint64_t retries = metered(METER_RETRIES);
+			uint64_t given_up = metered(METER_GIVEN_UP);
 			unsigned tries = n < TRIES ? n + 1 : TRIES;
 			uint64_t calls;
 
@@ -257,9 +272,8 @@ static void a_burst_of_errors_that_pass_is_outlasted_up_to_five_tries(void **sta
 			assert_int_equal(do_call(repeated[i]), n < TRIES ? ERR_NONE : ERR_TRANSIENT);
 			/* A move looks first. */
 			assert_int_equal(fault_count(inside, repeated[i]) - calls, tries);
-			after = retry_counts(d);
-			assert_int_equal(after.retries - before.retries, tries - 1);
-			assert_int_equal(after.given_up - before.given_up, n >= TRIES);
+			assert_int_equal(metered(METER_RETRIES) - retries, tries - 1);
+			assert_int_equal(metered(METER_GIVEN_UP) - given_up, n >= TRIES);
 		}
 	}
 }
@@ -280,8 +294,8 @@ static void an_error_of_any_other_kind_is_final(void **state)
 			assert_int_equal(fault_count(inside, repeated[i]) - calls, 1);
 		}
 	}
-	assert_int_equal(retry_counts(d).retries, 0);
-	assert_int_equal(retry_counts(d).given_up, 0);
+	assert_int_equal(metered(METER_RETRIES), 0);
+	assert_int_equal(metered(METER_GIVEN_UP), 0);
 }
 
 static void a_sync_is_never_repeated(void **state)
@@ -528,7 +542,7 @@ static void one_that_asks_for_more_than_there_is_left_is_given_up_at_once(void *
 	(void)state;
 	assert_true(about_ms(1, 41, ERR_TRANSIENT) < 20000);
 	assert_int_equal(fault_count(inside, FAULT_ABOUT), 1);
-	assert_int_equal(retry_counts(d).given_up, 1);
+	assert_int_equal(metered(METER_GIVEN_UP), 1);
 	about_ms(1, UINT32_MAX, ERR_TRANSIENT);
 	assert_int_equal(fault_count(inside, FAULT_ABOUT), 2);
 }
@@ -573,7 +587,7 @@ static void an_open_is_tried_three_times(void **state)
 		if (n >= 3)
 			assert_null(d);
 		else
-			assert_int_equal(retry_counts(d).retries, n);
+			assert_int_equal(metered(METER_RETRIES), n);
 	}
 }
 
@@ -596,7 +610,6 @@ static void it_looks_like_the_drive_inside(void **state)
 	assert_string_equal(d->driver->kind, "prompt");
 	assert_int_equal(d->driver->flags, DRIVER_REMOTE);
 	assert_int_equal(d->driver->connections_max, 4);
-	assert_int_equal(retry_counts(inside).retries, 0);
 }
 
 static void a_signal_ends_the_waiting(void **state)

@@ -2,6 +2,7 @@
  * Drives that are not waited for without end, and how fast a drive is taken to be.
  */
 #include "array/lanes.h"
+#include "array/traffic.h"
 #include "array/watched.h"
 #include "drivers/driver.h"
 #include "tests/support/calls.h"
@@ -568,6 +569,57 @@ static void like_drives_are_equally_far(void **state)
 	assert_int_equal(pace_distance(UINT64_MAX, 1, 1), 31);
 }
 
+static void calls_their_bytes_and_failures_are_counted(void **state)
+{
+	struct drive *d = watched_on_memory();
+	struct meter_reading r;
+	unsigned names = 0;
+	char text[8];
+
+	(void)state;
+	for (char name[] = "a"; name[0] < 'k'; name[0]++)
+		assert_int_equal(call_put(d, name, "text"), ERR_NONE);
+	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_int_equal(call_put(d, "a", "text"), ERR_EXISTS);
+	assert_int_equal(call_get(d, "a", 0, text, 4), ERR_NONE);
+	assert_int_equal(call_get(d, "b", 1, text, 2), ERR_NONE);
+	assert_int_equal(call_get(d, "none", 0, text, 4), ERR_NOT_FOUND);
+	assert_int_equal(d->driver->list(d, "", name_each, &names, &err), 42);
+	meter_read(watched_meter(d), &r);
+	assert_int_equal(r.of[METER_CALLS], 16);
+	assert_int_equal(r.of[METER_PUTS], 10);
+	assert_int_equal(r.of[METER_PUT_BYTES], 40);
+	assert_int_equal(r.of[METER_GETS], 2);
+	assert_int_equal(r.of[METER_GOT_BYTES], 6);
+	assert_int_equal(r.of[METER_FAILED], 0); /* these were answers, and a caller's stop */
+	fault_add(inside, &(struct fault_rule){
+				  .calls = FAULT_ANY, .for_ever = true, .code = ERR_DENIED});
+	for (unsigned call = FAULT_PUT; call <= FAULT_ABOUT; call <<= 1)
+		assert_int_equal(do_call(d, (enum fault_calls)call), ERR_DENIED);
+	meter_read(watched_meter(d), &r);
+	assert_int_equal(r.of[METER_CALLS], 16 + 8);
+	assert_int_equal(r.of[METER_FAILED], 8);
+	assert_int_equal(r.of[METER_PUTS], 10);
+	call_close(d);
+}
+
+static void traffic_is_told_in_words(void **state)
+{
+	struct meter_reading r = {.of = {[METER_CALLS] = 7, [METER_UP_BYTES] = 3 << 20}};
+	char text[TRAFFIC_TEXT_BYTES];
+
+	(void)state;
+	assert_string_equal(traffic_text(&r, text), "7 calls, 3.0 MiB up, 0 B down");
+	r.of[METER_REQUESTS] = r.of[METER_CONNECTIONS] = r.of[METER_FAILED] = 1;
+	r.of[METER_RETRIES] = 2;
+	r.held_back_us = 1500000;
+	assert_string_equal(traffic_text(&r, text),
+			    "1 request, 3.0 MiB up, 0 B down, 1 connection, 2 retries, 1 call "
+			    "failed, held back by limits for 1.5 s");
+	memset(&r, 0xff, sizeof(r));
+	assert_true(strlen(traffic_text(&r, text)) < TRAFFIC_TEXT_BYTES - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -588,6 +640,8 @@ int main(void)
 		cmocka_unit_test(what_calls_take_is_learnt_from_them),
 		cmocka_unit_test(a_single_answer_does_not_turn_what_many_told),
 		cmocka_unit_test(like_drives_are_equally_far),
+		cmocka_unit_test(calls_their_bytes_and_failures_are_counted),
+		cmocka_unit_test(traffic_is_told_in_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
