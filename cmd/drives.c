@@ -55,9 +55,9 @@ static int add_line(struct columns *c, const struct array_drive *d, const struct
 {
 	char used[UNIT_TEXT_BYTES], left[UNIT_TEXT_BYTES], remark[REMARK_BYTES];
 	char used_cell[UNIT_TEXT_BYTES + 8], free_cell[UNIT_TEXT_BYTES + 8] = "";
-	char since[UNIT_TEXT_BYTES], why[REMARK_BYTES + UNIT_TEXT_BYTES + 16];
+	char since[UNIT_TEXT_BYTES], why[REMARK_BYTES + UNIT_TEXT_BYTES + NOTES_BYTES + 16];
 	char latency[PACE_CELL_BYTES], reads[PACE_CELL_BYTES], writes[PACE_CELL_BYTES];
-	char retries[PACE_CELL_BYTES];
+	char retries[PACE_CELL_BYTES], notes[NOTES_BYTES] = "";
 	struct pace pace = drive_pace(d);
 	char *url = url_redacted(d->url ? d->url : "");
 
@@ -69,9 +69,11 @@ static int add_line(struct columns *c, const struct array_drive *d, const struct
 	if (s->knows_space)
 		snprintf(free_cell, sizeof(free_cell), "%s free", left);
 	standing_remark(d, s, remark);
-	snprintf(why, sizeof(why), "%s", remark);
-	if (standing_since(s, since)[0])
-		snprintf(why, sizeof(why), "%s (since %s)", remark, since);
+	if (verbose)
+		standing_notes(d, notes);
+	standing_since(s, since);
+	snprintf(why, sizeof(why), "%s%s%s%s%s%s", remark, since[0] ? " (since " : "", since,
+		 since[0] ? ")" : "", (remark[0] || since[0]) && notes[0] ? "; " : "", notes);
 	latency_cell(&pace, latency);
 	rate_cell(pace.read_mib_us, "read", reads);
 	rate_cell(pace.write_mib_us, "written", writes);

@@ -2,6 +2,7 @@
 
 #include "array/domains.h"
 #include "array/paces.h"
+#include "base/drive_option.h"
 #include "base/url.h"
 
 #include <inttypes.h>
@@ -63,6 +64,37 @@ void standing_remark(const struct array_drive *d, const struct drive_standing *s
 		snprintf(out, REMARK_BYTES, "it was away, and nobody has looked through it yet");
 }
 
+static void add_note(char out[NOTES_BYTES], const char *what, const char *meaning)
+{
+	size_t used = strlen(out);
+
+	snprintf(out + used, NOTES_BYTES - used, "%s%s%s%s", used ? "; " : "", what,
+		 meaning[0] ? ": " : "", meaning);
+}
+
+const char *standing_notes(const struct array_drive *d, char out[NOTES_BYTES])
+{
+	struct drive_weakness w;
+
+	out[0] = '\0';
+	if (d->billed)
+		add_note(out, "reading there is paid for", "");
+	for (unsigned i = 0; drive_options_weakness(d->options_json, i, &w); i++)
+		add_note(out, w.option, w.meaning);
+	return out;
+}
+
+static json_t *weaknesses_json(const struct array_drive *d)
+{
+	json_t *list = json_array();
+	struct drive_weakness w;
+
+	for (unsigned i = 0; drive_options_weakness(d->options_json, i, &w); i++)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "option", w.option, "meaning",
+						      w.meaning));
+	return list;
+}
+
 const char *standing_since(const struct drive_standing *s, char out[UNIT_TEXT_BYTES])
 {
 	out[0] = '\0';
@@ -120,6 +152,7 @@ json_t *standing_json(const struct array_drive *d, const struct drive_standing *
 	json_object_set_new(o, "role", json_string(role_word(d->record.role)));
 	json_object_set_new(o, "removable", json_boolean(d->record.removable));
 	json_object_set_new(o, "egress_billed", json_boolean(d->billed));
+	json_object_set_new(o, "weak_options", weaknesses_json(d));
 	json_object_set_new(o, "journal", json_boolean(d->record.journal));
 	json_object_set_new(o, "domain", json_string(drive_domain(d)));
 	json_object_set_new(o, "url", json_null());

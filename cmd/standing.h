@@ -13,6 +13,10 @@
 /* Why it is not optimal: "no marker at /mnt/usb (not mounted?)"; when it is, "" or that it was away. */
 void standing_remark(const struct array_drive *d, const struct drive_standing *s,
 		     char out[REMARK_BYTES]);
+/* What holds of it in any state: that reading is paid for, and what its options weaken. "": nothing.
+ * Returns out. */
+#define NOTES_BYTES 512
+const char *standing_notes(const struct array_drive *d, char out[NOTES_BYTES]);
 /* Since when it is not optimal; "" when it is, or when nobody knows. Returns out. */
 const char *standing_since(const struct drive_standing *s, char out[UNIT_TEXT_BYTES]);
 const char *role_word(uint8_t role);

@@ -1,5 +1,6 @@
 #include "cmd/status.h"
 
+#include "base/drive_option.h"
 #include "base/units.h"
 #include "cmd/columns.h"
 
@@ -73,6 +74,24 @@ static int print_drives(struct status *s, struct error *err)
 	return columns_print(&c, s->inv->out, 2, err);
 }
 
+/* What holds of drives though they are optimal. */
+static void print_weak(struct status *s)
+{
+	const char *label = "options:";
+	struct drive_weakness w;
+
+	for (unsigned i = 0; i < s->a->count; i++) {
+		const struct array_drive *d = &s->a->drives[i];
+
+		for (unsigned n = 0; s->drives[i].listed &&
+				     drive_options_weakness(d->options_json, n, &w); n++) {
+			out_line(s->inv->out, "%-10s%s has %s: %s", label, d->name, w.option,
+				 w.meaning);
+			label = "";
+		}
+	}
+}
+
 static void print_verified(struct status *s)
 {
 	const struct table_verification *v = &s->verified[s->a->count];
@@ -139,5 +158,6 @@ int status_print(struct status *s, struct error *err)
 	capacity_print(&s->capacity, s->inv->out, s->health.absent == 0);
 	print_verified(s);
 	status_print_shared(s);
+	print_weak(s);
 	return code;
 }

@@ -80,6 +80,22 @@ static const struct row rows[] = {
 static const char *const common[] = { "connections", "limit-upload", "limit-download",
 				      "egress-billed", NULL };
 
+/* Of a place that gives less than others do; the second pair makes it so, where there is one. */
+static const struct weak_row {
+	struct {
+		const char *key, *value;
+	} pairs[2];
+	struct drive_weakness weakness;
+} weak_rows[] = {
+	{ { { "fsync", "no" } },
+	  { "fsync=no", "what its server took shortly before it loses power may be lost" } },
+	{ { { "checksum", "none" }, { "etag", "other" } },
+	  { "etag=other",
+	    "its server tells no hash of what arrived: only lengths are compared, until a scrub reads "
+	    "it" } },
+};
+#define WEAK_ROWS (sizeof(weak_rows) / sizeof(weak_rows[0]))
+
 struct drive_option_set {
 	json_t *values; /* each checked */
 };
@@ -299,6 +315,32 @@ bool drive_runs_program(const char *url, const char *json)
 		runs = runs || asks_program(value);
 	json_decref(values);
 	return runs;
+}
+
+static bool is_weak(const json_t *values, const struct weak_row *row)
+{
+	for (unsigned i = 0; i < 2 && row->pairs[i].key; i++) {
+		const char *value = json_string_value(json_object_get(values, row->pairs[i].key));
+
+		if (!value || strcmp(value, row->pairs[i].value) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool drive_options_weakness(const char *json, unsigned i, struct drive_weakness *out)
+{
+	json_t *values = json ? json_loads(json, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	bool found = false;
+
+	for (size_t row = 0; row < WEAK_ROWS && !found; row++) {
+		if (!is_weak(values, &weak_rows[row]) || i-- > 0)
+			continue;
+		*out = weak_rows[row].weakness;
+		found = true;
+	}
+	json_decref(values);
+	return found;
 }
 
 unsigned drive_options_connections(const char *json)

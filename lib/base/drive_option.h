@@ -29,6 +29,14 @@ size_t drive_option_path_at(const char *key, const char *value);
  * it is one itself, or asks one for a secret. Not to be believed of somebody else. */
 bool drive_runs_program(const char *url, const char *json);
 
+/* What the options of a drive (JSON, or NULL) weaken. */
+struct drive_weakness {
+	const char *option;  /* "fsync=no" */
+	const char *meaning; /* "what its server ... may be lost" */
+};
+/* The i-th, from 0 on. False: there are not so many. */
+bool drive_options_weakness(const char *json, unsigned i, struct drive_weakness *out);
+
 /* The options of one drive, parsed. NULL stands for none in every function. */
 struct drive_option_set;
 

@@ -291,6 +291,12 @@ compare() {
 	"$servers/sshd.sh" hostile "$a" plain
 	"$MRMR" init --key-file key "sftp://a$a/data"
 	[ "$(jq -r '.drives[0].options.fsync' config/default.json)" = no ]
+	# ... and told, in words.
+	run "$MRMR" status
+	[[ "${lines[-1]}" == "options:  data has fsync=no: "*" loses power may be lost" ]]
+	run "$MRMR" -v drives
+	[[ "${lines[0]}" == *" optimal "*"  fsync=no: "*" loses power may be lost" ]]
+	[ "$("$MRMR" --json drives | jq -r '.weak_options[0].option')" = fsync=no ]
 	"$MRMR" put in
 	compare
 }

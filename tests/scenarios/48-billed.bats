@@ -25,6 +25,9 @@ spoil() {
 	run -0 "$MRMR" --json drives
 	[ "$(jq -r '"\(.name) \(.egress_billed)"' <<<"$output" | xargs)" = \
 		'd1 false d2 false d3 true' ]
+	run -0 "$MRMR" -v drives
+	[[ ${lines[2]} == "d3 "*"  reading there is paid for" ]]
+	[[ ${lines[1]} != *paid* ]]
 	# Needed, it is read.
 	mv d1 away
 	run -0 "$MRMR" get latest --to out

@@ -422,6 +422,23 @@ static void what_runs_a_program_is_told_from_what_does_not(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
+static void what_options_weaken_is_told_and_nothing_else(void **state)
+{
+	struct drive_weakness w;
+
+	(void)state;
+	assert_false(drive_options_weakness(NULL, 0, &w));
+	assert_false(drive_options_weakness("{}", 0, &w));
+	assert_false(drive_options_weakness("{\"checksum\": \"none\", \"etag\": \"md5\", "
+					    "\"conditional-put\": \"no\"}", 0, &w));
+	assert_true(drive_options_weakness("{\"fsync\": \"no\"}", 0, &w));
+	assert_string_equal(w.option, "fsync=no");
+	assert_false(drive_options_weakness("{\"fsync\": \"no\"}", 1, &w));
+	assert_true(drive_options_weakness("{\"checksum\": \"none\", \"etag\": \"other\", "
+					   "\"fsync\": \"no\"}", 1, &w));
+	assert_string_equal(w.option, "etag=other");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -444,6 +461,7 @@ int main(void)
 		TEST(a_command_gives_the_first_line_it_prints_without_a_shell),
 		TEST(a_command_that_fails_is_denied_and_named_without_its_words),
 		TEST(a_command_is_run_once_however_many_ask),
+		TEST(what_options_weaken_is_told_and_nothing_else),
 	};
 
 	if (sodium_init() < 0)
