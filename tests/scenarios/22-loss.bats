@@ -135,9 +135,9 @@ every_loss_beyond() {
 	[ "$status" -eq 20 ]
 }
 
-# Bytes that the command read from objects on drives. No leak checker works below strace.
+# Bytes that the command read from objects on drives.
 bytes_read() {
-	ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -f -qq -e trace=openat,close,read,pread64 \
+	strace -f -qq -e trace=openat,close,read,pread64 \
 		-o calls "$@" >said
 	awk '
 	/ openat\(/ && / = [0-9]+$/ { drive[$NF] = /\.blob"/ }

@@ -3,6 +3,11 @@ jq() {
 	gojq "$@"
 }
 
+# No leak checker works below it.
+strace() {
+	ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 command strace "$@"
+}
+
 # Every scenario works in a folder of its own and knows nothing of the user who runs it.
 fresh_home() {
 	local name
