@@ -14,7 +14,7 @@ setup() {
 	mkdir d1 in bin
 	. "$servers/lib.sh"
 	a=$PWD/a b=$PWD/b
-	port_a=$(free_port $((25000 + $$ % 1500 * 4)) 2)
+	port_a=$(claim_ports)
 	port_b=$((port_a + 1))
 	started=
 	start a "$port_a"

@@ -7,7 +7,7 @@ setup_file() {
 	local rc=0
 	export S3=$BATS_TEST_DIRNAME/../servers/radosgw.sh AT=$BATS_FILE_TMPDIR/server
 	. "$BATS_TEST_DIRNAME/../servers/lib.sh"
-	"$S3" start "$AT" "$(free_port $((24000 + $$ % 900 * 10)) 10)" >"$BATS_FILE_TMPDIR/said" 2>&1 || rc=$?
+	"$S3" start "$AT" "$(claim_ports)" >"$BATS_FILE_TMPDIR/said" 2>&1 || rc=$?
 	if [ $rc -eq 77 ] && [ "${CI:-}" != 1 ]; then
 		skip "$(cat "$BATS_FILE_TMPDIR/said")"
 	fi

@@ -7,7 +7,7 @@ setup_file() {
 	local rc=0
 	export SWIFT=$BATS_TEST_DIRNAME/../servers/swift.sh AT=$BATS_FILE_TMPDIR/server
 	. "$BATS_TEST_DIRNAME/../servers/lib.sh"
-	"$SWIFT" start "$AT" "$(free_port 23400 5)" >"$BATS_FILE_TMPDIR/said" 2>&1 || rc=$?
+	"$SWIFT" start "$AT" "$(claim_ports)" >"$BATS_FILE_TMPDIR/said" 2>&1 || rc=$?
 	if [ $rc -eq 77 ] && [ "${CI:-}" != 1 ]; then
 		skip "$(cat "$BATS_FILE_TMPDIR/said")"
 	fi

@@ -9,7 +9,7 @@ setup_file() {
 	local rc=0
 	. "$BATS_TEST_DIRNAME/../servers/lib.sh"
 	export SERVER=$BATS_FILE_TMPDIR/proftpd MISSING=
-	PORT=$(free_port $((21600 + $$ % 800 * 40)) 40)
+	PORT=$(claim_ports)
 	export PORT
 	mkdir "$SERVER"
 	MISSING=$("$proftpd" start "$SERVER" "$PORT" 2>&1) || rc=$?

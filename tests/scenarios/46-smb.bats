@@ -10,7 +10,7 @@ setup_file() {
 	local port rc=0
 	. "$servers/lib.sh"
 	export SERVER=$BATS_FILE_TMPDIR/smbd
-	port=$(free_port $((20000 + RANDOM % 11000)) 1) # below those of outgoing connections
+	port=$(claim_ports)
 	"$servers/smbd.sh" start "$SERVER" "$port" >"$BATS_FILE_TMPDIR/said" 2>&1 || rc=$?
 	cat "$BATS_FILE_TMPDIR/said"
 	if [ "$rc" -eq 77 ] && [ "${CI:-}" != 1 ]; then

@@ -15,16 +15,14 @@ setup_file() {
 	SERVERS=$(mktemp -d "${TMPDIR:-/tmp}/mrmr-mixed.XXXXXX")
 	export SERVERS
 	chmod 755 "$SERVERS"
-	port=$((20000 + RANDOM % 11000)) # below those that outgoing connections get
 	for name in $all; do
-		port=$(free_port $((port + 1)) 10)
+		port=$(claim_ports)
 		said=$("$servers/$name.sh" start "$SERVERS/$name" "$port" 2>&1) && rc=0 || rc=$?
 		echo "$said"
 		if [ "$rc" -eq 77 ] && [ "${CI:-}" != 1 ]; then
 			skip "$said"
 		fi
 		[ "$rc" -eq 0 ]
-		port=$((port + 10))
 	done
 }
 

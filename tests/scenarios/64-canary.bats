@@ -11,7 +11,7 @@ setup_file() {
 	local rc=0
 	. "$BATS_TEST_DIRNAME/../servers/lib.sh"
 	export SERVER=$BATS_FILE_TMPDIR/apache MISSING= PORT
-	PORT=$(free_port $((30000 + $$ % 800 * 10)) 10)
+	PORT=$(claim_ports)
 	mkdir "$SERVER"
 	MISSING=$("$apache" start "$SERVER" "$PORT" 2>&1) || rc=$?
 	case $rc in

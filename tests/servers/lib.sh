@@ -1,7 +1,7 @@
 # Shared by the scripts that start servers for tests. Sourced by bash; not run.
 #
 # A server's script is called as
-#	SERVER.sh start DIR PORT	returns when it answers on 127.0.0.1:PORT; more ports: PORT+1 and on
+#	SERVER.sh start DIR PORT	returns when it answers on 127.0.0.1:PORT; more: PORT+1 to PORT+49
 #	SERVER.sh stop DIR
 # and keeps all it writes in DIR. It leaves DIR/place.env, lines of MRMR_PLACE_KIND, MRMR_PLACE_URL and
 # so on for tests/support/place.h, as they are (no quotes); secrets are files with mode 0600 in DIR,
@@ -80,19 +80,28 @@ wait_for() {
 	done
 }
 
-# free_port FIRST COUNT: the first of as many free ones in a row.
-free_port() {
-	local port=$1 i
-	while :; do
-		for ((i = 0; i < $2; i++)); do
-			answers $((port + i)) && break
-		done
-		[ "$i" -eq "$2" ] && break
-		port=$((port + i + 1))
-		[ "$port" -lt 60000 ] || die 'no free port'
+# claim_ports [FIRST]: the first of 50 in a row which nobody else gets while the calling script runs, or
+# has in use. All are below those of outgoing connections. FIRST: where to begin to look.
+claim_ports() (
+	folder=/tmp/mrmr-ports.$(id -u) used=() first=$((${1:-20000} / 50 - 400))
+	[ $# -gt 0 ] || first=$(($$ % 255))
+	mkdir -p -m 700 "$folder" && exec 9>"$folder/lock" && flock 9 || die "no lock in $folder"
+	for port in $(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+		sed -n 's/^ *[0-9]*: [0-9A-F]*:\([0-9A-F]*\) .*/\1/p'); do
+		used[16#$port / 50]=1
 	done
-	echo "$port"
-}
+	for ((i = 0; i < 255; i++)); do
+		row=$((400 + (first + i) % 255))
+		[ -z "${used[row]:-}" ] || continue
+		if read -r id since 2>/dev/null <"$folder/$row" && [ "$(started "$id")" = "$since" ]; then
+			continue
+		fi
+		echo "$$ $(started $$)" >"$folder/$row"
+		echo $((row * 50))
+		return
+	done
+	die 'no free ports'
+)
 
 # ---- files ----
 
