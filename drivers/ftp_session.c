@@ -11,7 +11,7 @@
 
 #define CONNECT_S 20
 #define REPLY_S 30
-#define LOOK_MS 10
+#define LOOK_MS_MAX 10
 #define FINAL_REPLY 200 /* codes below are followed by another reply to the same command */
 #define STALL_US 30000000u
 #define STALL_BYTES (30u << 10) /* that must move in that time */
@@ -294,14 +294,17 @@ static CURLcode perform(struct ftp_session *s)
 {
 	CURLcode failed = CURLE_OUT_OF_MEMORY;
 	const CURLMsg *end;
-	int running = 1, left;
+	int running = 1, left, look_ms = 1, ready;
 	long connects = 0;
 
 	if (curl_multi_add_handle(s->multi, s->curl) != CURLM_OK)
 		return failed;
 	while (curl_multi_perform(s->multi, &running) == CURLM_OK && running) {
-		if (curl_multi_poll(s->multi, NULL, 0, LOOK_MS, NULL) != CURLM_OK)
+		if (curl_multi_poll(s->multi, NULL, 0, look_ms, &ready) != CURLM_OK)
 			break;
+		look_ms = ready ? 1 : 2 * look_ms;
+		if (look_ms > LOOK_MS_MAX)
+			look_ms = LOOK_MS_MAX;
 	}
 	while ((end = curl_multi_info_read(s->multi, &left))) {
 		if (end->msg == CURLMSG_DONE)

@@ -54,8 +54,8 @@ config() {
 	SystemLog $DIR/log/system
 	TransferLog none
 	WtmpLog off
-	AuthOrder mod_auth_file.c
 	<Global>
+	AuthOrder mod_auth_file.c
 	AuthUserFile $DIR/passwd
 	AuthGroupFile $DIR/group
 	RequireValidShell off
