@@ -203,7 +203,7 @@ static int choose_row_drive(struct join *j, struct row_choice *c, struct error *
 		const struct alloc_drive *d = &c->view[i];
 
 		if (!d->usable || d->role == ROLE_DATA || d->removable || is_taken(c, i) ||
-		    !fits_domain(c, i))
+		    !fits_domain(c, i) || atomic_load(&j->a->drives[i].late))
 			continue;
 		any = true;
 		if (has_room(j, c, i) && (best == DRIVES_MAX || is_better(c, i, best)))

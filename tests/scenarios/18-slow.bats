@@ -78,6 +78,15 @@ timed() {
 		diff -r in "out$PWD/in"
 		mv away "$d"
 	done
+	# Nor does what is tidied up at the end of a put ask anything of it.
+	for i in 1 2 3 4 5 6 7 8; do
+		head -c 50000 /dev/urandom >in/small$i
+		[ $i -eq 8 ] || "$MRMR" -q put in/small$i
+	done
+	timed slow write 0 d3 timeout 60 "$MRMR" put --ack enough in
+	cat err.txt
+	[ "$status" -eq 0 ]
+	[ "$took" -lt 30000 ]
 	echo more >in/more
 	"$MRMR" put in
 	run "$MRMR" status
