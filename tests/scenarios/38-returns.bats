@@ -313,8 +313,13 @@ stands() { # drive state why
 	mkdir d4
 	"$MRMR" add d4
 	head -c 3000000 /dev/urandom >in/much
+	# So slow that four commands end before it does, however long one takes here.
+	local one_ms
+	one_ms=$(date +%s%3N)
+	"$MRMR" snapshots
+	one_ms=$(($(date +%s%3N) - one_ms))
 	strace -f -qq -o /dev/null -e trace=renameat2 -e signal=none \
-		-e inject=renameat2:delay_enter=60000 "$MRMR" put in >said 2>&1 &
+		-e inject=renameat2:delay_enter=$((50000 + one_ms * 300)) "$MRMR" put in >said 2>&1 &
 	put=$!
 	sleep 0.5
 	"$MRMR" disable d2
