@@ -5,8 +5,7 @@ load common
 
 setup() {
 	fresh_home
-	shim=$(dirname "$MRMR")/tests/preload/slow.so
-	[ -e "$shim" ] || make -s -C "$BATS_TEST_DIRNAME/../.." B="$(dirname "$MRMR")" "$shim"
+	preload slow
 	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
 	mkdir d1 d2 d3 d4 in
 	"$MRMR" init --key-file key --parity 1 --block-size 1M d1 d2 d3 d4 >recovery 2>&1

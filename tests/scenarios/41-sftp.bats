@@ -302,7 +302,7 @@ compare() {
 }
 
 @test "a disk that turns out to be full is named, nothing is half there, and others take the objects" {
-	shim=$(dirname "$MRMR")/tests/preload/full.so
+	preload full
 	[ -e /usr/lib/openssh/sftp-server ] || skip 'openssh-sftp-server is missing'
 	mkdir d2
 	"$MRMR" init --key-file key --parity 1 --block-size 64K d1 d2 "sftp://a$a/data"

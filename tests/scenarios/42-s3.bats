@@ -111,8 +111,7 @@ compare() {
 
 @test "a wrong secret, an unknown key, no key and a wrong clock are named: init makes nothing, put goes on without" {
 	local shim
-	shim=$(dirname "$MRMR")/tests/preload/skew.so
-	[ -e "$shim" ] || make -C "$BATS_TEST_DIRNAME/../.." -s B="$(dirname "$MRMR")" "$shim"
+	preload skew
 	refused() { # what it says, variables...
 		local said=$1
 		shift

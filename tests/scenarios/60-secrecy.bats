@@ -103,8 +103,7 @@ ASK
 # A put, stopped in the middle of its work; the passphrase comes as the caller says.
 stop_a_put() {
 	local shim
-	shim=$(dirname "$MRMR")/tests/preload/kill.so
-	[ -e "$shim" ] || make -s -C "$BATS_TEST_DIRNAME/../.." B="$(dirname "$MRMR")" "$shim"
+	preload kill
 	LD_PRELOAD=$shim KILL_AT=60 KILL_SIGNAL=19 "$MRMR" put in 9<pass >said 2>&1 3>&- &
 	pid=$!
 	while ! grep -q '^State:.T' "/proc/$pid/status"; do

@@ -8,6 +8,18 @@ strace() {
 	ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 command strace "$@"
 }
 
+# preload NAME: $shim is that library of tests/preload, whichever build of mrmr is tested. None of them
+# is built for a sanitizer.
+preload() {
+	local folder
+	for folder in "$(dirname "$MRMR")" "$(dirname "$MRMR")/.."; do
+		shim=$folder/tests/preload/$1.so
+		[ ! -e "$shim" ] || return 0
+	done
+	shim=$BATS_FILE_TMPDIR/$1.so
+	cc -D_GNU_SOURCE -O2 -fPIC -shared -o "$shim" "$BATS_TEST_DIRNAME/../preload/$1.c"
+}
+
 # Every scenario works in a folder of its own and knows nothing of the user who runs it.
 fresh_home() {
 	local name

@@ -11,8 +11,7 @@ prepare() {
 	cd "$work/now" || return 1
 	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
 	in=$work/in first=
-	shim=$(dirname "$MRMR")/tests/preload/kill.so
-	[ -e "$shim" ] || make -s -C "$BATS_TEST_DIRNAME/../.." B="$(dirname "$MRMR")" "$shim"
+	preload kill
 	mkdir d1 d2 d3 d4
 	local i
 	for i in 1 2 3 4 5 6; do
