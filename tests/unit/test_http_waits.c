@@ -202,7 +202,7 @@ static void no_more_connections_than_a_site_may_have(void **state)
 		&(struct http_site_options){ .connections = 3, .meter = meter });
 
 	(void)state;
-	ask_all(&s, 1, "/drip/5", 1);
+	ask_all(&s, 1, "/drip/12", 1);
 	assert_int_equal(metered(meter, METER_CONNECTIONS), 3);
 	assert_int_equal(metered(meter, METER_REQUESTS), MANY);
 	http_site_close(s);
@@ -270,7 +270,7 @@ static void a_closed_site_leaves_no_connections(void **state)
 	int before = open_when_at_most(1); /* it may not have seen the end of all of them yet */
 
 	(void)state;
-	ask_all(&s, 1, "/drip/5", 1);
+	ask_all(&s, 1, "/drip/12", 1);
 	assert_int_equal(ask(other, "GET", "/bytes/1", NULL, 0), ERR_NONE);
 	assert_true(open_now() >= before + 5);
 	http_site_close(s);
