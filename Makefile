@@ -49,14 +49,15 @@ all: $B/mrmr
 $B/mrmr: $B/cmd/main.o $B/libcmd.a $B/libmrmr.a
 	$(call say,LD)$(CC) $(ldflags) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs)
 
+# A quicker linker is taken for tests where it is there; .ci/deps installs one.
 $(tests) $(sweeps) $(benches): %: %.o $(support) $B/libcmd.a $B/libmrmr.a
-	$(call say,LD)$(CC) $(ldflags) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs) -lcmocka
+	$(call say,LD)$(CC) $(ldflags) $(CFLAGS) $(linker) $(LDFLAGS) -o $@ $^ $(libs) -lcmocka
 
 # libFuzzer calls the target by its name; no header declares it.
 $(fuzzers:=.o): private flags += -Wno-missing-prototypes
 fuzz_support := $(patsubst %,$B/tests/support/%.o,scribe temp whole_table)
 $(fuzzers): %: %.o $(fuzz_support) $B/libmrmr.a
-	$(call say,LD)$(CC) $(ldflags) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS) -o $@ $^ $(libs)
+	$(call say,LD)$(CC) $(ldflags) -fsanitize=fuzzer $(CFLAGS) $(linker) $(LDFLAGS) -o $@ $^ $(libs)
 
 $B/libmrmr.a: $(core)
 $B/libcmd.a: $(command)
@@ -101,14 +102,14 @@ demo:
 # Everything the runner executes, so that it starts with nothing left to compile.
 check-build: all $(tests) $(sweeps) $(preloads) $(shells)
 sanitized-build: all $(tests) $(sweeps) $(fuzzers)
-# Of all the code that runs below these, little runs long: not optimized, it is compiled in a seventh of the
-# time. A quicker linker is taken where it is there; .ci/deps installs one.
-sanitized := B=$B/asan CC=clang CFLAGS='-O0 -g' LDFLAGS='$(linker)' SANITIZE=address,undefined,fuzzer-no-link CI=1
+# Of all the code that runs below these, little runs long: not optimized, it is compiled in a seventh
+# of the time.
+sanitized := B=$B/asan CC=clang CFLAGS='-O0 -g' SANITIZE=address,undefined,fuzzer-no-link CI=1
 asan-build:
 	@$(MAKE) $(sanitized) sanitized-build
 asan:
 	@$(MAKE) $(sanitized) unit
-threaded := B=$B/tsan CC=clang CFLAGS='-O1 -g' LDFLAGS='$(linker)' SANITIZE=thread CI=1
+threaded := B=$B/tsan CC=clang CFLAGS='-O1 -g' SANITIZE=thread CI=1
 tsan-build:
 	@$(MAKE) $(threaded) all $(tests:$B/%=$B/tsan/%)
 tsan:

@@ -1,6 +1,7 @@
 /* Random arrays are filled with equal blocks until the allocator refuses: it must reach U(m). */
 #include "array/alloc.h"
 #include "tests/support/noise.h"
+#include "tests/support/tiny.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +13,7 @@
 #include <cmocka.h>
 
 #define DRIVES 12
-#define ARRAYS 250
+#define ARRAYS 250 /* MRMR_SWEEP_EVERY: fewer */
 
 enum kind {
 	PLAIN = 0,
@@ -22,7 +23,7 @@ enum kind {
 	STACKS = 8, /* large drives for data, small ones for rows */
 };
 
-struct array {
+struct sample {
 	unsigned count, m;
 	unsigned width; /* asked for; 0: none */
 	struct alloc_drive drives[DRIVES];
@@ -34,11 +35,11 @@ static bool may_hold(const struct alloc_drive *d, bool row)
 }
 
 /* Sizes in blocks: equal ones, or random with some large ones among them. */
-static struct array array_make(struct noise *noise, enum kind kind)
+static struct sample array_make(struct noise *noise, enum kind kind)
 {
 	static const enum drive_role roles[] = {ROLE_DATA, ROLE_PARITY, ROLE_BOTH,
 						ROLE_BOTH, ROLE_BOTH,	ROLE_BOTH};
-	struct array a = {.count = 2 + (unsigned)noise_below(noise, DRIVES - 1)};
+	struct sample a = {.count = 2 + (unsigned)noise_below(noise, DRIVES - 1)};
 	uint64_t scale = 20 + noise_below(noise, 300);
 	bool equal = noise_below(noise, 4) == 0;
 	uint64_t domains = 1 + noise_below(noise, a.count);
@@ -72,7 +73,7 @@ static struct array array_make(struct noise *noise, enum kind kind)
 }
 
 /* m that the drives allow: what alloc_group() takes for m'. */
-static unsigned rows_of(const struct array *a)
+static unsigned rows_of(const struct sample *a)
 {
 	unsigned rows = 0, drives = 0;
 
@@ -85,7 +86,7 @@ static unsigned rows_of(const struct array *a)
 	return a->m < rows ? a->m : rows;
 }
 
-static void put(struct array *a, unsigned drive, bool row, bool *used)
+static void put(struct sample *a, unsigned drive, bool row, bool *used)
 {
 	assert_true(may_hold(&a->drives[drive], row));
 	assert_true(a->drives[drive].free_bytes > 0);
@@ -94,7 +95,7 @@ static void put(struct array *a, unsigned drive, bool row, bool *used)
 	a->drives[drive].free_bytes--;
 }
 
-static unsigned most_in_a_domain(const struct array *a, const bool *used)
+static unsigned most_in_a_domain(const struct sample *a, const bool *used)
 {
 	unsigned in_domain[DRIVES] = {0}, most = 0;
 
@@ -104,7 +105,7 @@ static unsigned most_in_a_domain(const struct array *a, const bool *used)
 	return most;
 }
 
-static unsigned on_removable(const struct array *a, const bool *used)
+static unsigned on_removable(const struct sample *a, const bool *used)
 {
 	unsigned members = 0;
 
@@ -114,7 +115,7 @@ static unsigned on_removable(const struct array *a, const bool *used)
 }
 
 /* Of the drives that may hold anything: a removable parity-role drive is none. */
-static bool one_domain(const struct array *a)
+static bool one_domain(const struct sample *a)
 {
 	const struct alloc_drive *first = NULL;
 
@@ -131,7 +132,7 @@ static bool one_domain(const struct array *a)
 }
 
 /* Places for rows in a domain, beside the member on that drive, while the rule is kept. */
-static unsigned row_places(const struct array *a, uint32_t domain, unsigned member,
+static unsigned row_places(const struct sample *a, uint32_t domain, unsigned member,
 			   unsigned domain_max)
 {
 	unsigned places = 0;
@@ -145,7 +146,7 @@ static unsigned row_places(const struct array *a, uint32_t domain, unsigned memb
 }
 
 /* Whether some group that keeps the rule fits: one member and m rows. Every member is tried. */
-static bool some_group_fits(const struct array *a, unsigned m, unsigned domain_max)
+static bool some_group_fits(const struct sample *a, unsigned m, unsigned domain_max)
 {
 	for (unsigned i = 0; i < a->count; i++) {
 		unsigned places = 0;
@@ -162,7 +163,7 @@ static bool some_group_fits(const struct array *a, unsigned m, unsigned domain_m
 
 /* Blocks of data stored while the domain rule was kept, every plan checked. The rule is kept while
  * any group that keeps it fits. */
-static uint64_t fill(struct array *a, unsigned m)
+static uint64_t fill(struct sample *a, unsigned m)
 {
 	const struct alloc_policy policy = {.parity = a->m, .width = a->width};
 	unsigned domain_max = one_domain(a) ? DRIVES : m > 1 ? m : 1;
@@ -189,10 +190,10 @@ static uint64_t fill(struct array *a, unsigned m)
 	return data;
 }
 
-static struct array array_that_takes_data(struct noise *noise, enum kind kind)
+static struct sample array_that_takes_data(struct noise *noise, enum kind kind)
 {
 	for (;;) {
-		struct array a = array_make(noise, kind);
+		struct sample a = array_make(noise, kind);
 
 		for (unsigned i = 0; i < a.count; i++)
 			if (may_hold(&a.drives[i], false))
@@ -200,7 +201,7 @@ static struct array array_that_takes_data(struct noise *noise, enum kind kind)
 	}
 }
 
-static bool is_enough(const struct array *a, uint64_t data, uint64_t bound)
+static bool is_enough(const struct sample *a, uint64_t data, uint64_t bound)
 {
 	return (double)data >= 0.99 * (double)bound || data + a->count >= bound;
 }
@@ -209,9 +210,10 @@ static void fill_arrays(uint64_t seed, enum kind kind, const char *what)
 {
 	struct noise noise = {seed};
 	double sum = 0, worst = 1;
+	unsigned arrays = ARRAYS / tiny_every();
 
-	for (unsigned i = 0; i < ARRAYS; i++) {
-		struct array a = array_that_takes_data(&noise, kind);
+	for (unsigned i = 0; i < arrays; i++) {
+		struct sample a = array_that_takes_data(&noise, kind);
 		unsigned m = rows_of(&a);
 		uint64_t bound = alloc_usable_bytes(a.drives, a.count, m), data = fill(&a, m);
 		double part = data < bound ? (double)data / (double)bound : 1;
@@ -224,9 +226,9 @@ static void fill_arrays(uint64_t seed, enum kind kind, const char *what)
 		sum += part;
 		worst = part < worst ? part : worst;
 	}
-	printf("%s: %u arrays hold %.3f %% of U(m) on average, %.2f %% at worst\n", what, ARRAYS,
-	       100 * sum / ARRAYS, 100 * worst);
-	assert_true(sum / ARRAYS >= 0.999);
+	printf("%s: %u arrays hold %.3f %% of U(m) on average, %.2f %% at worst\n", what, arrays,
+	       100 * sum / arrays, 100 * worst);
+	assert_true(sum / arrays >= 0.999);
 }
 
 static void arrays_of_any_sizes_are_filled_to_the_bound(void **state)
@@ -272,9 +274,9 @@ static void large_drives_for_data_over_small_ones_for_parity_are_filled_to_the_b
 	fill_arrays(7, STACKS, "stacks");
 }
 
-static uint64_t bound_of_free(const struct array *a, unsigned m)
+static uint64_t bound_of_free(const struct sample *a, unsigned m)
 {
-	struct array left = *a;
+	struct sample left = *a;
 
 	for (unsigned i = 0; i < left.count; i++)
 		left.drives[i].size_bytes = left.drives[i].free_bytes;
@@ -283,7 +285,7 @@ static uint64_t bound_of_free(const struct array *a, unsigned m)
 
 /* Groups as wide as asked for until 70 % of U(m) is used: then what is left is filled. Returns what was
  * stored by then. */
-static uint64_t fill_narrow(struct array *a, unsigned m)
+static uint64_t fill_narrow(struct sample *a, unsigned m)
 {
 	const struct alloc_policy policy = {.parity = a->m, .width = a->width};
 	uint64_t bound = alloc_usable_bytes(a->drives, a->count, m), data = 0, rotation = 0;
@@ -309,10 +311,11 @@ static void a_width_is_kept_to_seventy_percent_and_what_is_left_is_filled_to_its
 {
 	struct noise noise = {5};
 	double sum = 0;
+	unsigned arrays = ARRAYS / tiny_every();
 
 	(void)state;
-	for (unsigned i = 0; i < ARRAYS; i++) {
-		struct array a = array_that_takes_data(&noise, ROLES | DOMAINS);
+	for (unsigned i = 0; i < arrays; i++) {
+		struct sample a = array_that_takes_data(&noise, ROLES | DOMAINS);
 		unsigned m = rows_of(&a);
 		uint64_t data, left, filled;
 
@@ -325,7 +328,7 @@ static void a_width_is_kept_to_seventy_percent_and_what_is_left_is_filled_to_its
 				 a.width, (uintmax_t)filled, (uintmax_t)left);
 		sum += data + left > 0 ? (double)(data + filled) / (double)(data + left) : 1;
 	}
-	assert_true(sum / ARRAYS >= 0.999);
+	assert_true(sum / arrays >= 0.999);
 }
 
 struct given {
@@ -336,7 +339,7 @@ struct given {
 
 static void assert_filled(const struct given *drives, unsigned count, unsigned m, uint64_t bound)
 {
-	struct array a = {.count = count, .m = m};
+	struct sample a = {.count = count, .m = m};
 
 	for (unsigned i = 0; i < count; i++)
 		a.drives[i] = (struct alloc_drive){
