@@ -8,8 +8,9 @@
 #        swift.sh break DIR PART	that part (account, container, object) has no disk: 503
 #        swift.sh mend DIR		it is there again
 #        swift.sh revoke DIR		all tokens are forgotten: 401
-# DIR/place.env is the place of Swift's own API, DIR/place-s3.env that of S3. Users: test:tester with
-# the key swift-canary-key, test:reader (reading), who may do nothing, admin:admin (ruling), who sets quotas.
+# DIR/place.env is the place of Swift's own API, DIR/place-s3.env that of S3 (with pages of 1,000
+# names: more than one of them). Users: test:tester with the key swift-canary-key, test:reader (reading),
+# who may do nothing, admin:admin (ruling), who sets quotas.
 # TOKEN_LIFE=N: tokens end after N seconds.
 set -u
 . "$(dirname "$0")/lib.sh"
@@ -109,6 +110,7 @@ places() {
 	MRMR_PLACE_KIND=s3
 	MRMR_PLACE_URL=s3+http://127.0.0.1:$PORT/{}?region=us-east-1
 	MRMR_PLACE_OPTIONS={"access_key":"file:$DIR/access_key","secret_key":"file:$DIR/key","addressing":"path"}
+	MRMR_PLACE_LISTED=1100
 	END
 }
 

@@ -8,6 +8,8 @@
  *	MRMR_PLACE_MISSING_URL	the same of places that are not there, if it is not the same
  *	MRMR_PLACE_OPTIONS	the options of the drive as in the config: {"user":"me"}
  *
+ *	MRMR_PLACE_LISTED	how many names are listed, 2500 without it
+ *
  * tests/servers/run starts servers and sets them. MRMR_PLACE_TESTS=PATTERN runs only tests whose names
  * match.
  */
