@@ -45,7 +45,7 @@ struct object_stat {
 struct drive_about {
 	uint64_t total_bytes, free_bytes; /* free for us, not for root; 0 and 0 when unknown */
 	uint64_t space; /* drives of this host with the same number share their free bytes; 0: none do */
-	char domain[DRIVE_DOMAIN_MAX];	  /* what fails together: "disk sda", "host nas:22" */
+	char domain[DRIVE_DOMAIN_MAX];	  /* what fails together: "disk sda", "host nas" */
 };
 
 /* What open() found out about a place, as an option to be kept in the config. */

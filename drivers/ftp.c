@@ -7,6 +7,7 @@
  * What is durable when, the server decides.
  */
 #include "drivers/ftp.h"
+#include "drivers/domain.h"
 #include "drivers/name.h"
 
 #include <stdio.h>
@@ -248,7 +249,7 @@ static int ftp_about(struct drive *d, struct drive_about *out, struct error *err
 
 	(void)err;
 	*out = (struct drive_about){ 0 };
-	snprintf(out->domain, sizeof(out->domain), "host %.100s:%u", site->host, site->port);
+	host_domain(site->host, site->port, out->domain);
 	return ERR_NONE;
 }
 

@@ -1,6 +1,7 @@
 /*
  * A bucket of an S3 server, or what begins with a prefix in it. Objects are keys "prefix/.mrmr/NAME".
  */
+#include "drivers/domain.h"
 #include "drivers/name.h"
 #include "drivers/s3_inner.h"
 #include "net/url.h"
@@ -181,9 +182,12 @@ static int s3_sync(struct drive *d, struct error *err)
 
 static int s3_about(struct drive *d, struct drive_about *out, struct error *err)
 {
+	const struct s3_drive *s = (const struct s3_drive *)d;
+
 	(void)err;
 	*out = (struct drive_about){ 0 };
-	snprintf(out->domain, sizeof(out->domain), "%s", ((struct s3_drive *)d)->domain);
+	account_domain("s3", s->endpoint, s->endpoint_port, s->owner[0] ? s->owner : NULL,
+		       out->domain);
 	return ERR_NONE;
 }
 
@@ -201,7 +205,8 @@ static void s3_close(struct drive *d)
 	free(s->prefix);
 	free(s->root);
 	free(s->storage_class);
-	free(s->domain);
+	free(s->endpoint);
+	free(s->owner);
 	free(s);
 }
 
@@ -238,7 +243,7 @@ static int s3_open(const char *url, const struct drive_options *options, struct 
 
 static const char *const taken[] = { "access_key",	"secret_key",	 "session_token", "profile",
 				     "region",		"addressing",	 "storage-class", "ca",
-				     "conditional-put", "etag",		 "checksum",	  NULL };
+				     "conditional-put", "etag",		 "checksum",	  "account",	   NULL };
 
 const struct mrmr_driver driver_s3 = {
 	.kind = "s3",

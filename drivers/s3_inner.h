@@ -30,10 +30,12 @@ struct s3_drive {
 	char *prefix;	     /* what keys begin with: "prefix/" or "", not encoded */
 	char *root;	     /* and those of objects: "prefix/.mrmr/" */
 	char *storage_class; /* NULL: the server's default */
-	char *domain;
+	char *endpoint;	     /* as the URL has it */
+	unsigned endpoint_port; /* 0: the usual one */
 	/* What joining has shown of the server. */
 	bool conditional_put; /* If-None-Match: * refuses a taken name */
 	bool etag_is_md5;     /* of an object sent in one piece */
+	char *owner;	      /* the account that owns what is stored; "": not told */
 	bool checksums;	      /* x-amz-checksum-sha256 is kept, and so was compared */
 };
 

@@ -14,6 +14,7 @@
 
 #define LIST "ListBucketResult/"
 #define KEY_BYTES_MAX 4096 /* S3 has 1024, which are up to 3072 encoded */
+#define OWNER_BYTES_MAX 256
 
 struct parsing {
 	struct s3_page *page;
@@ -73,6 +74,16 @@ static int keep_text(char **out, const char *text, struct error *err)
 	return *out ? ERR_NONE : err_nomem(err);
 }
 
+/* It goes into the config, and is shown. */
+static bool is_account_id(const char *text)
+{
+	const char *at = text;
+
+	while (*at > ' ' && *at < 0x7f)
+		at++;
+	return *at == '\0' && at > text && at - text <= OWNER_BYTES_MAX;
+}
+
 static int take_object(struct parsing *p, struct error *err)
 {
 	struct buf *keys = &p->page->keys;
@@ -102,6 +113,8 @@ static int end_element(void *ctx, const char *path, const char *text, struct err
 			return err_set(err, ERR_CORRUPT, "a listing with a length that is none");
 	} else if (strcmp(path, "Contents") == 0) {
 		return take_object(p, err);
+	} else if (strcmp(path, "Contents/Owner/ID") == 0) {
+		return is_account_id(text) ? keep_text(&p->page->owner, text, err) : ERR_NONE;
 	} else if (strcmp(path, "IsTruncated") == 0) {
 		p->page->is_truncated = strcmp(text, "true") == 0;
 	} else if (strcmp(path, "NextContinuationToken") == 0) {
@@ -155,6 +168,7 @@ int s3_page_parse(const void *bytes, size_t len_bytes, struct s3_page *out, stru
 void s3_page_release(struct s3_page *p)
 {
 	buf_release(&p->keys);
+	free(p->owner);
 	free(p->next);
 	*p = (struct s3_page){ 0 };
 }

@@ -15,6 +15,7 @@ struct s3_page {
 	struct buf keys; /* of each object: its length (u64), its key decoded (block with a NUL) */
 	size_t count;
 	bool is_truncated;
+	char *owner; /* of the last object that has one, by the id of its account, one word; NULL: not told */
 	char *next; /* how to go on; NULL: not told */
 };
 

@@ -84,17 +84,17 @@ static int make_origin(struct s3_drive *s, const struct url *u, bool is_tls, boo
 	unsigned usual_port = is_tls ? 443 : 80;
 	char port[16] = "";
 
-	if (u->port != 0 && u->port != usual_port)
-		snprintf(port, sizeof(port), ":%u", u->port);
-	if (asprintf(&s->domain, "s3 %s%s", u->host, port) < 0)
-		s->domain = NULL;
+	s->endpoint_port = u->port == usual_port ? 0 : u->port;
+	if (s->endpoint_port)
+		snprintf(port, sizeof(port), ":%u", s->endpoint_port);
+	s->endpoint = strdup(u->host);
 	if (asprintf(&s->origin, "%s://%s%s%s%s%s%s", is_tls ? "https" : "http",
 		     is_virtual ? s->bucket : "", is_virtual ? "." : "", is_v6 ? "[" : "", u->host,
 		     is_v6 ? "]" : "", port) < 0)
 		s->origin = NULL;
 	if (asprintf(&s->bucket_path, "%s%s", is_virtual ? "" : "/", is_virtual ? "" : s->bucket) < 0)
 		s->bucket_path = NULL;
-	if (!s->origin || !s->bucket_path || !s->domain)
+	if (!s->origin || !s->bucket_path || !s->endpoint)
 		return err_nomem(err);
 	s->host = strstr(s->origin, "://") + 3;
 	return ERR_NONE;
@@ -152,6 +152,15 @@ static int take_storage_class(struct s3_drive *s, const struct drive_option_set 
 	return s->storage_class ? ERR_NONE : err_nomem(err);
 }
 
+/* Learned, and then kept; "": it was not told. */
+static int take_owner(struct s3_drive *s, const struct drive_option_set *given, struct error *err)
+{
+	const char *owner = drive_option(given, "account");
+
+	s->owner = strdup(owner ? owner : "");
+	return s->owner ? ERR_NONE : err_nomem(err);
+}
+
 static bool is_given(const struct drive_option_set *given, const char *key, const char *value)
 {
 	const char *text = drive_option(given, key);
@@ -171,6 +180,8 @@ int s3_take_options(struct s3_drive *s, const struct drive_options *o, struct er
 	uint64_t connections;
 	int code = take_storage_class(s, o->given, err);
 
+	if (code == ERR_NONE)
+		code = take_owner(s, o->given, err);
 	s->conditional_put = is_given(o->given, "conditional-put", "yes");
 	s->etag_is_md5 = is_given(o->given, "etag", "md5");
 	s->checksums = is_given(o->given, "checksum", "sha256");

@@ -7,6 +7,7 @@
 
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BYTES 64
@@ -113,8 +114,10 @@ static int get_range(struct probe *p, struct error *err)
 static int list_it(struct probe *p, struct error *err)
 {
 	char prefix[1200];
-	const struct s3_pair query[] = { { "list-type", "2" }, { "prefix", prefix } };
-	struct s3_request r = { .method = "GET", .query = query, .query_count = 2, .step = STEP };
+	const struct s3_pair query[] = {
+		{ "list-type", "2" }, { "prefix", prefix }, { "fetch-owner", "true" }
+	};
+	struct s3_request r = { .method = "GET", .query = query, .query_count = 3, .step = STEP };
 	struct s3_page page = { 0 };
 	struct s3_answer a;
 	int code;
@@ -125,6 +128,12 @@ static int list_it(struct probe *p, struct error *err)
 		code = s3_page_parse(a.http.document.data, a.http.document.len_bytes, &page, err);
 	if (code == ERR_NONE && page.count != 1)
 		code = err_set(err, ERR_UNSUPPORTED, STEP ": it does not list what was just stored");
+	/* Who owns what is stored there: keys change, accounts stay. */
+	if (code == ERR_NONE && page.owner) {
+		free(p->drive->owner);
+		p->drive->owner = page.owner;
+		page.owner = NULL;
+	}
 	s3_page_release(&page);
 	s3_answer_release(&a);
 	return code;
@@ -169,5 +178,7 @@ int s3_probe(struct s3_drive *s, const char *tag, learned_fn *learned, void *ctx
 	learned(ctx, "conditional-put", p.conditional ? "yes" : "no");
 	learned(ctx, "checksum", p.checksum ? "sha256" : "none");
 	learned(ctx, "etag", p.md5 ? "md5" : "other");
+	if (s->owner[0])
+		learned(ctx, "account", s->owner);
 	return ERR_NONE;
 }

@@ -1,5 +1,6 @@
 #include "drivers/sftp.h"
 
+#include "drivers/domain.h"
 #include "drivers/name.h"
 
 #include <stdio.h>
@@ -315,7 +316,7 @@ static int sftp_about(struct drive *drive, struct drive_about *out, struct error
 	int code = ERR_NONE;
 
 	*out = (struct drive_about){ .total_bytes = 0 };
-	snprintf(out->domain, sizeof(out->domain), "host %s", d->config.place);
+	host_domain(d->config.host, d->config.port, out->domain);
 	if (!(d->driver.flags & DRIVER_KNOWS_SPACE))
 		return ERR_NONE; /* rclone only says that it could tell */
 	code = sftp_borrow(d, false, &s, err);

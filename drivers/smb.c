@@ -22,6 +22,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "drivers/domain.h"
 #include "drivers/name.h"
 #include "net/url.h"
 
@@ -462,7 +463,7 @@ static int smb_about(struct drive *d, struct drive_about *out, struct error *err
 		out->free_bytes = (uint64_t)space.f_bavail * unit_bytes;
 	}
 	out->space = s->space;
-	snprintf(out->domain, sizeof(out->domain), "host %.100s:%u", s->host, s->port);
+	host_domain(s->host, s->port, out->domain);
 	smb_give(c);
 	return code;
 }

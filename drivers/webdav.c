@@ -1,6 +1,7 @@
 #include "drivers/webdav.h"
 
 #include "base/hash.h"
+#include "drivers/domain.h"
 #include "drivers/name.h"
 #include "net/url.h"
 
@@ -204,10 +205,15 @@ struct access {
 	bool tls;
 };
 
+static unsigned port_of(const struct url *u, bool tls)
+{
+	return u->port ? u->port : tls ? 443 : 80;
+}
+
 /* "host:port", with the brackets of IPv6. */
 static char *authority(const struct url *u, bool tls)
 {
-	unsigned port = u->port ? u->port : tls ? 443 : 80;
+	unsigned port = port_of(u, tls);
 	bool v6 = strchr(u->host, ':') != NULL;
 	char *text;
 
@@ -243,12 +249,13 @@ static int open_with(struct access *a, const struct drive_options *o, struct dri
 		     struct error *err)
 {
 	struct webdav_place place = { .path = a->url.path };
-	char *host = authority(&a->url, a->tls), *origin = NULL, *domain = NULL;
+	char *host = authority(&a->url, a->tls), *origin = NULL;
+	char domain[DRIVE_DOMAIN_MAX];
 	int code = ERR_NONE;
 
-	if (!host || asprintf(&origin, "%s://%s", a->tls ? "https" : "http", host) < 0 ||
-	    asprintf(&domain, "host %s", host) < 0)
+	if (!host || asprintf(&origin, "%s://%s", a->tls ? "https" : "http", host) < 0)
 		code = err_nomem(err);
+	host_domain(a->url.host, port_of(&a->url, a->tls), domain);
 	place.origin = origin;
 	place.domain = domain;
 	place.ca_file = drive_option(o->given, "ca");
@@ -258,7 +265,6 @@ static int open_with(struct access *a, const struct drive_options *o, struct dri
 		code = webdav_open_place(&place, &driver_webdav, o, out, err);
 	free(host);
 	free(origin);
-	free(domain);
 	return code;
 }
 

@@ -73,6 +73,7 @@ static const struct row rows[] = {
 	{ "dot-names", VALUE_FLAG, .learned = true },
 	{ "fsync", VALUE_FLAG, .learned = true },
 	{ "checksum", VALUE_WORD, .words = "sha256|none", .learned = true },
+	{ "account", VALUE_TEXT, .learned = true },
 	{ "etag", VALUE_WORD, .words = "md5|other", .learned = true },
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))

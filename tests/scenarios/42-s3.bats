@@ -97,6 +97,29 @@ compare() {
 	run ! grep -v '^.mrmr/' names
 }
 
+@test "buckets of one account fail together, whichever keys it has; those of two accounts do not" {
+	array d1 "cloud=$url"
+	printf '%s\n' AK2ND >id
+	cp "$AT/second_key" secret
+	chmod 600 id secret
+	"$MRMR" add --mkdir -o access_key=file:id -o secret_key=file:secret "same=${url}b" 2>said
+	grep 'cloud and same are both on s3 .* account test and fail together' said
+	cp "$AT/small_key" secret2
+	"$MRMR" add --mkdir -o access_key=file:"$AT/small_access" -o secret_key=file:secret2 "other=${url}c" 2>said
+	run ! grep 'fail together' said
+	# Other keys, and the same account.
+	"$MRMR" set cloud.access_key=file:id cloud.secret_key=file:secret
+	"$MRMR" --json drives >drives
+	[ "$(jq -r 'select(.name == "cloud" or .name == "same") | .domain' drives | sort -u)" = \
+		"s3 $server account test" ]
+	[ "$(jq -r 'select(.name == "other") | .domain' drives)" = "s3 $server account small" ]
+	# One that is not told is any of them.
+	"$MRMR" set cloud.account=
+	[ "$("$MRMR" --json drives | jq -r 'select(.name == "cloud") | .domain')" = "s3 $server" ]
+	run "$MRMR" set cloud.account=other
+	[ "$status" -eq 2 ]
+}
+
 @test "a bucket that is missing is not made unless --mkdir says so" {
 	run "$MRMR" init --key-file key d1 "cloud=$url"
 	[ "$status" -eq 2 ]

@@ -5,11 +5,12 @@
 # usage: radosgw.sh start DIR PORT | stop DIR
 #        radosgw.sh halt DIR		the gateway is gone
 #        radosgw.sh mend DIR		and back
-# Users: AKTEST with the secret in DIR/secret_key; AKSMALL (DIR/small_key), who may store 1 MiB.
+# Users: AKTEST with the secret in DIR/secret_key, and AK2ND with DIR/second_key, who is the same; AKSMALL (DIR/small_key), who may store 1 MiB.
 set -u
 . "$(dirname "$0")/lib.sh"
 
 secret_of_test=x3rL0secret/of+tests
+secret_of_second=s3coNDsecret/of+tests
 secret_of_small=sm4LLsecret/of+tests
 
 write_config() {
@@ -107,12 +108,14 @@ start() {
 	start_store >"$DIR/log/store" 2>&1 || die "no store: $DIR/log/store"
 	do_mend
 	admin user create --uid=test --display-name=test --access-key=AKTEST --secret-key=$secret_of_test
+	admin key create --uid=test --key-type=s3 --access-key=AK2ND --secret-key=$secret_of_second
 	admin user create --uid=small --display-name=small --access-key=AKSMALL \
 		--secret-key=$secret_of_small
 	admin quota set --uid=small --quota-scope=user --max-size=1048576
 	admin quota enable --uid=small --quota-scope=user
 	secret access_key AKTEST
 	secret secret_key $secret_of_test
+	secret second_key $secret_of_second
 	secret small_access AKSMALL
 	secret small_key $secret_of_small
 	place KIND s3

@@ -1,6 +1,7 @@
 /*
  * The list of kinds: which driver a URL means. What the memory driver does beyond the contract.
  */
+#include "drivers/domain.h"
 #include "drivers/mem.h"
 #include "tests/support/calls.h"
 
@@ -145,6 +146,63 @@ static void what_is_not_synced_is_seen_by_nobody(void **state)
 	call_close(d);
 }
 
+/* ---- what fails together ---- */
+
+static void assert_host(const char *host, unsigned port, const char *expected)
+{
+	char domain[DRIVE_DOMAIN_MAX];
+
+	host_domain(host, port, domain);
+	assert_string_equal(domain, expected);
+}
+
+static void a_host_is_one_domain_by_whichever_port_and_spelling(void **state)
+{
+	(void)state;
+	assert_host("nas", 22, "host nas");
+	assert_host("NAS.Example.", 445, "host nas.example");
+	assert_host("nas.example", 2222, "host nas.example");
+	assert_host("2001:db8::1", 22, "host 2001:db8::1");
+	assert_host("localhost.example", 22, "host localhost.example");
+}
+
+static void behind_each_port_of_this_host_may_be_another_one(void **state)
+{
+	(void)state;
+	assert_host("localhost", 2201, "host localhost:2201");
+	assert_host("LOCALHOST.", 2202, "host localhost:2202");
+	assert_host("127.0.0.1", 22, "host 127.0.0.1:22");
+	assert_host("::1", 22, "host ::1:22");
+	assert_host("a.localhost", 22, "host a.localhost:22");
+}
+
+static void assert_account(const char *host, unsigned port, const char *id, const char *expected)
+{
+	char domain[DRIVE_DOMAIN_MAX];
+
+	account_domain("s3", host, port, id, domain);
+	assert_string_equal(domain, expected);
+}
+
+static void an_account_is_a_domain_and_without_one_the_endpoint_is(void **state)
+{
+	char host[254], domain[DRIVE_DOMAIN_MAX];
+
+	(void)state;
+	assert_account("S3.example", 0, "me", "s3 s3.example account me");
+	assert_account("s3.example", 9000, "me", "s3 s3.example:9000 account me");
+	assert_account("s3.example", 0, NULL, "s3 s3.example");
+	/* sha256sum of the id */
+	assert_account("s3.example", 0, "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be",
+		       "s3 s3.example account 6d00a8e1e5d71b44");
+	memset(host, 'h', sizeof(host) - 1);
+	host[sizeof(host) - 1] = '\0';
+	account_domain("s3", host, 65535, "0123456789012345678901234567890123456789", domain);
+	assert_non_null(strstr(domain, "h:65535 account 0123456789012345678901234567890123456789"));
+	host_domain(host, 22, domain);
+	assert_int_equal(strlen(domain), 105);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +214,9 @@ int main(void)
 		cmocka_unit_test(a_place_in_memory_keeps_its_objects_until_it_is_erased),
 		cmocka_unit_test(memory_without_a_name_is_of_one_handle),
 		cmocka_unit_test(what_is_not_synced_is_seen_by_nobody),
+		cmocka_unit_test(a_host_is_one_domain_by_whichever_port_and_spelling),
+		cmocka_unit_test(behind_each_port_of_this_host_may_be_another_one),
+		cmocka_unit_test(an_account_is_a_domain_and_without_one_the_endpoint_is),
 	};
 
 	return cmocka_run_group_tests_name("drivers", tests, NULL, NULL);

@@ -193,6 +193,7 @@ static void a_page_has_the_keys_decoded_and_how_to_go_on(void **state)
 	assert_int_equal(page.count, 3);
 	assert_true(page.is_truncated);
 	assert_string_equal(page.next, "tok</+==");
+	assert_string_equal(page.owner, "x");
 	r = reader_of(page.keys.data, page.keys.len_bytes);
 	assert_key(&r, 7, "p/.mrmr/a b");
 	assert_key(&r, 0, "\xc3\xa4+%%zz%4");
@@ -212,8 +213,32 @@ static void keys_of_a_server_that_does_not_encode_stay_as_they_are(void **state)
 				    &page),
 			 ERR_NONE);
 	assert_false(page.is_truncated);
+	assert_null(page.owner);
 	r = reader_of(page.keys.data, page.keys.len_bytes);
 	assert_key(&r, 1, "a+%41");
+	s3_page_release(&page);
+}
+
+static void an_owner_that_is_no_word_is_none(void **state)
+{
+	static const char *const bad[] = { "", "a b", "a&#10;b", "\xc3\xa4" };
+	char document[600], *end;
+	struct s3_page page;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(document, sizeof(document),
+			 "<ListBucketResult><Contents><Key>a</Key><Size>1</Size><Owner><ID>%s</ID></Owner>"
+			 "</Contents></ListBucketResult>", bad[i]);
+		assert_int_equal(parse_page(document, &page), ERR_NONE);
+		assert_null(page.owner);
+		s3_page_release(&page);
+	}
+	end = stpcpy(document, "<ListBucketResult><Contents><Key>a</Key><Size>1</Size><Owner><ID>");
+	memset(end, 'a', 257);
+	strcpy(end + 257, "</ID></Owner></Contents></ListBucketResult>");
+	assert_int_equal(parse_page(document, &page), ERR_NONE);
+	assert_null(page.owner);
 	s3_page_release(&page);
 }
 
@@ -681,6 +706,7 @@ int main(void)
 		cmocka_unit_test(a_query_is_encoded_and_sorted_by_what_is_encoded),
 		cmocka_unit_test(a_page_has_the_keys_decoded_and_how_to_go_on),
 		cmocka_unit_test(keys_of_a_server_that_does_not_encode_stay_as_they_are),
+		cmocka_unit_test(an_owner_that_is_no_word_is_none),
 		cmocka_unit_test(a_listing_that_is_none_is_corrupt),
 		cmocka_unit_test(codes_of_the_protocol_are_told_apart),
 		cmocka_unit_test(an_answer_without_a_code_counts_by_its_status),
