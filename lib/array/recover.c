@@ -82,28 +82,81 @@ static void refuse_gone(struct array *a, const struct id *id)
 	config_remove(&a->config, id);
 }
 
-/* Options that the journals know of the same place, what was found out about it too, hold where none
- * were given now; but programs are run only when this host's user names them. */
-static int complete_options(struct config_drive *d, const struct table_drive *row,
-			    struct error *err)
+/* A journal may say of any file, variable or program that it is a secret, and of any server that it is to
+ * have it: references are followed only when this host's user names them, or the place. */
+static void tell_references(const struct array *a, const char *name, const struct buf *keys)
 {
-	json_t *options, *given;
-	char *json = NULL;
+	if (keys->len_bytes > 0)
+		array_tell(a, TELL_WARNING, "drive %s: where its secrets are (%.*s) is not taken from "
+					    "the journals: `mrmr set %s.KEY=REF` says it", name,
+			   (int)keys->len_bytes, (const char *)keys->data, name);
+}
 
-	if (strcmp(d->url, row->url) != 0 || !row->options_json[0] ||
-	    drive_runs_program("", row->options_json))
-		return ERR_NONE;
-	options = json_loads(row->options_json, JSON_REJECT_DUPLICATES, NULL);
-	given = json_loads(d->options_json, JSON_REJECT_DUPLICATES, NULL);
-	if (options && json_object_update(options, given) == 0)
-		json = json_dumps(options, JSON_COMPACT | JSON_SORT_KEYS);
+/* The options that the journals know of a place, what was found out about it too; those given come
+ * first. */
+static int known_options(const struct array *a, const struct table_drive *row, const char *given_json,
+			 enum reference_kinds untrusted, char **out, struct error *err)
+{
+	json_t *given = json_loads(given_json, JSON_REJECT_DUPLICATES, NULL);
+	json_t *options = json_loads(row->options_json, JSON_REJECT_DUPLICATES, NULL);
+	struct buf keys = { 0 };
+	const char *key;
+	json_t *value;
+
+	*out = NULL;
+	if (!json_is_object(options)) {
+		json_decref(options);
+		options = json_object();
+	}
+	json_object_foreach(given, key, value)
+		json_object_del(options, key);
+	if (options && given) {
+		drive_references_take_out(options, untrusted, &keys);
+		if (json_object_update(options, given) == 0)
+			*out = json_dumps(options, JSON_COMPACT | JSON_SORT_KEYS);
+	}
 	json_decref(options);
 	json_decref(given);
-	if (!json)
-		return err_set(err, ERR_CORRUPT, "options of drive %s", d->name);
+	if (*out && !keys.failed)
+		tell_references(a, row->record.name, &keys);
+	buf_release(&keys);
+	return *out ? ERR_NONE : err_set(err, ERR_CORRUPT, "options of drive %s", row->record.name);
+}
+
+/* A drive that was given: its place is one that this host's user trusts. */
+static int complete_options(const struct array *a, struct config_drive *d,
+			    const struct table_drive *row, struct error *err)
+{
+	char *json;
+	int code;
+
+	if (strcmp(d->url, row->url) != 0 || !row->options_json[0])
+		return ERR_NONE;
+	code = known_options(a, row, d->options_json, REFERENCES_TO_PROGRAMS, &json, err);
+	if (code != ERR_NONE)
+		return code;
 	free(d->options_json);
 	d->options_json = json;
 	return ERR_NONE;
+}
+
+/* A drive that was not given. */
+static int add_known(struct array *a, const struct table_drive *row, struct error *err)
+{
+	char *json;
+	int code;
+
+	if (drive_runs_program(row->url)) {
+		array_tell(a, TELL_WARNING, "drive %s is left out: to reach it a program is run, which is "
+					    "done only if its URL and options are given: %s",
+			   row->record.name, row->url);
+		return ERR_NONE;
+	}
+	code = known_options(a, row, "{}", REFERENCES_ALL, &json, err);
+	if (code == ERR_NONE)
+		code = config_add(&a->config, row->record.name, &row->record.id, row->url, json, err);
+	free(json);
+	return code;
 }
 
 /* The config as it should be: the names of the journals, and the drives that were not given. */
@@ -128,15 +181,10 @@ static int complete_config(struct array *a, struct error *err)
 				continue;
 			known = true;
 			memcpy(d->name, row->record.name, sizeof(d->name));
-			code = complete_options(d, row, err);
+			code = complete_options(a, d, row, err);
 		}
-		if (!known && row->url[0] && drive_runs_program(row->url, row->options_json))
-			array_tell(a, TELL_WARNING, "drive %s is left out: to reach it a program is "
-						    "run, which is done only if its URL and options "
-						    "are given: %s", row->record.name, row->url);
-		else if (!known && row->url[0])
-			code = config_add(&a->config, row->record.name, &row->record.id, row->url,
-					  row->options_json[0] ? row->options_json : NULL, err);
+		if (!known && row->url[0] && code == ERR_NONE)
+			code = add_known(a, row, err);
 	}
 	table_drives_free(rows, count);
 	return code;

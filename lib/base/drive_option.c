@@ -305,17 +305,25 @@ static bool asks_program(const json_t *value)
 	return json_object_get(value, "command") || (text && strncmp(text, "command:", 8) == 0);
 }
 
-bool drive_runs_program(const char *url, const char *json)
+bool drive_runs_program(const char *url)
 {
-	json_t *values = json ? json_loads(json, JSON_REJECT_DUPLICATES, NULL) : NULL, *value;
 	/* rclone takes a remote that begins with a colon as a whole configuration, programs included. */
-	bool runs = strncmp(url, "exec:", 5) == 0 || strncmp(url, "rclone::", 8) == 0;
-	const char *key;
+	return strncmp(url, "exec:", 5) == 0 || strncmp(url, "rclone::", 8) == 0;
+}
 
-	json_object_foreach(values, key, value)
-		runs = runs || asks_program(value);
-	json_decref(values);
-	return runs;
+void drive_references_take_out(json_t *options, enum reference_kinds which, struct buf *keys)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		const json_t *value = json_object_get(options, rows[i].key);
+
+		if (!value || rows[i].kind != VALUE_SECRET ||
+		    (which == REFERENCES_TO_PROGRAMS && !asks_program(value)))
+			continue;
+		if (keys->len_bytes > 0)
+			buf_add(keys, ", ", 2);
+		buf_add(keys, rows[i].key, strlen(rows[i].key));
+		json_object_del(options, rows[i].key);
+	}
 }
 
 static bool is_weak(const json_t *values, const struct weak_row *row)

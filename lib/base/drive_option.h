@@ -9,6 +9,7 @@
 #ifndef MRMR_BASE_DRIVE_OPTION_H
 #define MRMR_BASE_DRIVE_OPTION_H
 
+#include "base/bytes.h"
 #include "base/error.h"
 
 #include <stdbool.h>
@@ -18,6 +19,8 @@
 /* ERR_USAGE: no drive has such an option, or value is not one it may have ("" takes it away). */
 int drive_option_check(const char *key, const char *value, struct error *err);
 
+struct json_t;
+
 /* Whether a kind that takes these options, NULL-ended, and those that all take has this one. */
 bool drive_option_taken(const char *key, const char *const *taken);
 
@@ -25,9 +28,18 @@ bool drive_option_taken(const char *key, const char *const *taken);
  * is none. */
 size_t drive_option_path_at(const char *key, const char *value);
 
-/* Whether a drive with this URL and these options (JSON, or NULL) runs a program of the user's choice:
- * it is one itself, or asks one for a secret. Not to be believed of somebody else. */
-bool drive_runs_program(const char *url, const char *json);
+/*
+ * What others say of a place: not to be believed.
+ */
+
+/* Whether a drive with this URL runs a program that the URL chooses. */
+bool drive_runs_program(const char *url);
+enum reference_kinds {
+	REFERENCES_TO_PROGRAMS, /* that run one */
+	REFERENCES_ALL,
+};
+/* Takes such references to secrets out of options; their keys, as "a, b", are appended to keys. */
+void drive_references_take_out(struct json_t *options, enum reference_kinds which, struct buf *keys);
 
 /* What the options of a drive (JSON, or NULL) weaken. */
 struct drive_weakness {

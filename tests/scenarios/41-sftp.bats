@@ -89,6 +89,43 @@ compare() {
 	"$MRMR" scrub
 }
 
+@test "recover follows no reference to a secret that only a journal names" {
+	local refs
+	umask 077
+	echo canary >pw
+	export PHRASE=canary MINE=canary
+	"$MRMR" init --key-file key d1 "a=sftp://a$a/data" -o "password=file:$PWD/pw" -o passphrase=env:PHRASE -o connections=2
+	"$MRMR" put in
+	refs='.drives[] | select(.name == "a") | .options | tojson'
+	cp key k1
+	export MRMR_KEY_FILE=$PWD/k1
+	rm -rf config state
+	"$MRMR" recover d1 2>said
+	cat said
+	grep 'drive a: where its secrets are (password, passphrase) is not taken from the journals: `mrmr set a.KEY=REF`' said
+	[ "$(jq -r "$refs" config/default.json)" = '{"connections":"2"}' ]
+	compare
+	"$MRMR" set "a.password=file:$PWD/pw"
+	[ "$(jq -r "$refs" config/default.json)" = "{\"connections\":\"2\",\"password\":\"file:$PWD/pw\"}" ]
+	# Who names the place trusts it, but runs no programs for it.
+	"$MRMR" set "a.passphrase=command:touch $PWD/ran"
+	for given in "" passphrase=env:MINE; do
+		rm -rf config state
+		"$MRMR" recover d1 "sftp://a$a/data" ${given:+-o "$given"} 2>said
+		if [ -z "$given" ]; then
+			grep 'drive a: where its secrets are (passphrase) is' said
+			[ "$(jq -r "$refs" config/default.json)" = "{\"connections\":\"2\",\"password\":\"file:$PWD/pw\"}" ]
+		else
+			run grep 'secrets' said
+			[ "$status" -eq 1 ]
+			[ "$(jq -r "$refs" config/default.json)" = \
+				"{\"connections\":\"2\",\"passphrase\":\"env:MINE\",\"password\":\"file:$PWD/pw\"}" ]
+		fi
+		compare
+	done
+	[ ! -e ran ]
+}
+
 @test "what killed puts left on a server is removed after a day, and nothing younger" {
 	"$MRMR" init --key-file key "sftp://a$a/data"
 	mkdir -p "a/data/.mrmr/~tmp"

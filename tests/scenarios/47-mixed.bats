@@ -209,6 +209,19 @@ same() {
 	rm -rf config state d1
 	options_of ssh
 	run -0 "$MRMR" recover "${options[@]}" "$(url_of ssh mixed-c)"
+	# Where the secrets are is not believed of the journals.
+	secrets=()
+	for kind in s3 dav share; do
+		[[ $output == *"drive $kind: where its secrets are"* ]]
+		options_of "$kind"
+		for option in "${options[@]}"; do
+			case $option in
+			*=file:*) secrets+=("$kind.$option") ;;
+			esac
+		done
+	done
+	"$MRMR" set "${secrets[@]}"
+	"$MRMR" rebalance
 	run -0 "$MRMR" get latest --to out
 	same out
 	run "$MRMR" drives

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -411,13 +412,45 @@ static void a_command_is_run_once_however_many_ask(void **state)
 static void what_runs_a_program_is_told_from_what_does_not(void **state)
 {
 	(void)state;
-	assert_true(drive_runs_program("exec:x", NULL));
-	assert_true(drive_runs_program("rclone::sftp,ssh=x:y", "{}"));
-	assert_true(drive_runs_program("sftp://h/x", "{\"password\": \"command:x\"}"));
-	assert_true(drive_runs_program("sftp://h/x", "{\"password\": {\"command\": [\"x\"]}}"));
-	assert_false(drive_runs_program("rclone:remote:x", "{\"user\": \"me\"}"));
-	assert_false(drive_runs_program("sftp://h/x", "{\"password\": \"file:/x\"}"));
-	assert_false(drive_runs_program("/command:x", ""));
+	assert_true(drive_runs_program("exec:x"));
+	assert_true(drive_runs_program("rclone::sftp,ssh=x:y"));
+	assert_false(drive_runs_program("rclone:remote:x"));
+	assert_false(drive_runs_program("/command:x"));
+}
+
+/* What is left of options, and the keys that were taken out. */
+static void assert_left(const char *json, enum reference_kinds which, const char *left,
+			const char *keys)
+{
+	json_t *options = json_loads(json, 0, NULL);
+	struct buf out = { 0 };
+	char *printed;
+
+	assert_non_null(options);
+	drive_references_take_out(options, which, &out);
+	printed = json_dumps(options, JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(printed, left);
+	buf_add_u8(&out, 0);
+	assert_string_equal((const char *)out.data, keys);
+	free(printed);
+	buf_release(&out);
+	json_decref(options);
+}
+
+static void references_of_others_are_taken_out_of_options(void **state)
+{
+	static const char json[] = "{\"ca\":\"/ca\",\"key\":{\"command\":[\"x\"]},"
+				   "\"password\":\"file:/x\",\"secret_key\":\"command:x\","
+				   "\"token\":{\"env\":\"X\"},\"user\":\"command:me\"}";
+
+	(void)state;
+	assert_left(json, REFERENCES_ALL, "{\"ca\":\"/ca\",\"user\":\"command:me\"}",
+		    "password, token, key, secret_key");
+	assert_left(json, REFERENCES_TO_PROGRAMS,
+		    "{\"ca\":\"/ca\",\"password\":\"file:/x\",\"token\":{\"env\":\"X\"},"
+		    "\"user\":\"command:me\"}", "key, secret_key");
+	assert_left("{\"user\":\"me\"}", REFERENCES_ALL, "{\"user\":\"me\"}", "");
+	assert_left("{}", REFERENCES_ALL, "{}", "");
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -450,6 +483,7 @@ int main(void)
 		TEST(numbers_sizes_and_flags_are_read),
 		TEST(a_path_is_known_to_be_one),
 		TEST(what_runs_a_program_is_told_from_what_does_not),
+		TEST(references_of_others_are_taken_out_of_options),
 		TEST(a_variable_gives_its_value_and_is_wiped),
 		TEST(variables_of_providers_are_gone_from_the_start),
 		TEST(what_is_given_goes_before_the_variables),
