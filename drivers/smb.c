@@ -180,7 +180,8 @@ static int find_root(struct smb_conn *c, bool make_root, struct error *err)
 		return code;
 	}
 	if (errno == ENOENT && c->out)
-		code = err_set(err, ERR_NOT_FOUND, "%s: no such share, or no such host", root.text);
+		code = err_set(err, ERR_USAGE, "%s: no such share, or no such host (folders in a share are "
+					       "made, shares are not)", root.text);
 	else if (errno == EACCES && c->out)
 		code = err_set(err, ERR_DENIED, "%s: the server refuses %s", root.text,
 			       c->drive->guest ? "guests" : c->drive->user ? c->drive->user : "you");

@@ -213,9 +213,12 @@ static int open_new(struct array *a, const struct new_drive *n, bool joins, stru
 	code = open_place(a, &entry, n->make_root, joins, d, err);
 	if (code != ERR_NONE) {
 		/* A place that is not there is a wrong word on the command line, not a lost drive. */
-		return code == ERR_NOT_FOUND ? err_set(err, ERR_USAGE, "drive %s: %s is not there (--mkdir "
-						       "creates it)", d->name, n->url)
-					     : err_wrap(err, "drive %s", d->name);
+		if (code == ERR_NOT_FOUND)
+			err->code = ERR_USAGE;
+		return code == ERR_NOT_FOUND && !n->make_root
+			       ? err_set(err, ERR_USAGE, "drive %s: %s is not there (--mkdir creates it)",
+					 d->name, n->url)
+			       : err_wrap(err, "drive %s", d->name);
 	}
 	code = d->handle->driver->stat(d->handle, MARKER_NAME, &st, err);
 	if (code == ERR_NONE && (code = take_mark(a, d, st.len_bytes, err)) != ERR_NONE)

@@ -167,7 +167,14 @@ same() {
 	[ "$(wc -l <<<"$output")" -le 2 ]
 	run "$MRMR" add "p=exec:$folder $PWD/absent"
 	[ "$status" -eq 2 ]
-	[[ $output == *"is not there"* ]]
+	[[ $output == *"is not there (--mkdir creates it)"* ]]
+	# One that makes no places is not said to do it.
+	printf '#!/bin/sh\nsed -u "s/ MAKE//" | %q %q\n' "$folder" "$PWD/absent" >never
+	chmod +x never
+	run "$MRMR" add --mkdir "p=exec:$PWD/never"
+	[ "$status" -eq 2 ]
+	[[ $output == *"drive p: "* ]]
+	[[ $output != *mkdir* ]]
 	"$MRMR" add --mkdir "p=exec:$folder $PWD/absent"
 	run "$MRMR" drives
 	[ "${#lines[@]}" -eq 2 ]

@@ -111,8 +111,10 @@ a_block() {
 	[[ $output == *"smb://$SHARES/private/x: the server refuses alice" ]]
 	run -1 "$MRMR" add x="smb://eve@$SHARES/private/x" --mkdir -o password=file:wrong
 	[[ $output == *'the server refuses eve' ]]
-	run -2 "$MRMR" add x="smb://alice@$SHARES/nowhere" --mkdir -o password="$password"
-	[[ $output == *"@$SHARES/nowhere is not there"* ]]
+	for mkdir in '' --mkdir; do
+		run -2 "$MRMR" add x="smb://alice@$SHARES/nowhere/x" $mkdir -o password="$password"
+		[[ ${lines[0]} == *"$SHARES/nowhere/x: no such share"*'shares are not)' ]]
+	done
 	run -2 "$MRMR" add x="smb://alice@$SHARES/private/not/there" -o password="$password"
 	[[ $output == *'is not there (--mkdir creates it)'* ]]
 	run -1 "$MRMR" add x="smb://alice@127.0.0.1:1/private" -o password="$password"
