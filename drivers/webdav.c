@@ -25,6 +25,7 @@ void webdav_close(struct drive *d)
 	http_site_close(w->site);
 	credential_release(&w->bearer);
 	folder_set_release(&w->made);
+	pthread_mutex_destroy(&w->long_lock);
 	pthread_mutex_destroy(&w->lock);
 	pthread_mutex_destroy(&w->temp_lock);
 	free(w->origin);
@@ -175,6 +176,7 @@ int webdav_open_place(const struct webdav_place *place, const struct mrmr_driver
 	w->owner = place->owner;
 	w->removes_folders = place->removes_folders;
 	pthread_mutex_init(&w->temp_lock, NULL);
+	pthread_mutex_init(&w->long_lock, NULL);
 	pthread_mutex_init(&w->lock, NULL);
 	snprintf(w->domain, sizeof(w->domain), "%s", place->domain);
 	w->origin = strdup(place->origin);

@@ -58,6 +58,7 @@ struct webdav {
 
 	pthread_mutex_t temp_lock; /* one makes and tidies the temporary folder; before lock */
 	bool temp_ready;
+	pthread_mutex_t long_lock; /* one long listing at a time is held */
 	pthread_mutex_t lock;
 	struct folder_set made; /* folders that are known to be there */
 };
@@ -93,6 +94,7 @@ struct dav_request {
 	size_t body_bytes;
 	void *out; /* as in http_request */
 	size_t out_bytes;
+	size_t document_bytes_max;
 	struct http_header *wanted;
 	size_t wanted_count;
 };

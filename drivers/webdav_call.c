@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define BROKEN_ANSWERS 3 /* that are asked for once more */
+#define SHORT_BYTES_MAX ((size_t)1 << 20)
 #define PROPERTIES_WANTED                                                                          \
 	"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"                                             \
 	"<propfind xmlns=\"DAV:\"><prop><resourcetype/><getcontentlength/>"
@@ -96,6 +97,7 @@ int webdav_do(struct webdav *w, const struct dav_request *r, struct http_answer 
 			.has_body = r->type != NULL,
 			.out = r->out,
 			.out_bytes = r->out_bytes,
+			.document_bytes_max = r->document_bytes_max,
 			.is_range = r->range != NULL,
 			.offset_bytes = r->range_offset_bytes,
 			.wanted = r->wanted,
@@ -167,14 +169,22 @@ static int ask(struct webdav *w, const struct dav_request *r, const char *what,
 }
 
 /* Entries are handed out only of an answer that is whole. Some servers (rclone) break off in the middle
- * of one when something goes away while they make it: then they are asked again. */
-static int propfind(struct webdav *w, const struct dav_request *r, const char *what,
-		    dav_entry_fn *each, void *ctx, struct error *err)
+ * of one when something goes away while they make it: then they are asked again. Many folders are asked
+ * for at once, so that of long answers one is held at a time. */
+static int propfind(struct webdav *w, struct dav_request *r, const char *what, dav_entry_fn *each,
+		    void *ctx, struct error *err)
 {
 	struct http_answer a;
-	int code = ask(w, r, what, &a, err);
+	bool again;
+	int code;
 
-	for (unsigned again = 0; code == ERR_CORRUPT && again < BROKEN_ANSWERS; again++) {
+	r->document_bytes_max = SHORT_BYTES_MAX;
+	code = ask(w, r, what, &a, err);
+	again = code == ERR_CORRUPT;
+	if (again)
+		pthread_mutex_lock(&w->long_lock);
+	r->document_bytes_max = 0;
+	for (unsigned times = 0; code == ERR_CORRUPT && times < BROKEN_ANSWERS; times++) {
 		http_answer_release(&a);
 		code = ask(w, r, what, &a, err);
 	}
@@ -184,6 +194,8 @@ static int propfind(struct webdav *w, const struct dav_request *r, const char *w
 	else if (code == ERR_CORRUPT)
 		err_wrap(err, "ask for %s", what);
 	http_answer_release(&a);
+	if (again)
+		pthread_mutex_unlock(&w->long_lock);
 	return code;
 }
 
@@ -202,7 +214,7 @@ static int keep_itself(void *ctx, const struct dav_entry *e, struct error *err)
 int webdav_look(struct webdav *w, const char *path, bool is_folder, const char *what,
 		struct dav_entry *e, struct error *err)
 {
-	const struct dav_request r = {
+	struct dav_request r = {
 		.method = "PROPFIND",
 		.path = path,
 		.is_folder = is_folder,
@@ -219,7 +231,7 @@ int webdav_look_into(struct webdav *w, const char *path, const char *what, dav_e
 		     void *ctx, int64_t *date_s, struct error *err)
 {
 	struct http_header date = { .name = "Date" };
-	const struct dav_request r = {
+	struct dav_request r = {
 		.method = "PROPFIND",
 		.path = path,
 		.is_folder = true,

@@ -65,6 +65,7 @@ struct http_request {
 	 * when out is NULL, into answer->document. */
 	void *out;
 	size_t out_bytes;
+	size_t document_bytes_max; /* 0: HTTP_DOCUMENT_BYTES_MAX. More is ERR_CORRUPT */
 	/* With a Range header: where out begins in the object. A server that ignores it answers 200 with
 	 * all of it; then what comes before is passed over, and the transfer ends once out is full. */
 	bool is_range;

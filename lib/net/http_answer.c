@@ -134,6 +134,7 @@ static size_t range_of_all(struct transfer *t, const char *bytes, size_t len)
 
 size_t answer_body(struct transfer *t, const char *bytes, size_t len)
 {
+	size_t max = t->r->document_bytes_max ? t->r->document_bytes_max : HTTP_DOCUMENT_BYTES_MAX;
 	struct http_answer *a = t->a;
 
 	if (a->status < 200 || a->status > 299)
@@ -147,8 +148,8 @@ size_t answer_body(struct transfer *t, const char *bytes, size_t len)
 		a->out_used_bytes += len;
 		return len;
 	}
-	if (len > HTTP_DOCUMENT_BYTES_MAX - a->document.len_bytes)
-		return too_much(t, HTTP_DOCUMENT_BYTES_MAX);
+	if (len > max - a->document.len_bytes)
+		return too_much(t, max);
 	buf_add(&a->document, bytes, len);
 	if (!a->document.failed)
 		return len;

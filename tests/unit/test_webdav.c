@@ -525,6 +525,34 @@ static void a_listing_that_broke_off_is_asked_for_again(void **state)
 	d->driver->close(d);
 }
 
+/* More than one answer of several that are asked for at once may have. */
+static void a_long_listing_is_read_whole(void **state)
+{
+	struct site *s = *state;
+	struct drive *d = open_at(s);
+	struct listed l;
+	struct buf text = { 0 };
+
+	buf_add(&text, HEAD RESPONSE("/a/b/.mrmr/keys/", FOLDER),
+		strlen(HEAD RESPONSE("/a/b/.mrmr/keys/", FOLDER)));
+	for (unsigned i = 0; i < 8000; i++) {
+		char entry[300];
+
+		snprintf(entry, sizeof(entry), RESPONSE("/a/b/.mrmr/keys/%u", BYTES(1)), i);
+		buf_add(&text, entry, strlen(entry));
+	}
+	buf_add(&text, TAIL, sizeof(TAIL));
+	assert_true(text.len_bytes > 1 << 20);
+	http_script_rules(s->script, RULES({.method = "PROPFIND",
+					    .path = "/keys/",
+					    .head = XML,
+					    .body = (const char *)text.data}));
+	assert_int_equal(list(d, "keys/", &l), ERR_NONE);
+	assert_int_equal(l.count, 8000);
+	d->driver->close(d);
+	buf_release(&text);
+}
+
 /* Each folder has two more in it, however deep. */
 static struct http_rule endless(void *ctx, const struct http_seen *r)
 {
@@ -639,6 +667,7 @@ int main(void)
 		ON_A_SITE(a_listing_takes_objects_alone_whatever_else_is_there),
 		ON_A_SITE(a_listing_of_another_folder_is_corrupt_and_none_of_it_is_used),
 		ON_A_SITE(a_listing_that_broke_off_is_asked_for_again),
+		ON_A_SITE(a_long_listing_is_read_whole),
 		cmocka_unit_test(folders_without_end_are_corrupt),
 		ON_A_SITE(a_server_that_hides_dots_has_them_written_otherwise),
 		ON_A_SITE(a_remove_takes_no_folder_along),
