@@ -23,6 +23,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "drivers/domain.h"
+#include "drivers/folders.h"
 #include "drivers/name.h"
 #include "net/url.h"
 
@@ -224,6 +225,18 @@ static int enter(struct smb_drive *s, const struct drive_options *options, struc
 	return code;
 }
 
+static int take_connections(struct smb_drive *s, const struct drive_option_set *given,
+			    struct error *err)
+{
+	uint64_t connections;
+	int code = drive_option_number(given, "connections", 1, UINT16_MAX, CONNECTIONS_MAX,
+				       &connections, err);
+
+	if (code == ERR_NONE)
+		s->connections = connections < CONNECTIONS_MAX ? (unsigned)connections : CONNECTIONS_MAX;
+	return code;
+}
+
 static int smb_open(const char *url, const struct drive_options *options, struct drive **out,
 		    struct error *err)
 {
@@ -252,6 +265,8 @@ static int smb_open(const char *url, const struct drive_options *options, struct
 		code = take_place(s, &u, err);
 	if (code == ERR_NONE)
 		code = take_login(s, &u, options->given, err);
+	if (code == ERR_NONE)
+		code = take_connections(s, options->given, err);
 	url_release(&u);
 	if (code != ERR_NONE)
 		err_wrap(err, "%s", url);
@@ -355,77 +370,75 @@ static int smb_remove(struct drive *d, const char *name, struct error *err)
 /* ---- list ---- */
 
 struct listing {
-	struct smb_conn *c;
+	struct smb_drive *drive;
 	const char *prefix;
 	size_t prefix_len;
-	object_fn *each;
-	void *ctx;
-	struct error *err;
-	char name[OBJECT_NAME_MAX + 1]; /* of the entry looked at */
 };
 
-static int list_folder(struct listing *l, size_t len);
-
-/* The entry whose name is complete in l, len bytes long. */
-static int list_entry(struct listing *l, const struct libsmb_file_info *e, size_t len)
+/* The entry of a folder, by its whole name. */
+static void take_entry(const struct listing *l, const struct libsmb_file_info *e, const char *name,
+		       struct folder_found *found)
 {
+	/* It starts in the folder that the prefix names: only there is more to match. */
+	if (strncmp(name, l->prefix, l->prefix_len) != 0)
+		return;
 	if (!(e->attrs & FOLDER_ATTRIBUTE))
-		return l->each(l->ctx, l->name, e->size);
-	if (len == OBJECT_NAME_MAX)
-		return ERR_NONE;
-	l->name[len] = '/';
-	return list_folder(l, len + 1);
+		folder_has_object(found, name, e->size);
+	else if (strlen(name) < OBJECT_NAME_MAX)
+		folder_has_folder(found, name);
 }
 
-/* The first len bytes of l->name name the folder, its slash included. */
-static int list_folder(struct listing *l, size_t len)
+static int read_entries(const struct listing *l, struct smb_conn *c, const char *folder,
+			struct folder_found *found, struct error *err)
 {
 	const struct libsmb_file_info *e;
-	struct smb_url url;
-	SMBCFILE *dir;
-	int code = ERR_NONE;
+	struct smb_url url = smb_url_of(l->drive, folder);
+	SMBCFILE *dir = smb_opendir(c, url.text);
+	char name[OBJECT_NAME_MAX + 1];
 
-	l->name[len > 0 ? len - 1 : 0] = '\0';
-	url = smb_url_of(l->c->drive, l->name);
-	dir = smb_opendir(l->c, url.text);
-	if (!dir && (errno == ENOENT || errno == ENOTDIR) && !l->c->out)
+	if (!dir && (errno == ENOENT || errno == ENOTDIR) && !c->out)
 		return ERR_NONE; /* removed meanwhile */
 	if (!dir)
-		return smb_errno(l->c, l->err, "list %s", l->name);
-	if (len > 0)
-		l->name[len - 1] = '/';
-	while (code == ERR_NONE && (e = smb_readdir(l->c, dir))) {
-		size_t more = strlen(e->name);
-
+		return smb_errno(c, err, "list %s", folder);
+	while ((e = smb_readdir(c, dir))) {
 		/* What is no object name can't be an object: "~tmp", "..", another program's. */
-		if (len + more > OBJECT_NAME_MAX || !object_name_ok(e->name) || strchr(e->name, '/'))
+		if (strlen(folder) + 1 + strlen(e->name) > OBJECT_NAME_MAX ||
+		    !object_name_ok(e->name) || strchr(e->name, '/'))
 			continue;
-		memcpy(l->name + len, e->name, more + 1);
-		/* It starts in the folder that the prefix names: only there is more to match. */
-		if (strncmp(l->name, l->prefix, l->prefix_len) == 0)
-			code = list_entry(l, e, len + more);
+		snprintf(name, sizeof(name), "%s%s%s", folder, folder[0] ? "/" : "", e->name);
+		take_entry(l, e, name, found);
 	}
-	smb_closedir(l->c, dir);
+	smb_closedir(c, dir);
+	return ERR_NONE;
+}
+
+static int list_folder(void *ctx, const char *folder, struct folder_found *found,
+		       struct error *err)
+{
+	const struct listing *l = ctx;
+	struct smb_conn *c;
+	int code = smb_take(l->drive, &c, err);
+
+	if (code != ERR_NONE)
+		return code;
+	code = read_entries(l, c, folder, found, err);
+	smb_give(c);
 	return code;
 }
 
 static int smb_list(struct drive *d, const char *prefix, object_fn *each, void *ctx,
 		    struct error *err)
 {
-	struct listing l = { .prefix = prefix, .each = each, .ctx = ctx, .err = err };
+	struct smb_drive *s = (struct smb_drive *)d;
+	struct listing l = { .drive = s, .prefix = prefix, .prefix_len = strlen(prefix) };
+	char folder[OBJECT_NAME_MAX + 1] = "";
 	const char *slash = strrchr(prefix, '/');
-	size_t len = slash ? (size_t)(slash - prefix) + 1 : 0;
 	int code = object_prefix_check(prefix, err);
 
-	if (code == ERR_NONE)
-		code = smb_take((struct smb_drive *)d, &l.c, err);
 	if (code != ERR_NONE)
 		return code;
-	l.prefix_len = strlen(prefix);
-	memcpy(l.name, prefix, len);
-	code = list_folder(&l, len);
-	smb_give(l.c);
-	return code;
+	memcpy(folder, prefix, slash ? (size_t)(slash - prefix) : 0);
+	return folders_list(folder, s->connections, list_folder, &l, each, ctx, err);
 }
 
 /* ---- sync, about ---- */

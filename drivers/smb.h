@@ -103,6 +103,7 @@ struct smb_drive {
 	const struct smb_library *lib;
 	char root[SMB_ROOT_MAX]; /* "smb://host:port/share/path/": what is encoded stays so */
 	char host[128];
+	unsigned connections; /* of a listing */
 	unsigned port;
 	uint64_t space;
 	char *user, *domain; /* "guest": whoever may come; domain NULL: the library's default */
