@@ -64,7 +64,11 @@ bool origin_same(const struct origin *a, const struct origin *b)
 
 bool origin_is_this_host(const struct origin *o)
 {
+	static const char below[] = ".localhost";
+	size_t len = strlen(o->host), below_len = strlen(below);
+
 	return strcasecmp(o->host, "localhost") == 0 || strcmp(o->host, "[::1]") == 0 ||
+	       (len > below_len && strcasecmp(o->host + len - below_len, below) == 0) ||
 	       (strncmp(o->host, "127.", 4) == 0 &&
 		o->host[strspn(o->host, "0123456789.")] == '\0');
 }

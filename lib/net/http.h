@@ -12,8 +12,9 @@
  * Nothing is tried again here, but for a GET, HEAD, PROPFIND, PUT, DELETE or OPTIONS on a connection
  * that turns out to be closed before a byte of the answer came.
  *
- * The proxies of the environment (https_proxy, http_proxy, all_proxy, no_proxy) are used as libcurl
- * does, but never to reach this host itself (localhost, 127.0.0.0/8, ::1). Any thread.
+ * The proxies of the environment (https_proxy, all_proxy, no_proxy) are used as libcurl does, but never
+ * to reach this host itself (localhost and below, 127.0.0.0/8, ::1), nor for http, where they would see
+ * the log-in: a tunnel (CONNECT) shows them no more than the name of the server. Any thread.
  */
 #ifndef MRMR_NET_HTTP_H
 #define MRMR_NET_HTTP_H

@@ -229,7 +229,8 @@ static bool set_site(CURL *e, struct http_site *s)
 	long up = limit_binds(s->upload) ? LIMITED_BUFFER_BYTES : BUFFER_BYTES;
 	long down = limit_binds(s->download) ? LIMITED_BUFFER_BYTES : BUFFER_BYTES;
 
-	if (origin_is_this_host(&s->parts) &&
+	/* A proxy would see the log-in of what is sent as plain text. */
+	if ((origin_is_this_host(&s->parts) || strcmp(s->parts.scheme, "http") == 0) &&
 	    curl_easy_setopt(e, CURLOPT_PROXY, "") != CURLE_OK)
 		return false;
 	if (s->user && (curl_easy_setopt(e, CURLOPT_USERNAME, s->user) != CURLE_OK ||

@@ -7,9 +7,16 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static char *folder;
 static struct answers good, old, elsewhere, plain;
@@ -59,7 +66,7 @@ static int make_all(void **state)
 	folder = temp_folder();
 	make_ca("ca");
 	make_ca("other");
-	make_certificate("good", "ca", "IP:127.0.0.1", "2");
+	make_certificate("good", "ca", "IP:127.0.0.1,IP:0.0.0.0", "2");
 	make_certificate("old", "ca", "IP:127.0.0.1", "-1");
 	make_certificate("elsewhere", "ca", "DNS:elsewhere.example", "2");
 	answers_start(&good, in("good.pem"), in("good.key"));
@@ -146,6 +153,147 @@ static void one_for_another_host_does_not(void **state)
 	assert_denied("elsewhere", "ca.pem", "127.0.0.1");
 }
 
+/* ---- through a proxy ---- */
+
+static struct {
+	int listening;
+	unsigned port, tunnels;
+	char heads[4096]; /* all that was said to it that no server heard */
+	bool stop;
+	pthread_t thread;
+} proxy;
+
+/* Bytes go both ways until one end is closed. */
+static void pass_on(int a, int b)
+{
+	struct pollfd ends[2] = { { a, POLLIN, 0 }, { b, POLLIN, 0 } };
+	char bytes[4096];
+
+	while (poll(ends, 2, 5000) > 0) {
+		for (unsigned i = 0; i < 2; i++) {
+			ssize_t n;
+
+			if (ends[i].revents == 0)
+				continue;
+			n = read(ends[i].fd, bytes, sizeof(bytes));
+			if (n <= 0 || write(ends[1 - i].fd, bytes, (size_t)n) != n)
+				return;
+		}
+	}
+}
+
+static int connect_here(unsigned port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+/* "CONNECT 0.0.0.0:PORT": the server is on this host. */
+static void tunnel(int fd)
+{
+	static const char yes[] = "HTTP/1.1 200 Connection established\r\n\r\n";
+	char head[1024] = "";
+	size_t len = 0;
+	unsigned port;
+
+	while (len < sizeof(head) - 1 && !strstr(head, "\r\n\r\n") && read(fd, head + len, 1) == 1)
+		head[++len] = '\0';
+	if (len == 0)
+		return;
+	strncat(proxy.heads, head, sizeof(proxy.heads) - strlen(proxy.heads) - 1);
+	if (sscanf(head, "CONNECT 0.0.0.0:%u HTTP/1.1\r\n", &port) == 1 &&
+	    write(fd, yes, strlen(yes)) == (ssize_t)strlen(yes)) {
+		int server = connect_here(port);
+
+		proxy.tunnels++;
+		pass_on(fd, server);
+		close(server);
+	}
+}
+
+static void *run_proxy(void *unused)
+{
+	(void)unused;
+	while (!proxy.stop) {
+		int fd = accept(proxy.listening, NULL, NULL);
+
+		tunnel(fd);
+		close(fd);
+	}
+	return NULL;
+}
+
+static void proxy_start(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+
+	memset(&proxy, 0, sizeof(proxy));
+	proxy.listening = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(proxy.listening, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(proxy.listening, 4), 0);
+	assert_int_equal(getsockname(proxy.listening, (struct sockaddr *)&a, &len), 0);
+	proxy.port = ntohs(a.sin_port);
+	assert_int_equal(pthread_create(&proxy.thread, NULL, run_proxy, NULL), 0);
+}
+
+static void proxy_stop(void)
+{
+	proxy.stop = true;
+	close(connect_here(proxy.port));
+	pthread_join(proxy.thread, NULL);
+	close(proxy.listening);
+}
+
+/* With these variables set; host: 127.0.0.1, or 0.0.0.0, which is the same and not taken for this host. */
+static int ask_by_proxy(const char *host, const char *no_proxy)
+{
+	char origin[64], url[100], by[64];
+	struct http_site_options o = { .origin = origin, .ca_file = in("ca.pem"), .user = "me",
+				       .password = "open sesame" };
+	struct http_request r = { .method = "PUT", .url = url, .body = "sesame", .body_bytes = 6 };
+	struct http_answer answer;
+	struct http_site *s;
+	int code;
+
+	snprintf(origin, sizeof(origin), "https://%s%s", host, strrchr(good.origin, ':'));
+	snprintf(url, sizeof(url), "%s/file/a", origin);
+	snprintf(by, sizeof(by), "http://127.0.0.1:%u", proxy.port);
+	setenv("https_proxy", by, 1);
+	setenv("no_proxy", no_proxy, 1);
+	assert_int_equal(http_site_open(&o, &s, &err), ERR_NONE);
+	code = http_do(s, &r, &answer, &err);
+	assert_int_equal(answer.status, code == ERR_NONE ? 201 : 0);
+	http_answer_release(&answer);
+	http_site_close(s);
+	unsetenv("https_proxy");
+	unsetenv("no_proxy");
+	return code;
+}
+
+static void a_proxy_carries_what_it_cannot_read_and_is_left_out_where_it_shall_be(void **state)
+{
+	(void)state;
+	proxy_start();
+	assert_int_equal(ask_by_proxy("0.0.0.0", ""), ERR_NONE);
+	assert_int_equal(proxy.tunnels, 1);
+	assert_int_equal(ask_by_proxy("0.0.0.0", "example.org,0.0.0.0"), ERR_NONE);
+	assert_int_equal(ask_by_proxy("0.0.0.0", "*"), ERR_NONE);
+	assert_int_equal(ask_by_proxy("127.0.0.1", ""), ERR_NONE);
+	assert_int_equal(proxy.tunnels, 1);
+	proxy_stop();
+	assert_non_null(strstr(proxy.heads, "CONNECT 0.0.0.0:"));
+	assert_null(strstr(proxy.heads, "\r\nAuthorization"));
+	assert_null(strstr(proxy.heads, "sesame"));
+	/* One that is not there is named, not passed by. */
+	assert_int_equal(ask_by_proxy("0.0.0.0", ""), ERR_TRANSIENT);
+}
+
 /* One site's authority is nothing to another, though they are of the same server. */
 static void an_authority_is_of_its_site_alone(void **state)
 {
@@ -214,6 +362,8 @@ int main(void)
 		cmocka_unit_test(one_of_another_authority_does_not),
 		cmocka_unit_test(one_that_has_expired_does_not),
 		cmocka_unit_test(one_for_another_host_does_not),
+		cmocka_unit_test(
+			a_proxy_carries_what_it_cannot_read_and_is_left_out_where_it_shall_be),
 		cmocka_unit_test(an_authority_is_of_its_site_alone),
 		cmocka_unit_test(a_file_that_holds_no_certificate_is_refused),
 		cmocka_unit_test(no_tls_at_all_is_an_error),
