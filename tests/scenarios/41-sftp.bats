@@ -139,6 +139,16 @@ compare() {
 	[[ "$output" == *"no damage found"* ]]
 }
 
+@test "what was stored before a connection broke is looked for again when it is synced" {
+	local unit
+	unit=$(dirname "$MRMR")/tests/unit/test_sftp_broken
+	[ -e "$unit" ] || make -C "$BATS_TEST_DIRNAME/../.." -s B="$(dirname "$MRMR")" "$unit"
+	MRMR_SSHD=$a MRMR_SSHD_PORT=$port_a run "$unit"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" != *SKIPPED* ]]
+}
+
 @test "a server that stops in the middle of a put costs nothing but its copy" {
 	make_array
 	head -c 3000000 /dev/urandom >in/new

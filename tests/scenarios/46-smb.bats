@@ -130,6 +130,13 @@ a_block() {
 	[ "${#lines[@]}" -eq 3 ]
 }
 
+@test "a server that keeps no file for one alone cannot join" {
+	run -1 array_with "smb://alice@$SHARES/split/d" -o password="$password"
+	[[ $output == *'drive share: the server lets two hosts write one file'* ]]
+	[ -n "$(find "$SERVER/data/split" -name '~tmp')" ]
+	[ -z "$(find "$SERVER/data/split" -type f)" ]
+}
+
 @test "a log-in by Kerberos without a ticket is refused" {
 	run -1 array_with "smb://alice@$SHARES/private/k" -o auth=kerberos
 	[[ $output == *'the server refuses alice'* ]]

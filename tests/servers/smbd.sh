@@ -64,6 +64,9 @@ configure() {
 		share sealed 'valid users = alice' 'smb encrypt = required'
 		share guest 'guest ok = yes'
 		share folded 'valid users = alice' 'case sensitive = no' 'mangled names = yes'
+		# Each connection has files of its own.
+		share split 'valid users = alice' "path = $DIR/data/split/%d" \
+			"preexec = mkdir -p $DIR/data/split/%d"
 		share readonly 'valid users = alice' 'read only = yes'
 	} >>"$DIR/smb.conf"
 }

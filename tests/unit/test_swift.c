@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "drivers/swift.h"
 #include "drivers/swift_login.h"
+#include "tests/support/http_script.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -538,6 +539,84 @@ static void a_url_that_says_too_little_or_too_much_is_refused(void **state)
 			fail_msg("%s", urls[i]);
 }
 
+/* ---- what stayed of a put ---- */
+
+#define MD5_OF_NOTHING "d41d8cd98f00b204e9800998ecf8427e"
+
+static char logged_in[200];
+
+static struct http_rule say_yes(void *ctx, const struct http_seen *r)
+{
+	(void)ctx;
+	if (strstr(r->path, "/auth/"))
+		return (struct http_rule){.head = logged_in};
+	return (struct http_rule){.head = "204 No Content"};
+}
+
+/* A put of no bytes, of which the server then says this. */
+static int put_and_look(struct http_script *server, struct drive *d, const char *put_answer,
+			const char *head, const char *body)
+{
+	const struct http_rule rules[] = {
+		{.method = "PUT", .path = ".mrmr/keys/x", .head = put_answer},
+		{.method = "HEAD", .path = ".mrmr/keys/x", .head = head, .body = body},
+	};
+
+	http_script_rules(server, rules, 2);
+	return d->driver->put(d, "keys/x", "", 0, &err);
+}
+
+static void what_stayed_of_a_put_is_what_was_sent_or_the_name_is_taken(void **state)
+{
+	static const struct {
+		const char *put, *head, *body;
+		int code;
+	} cases[] = {
+		{"201 Created", "200 OK\r\nETag: " MD5_OF_NOTHING, NULL, ERR_NONE},
+		{"201 Created", "200 OK\r\nETag: \"D41D8CD98F00B204E9800998ECF8427E\"", NULL, ERR_NONE},
+		{"202 Accepted", "200 OK\r\nETag: " MD5_OF_NOTHING, NULL, ERR_NONE},
+		/* Another one's bytes, by their digest or their length. */
+		{"201 Created", "200 OK\r\nETag: 00112233445566778899aabbccddeeff", NULL, ERR_EXISTS},
+		{"202 Accepted", "200 OK\r\nETag: 00112233445566778899aabbccddeeff", NULL, ERR_EXISTS},
+		{"201 Created", "200 OK\r\nETag: " MD5_OF_NOTHING, "abc", ERR_EXISTS},
+		{"201 Created", "200 OK\r\nETag: " MD5_OF_NOTHING "0", NULL, ERR_EXISTS},
+		{"201 Created", "200 OK", NULL, ERR_EXISTS},
+		{"201 Created", "404 Not Found", NULL, ERR_TRANSIENT},
+		{"412 Precondition Failed", "200 OK\r\nETag: " MD5_OF_NOTHING, NULL, ERR_EXISTS},
+		{"201 Created", "503 Service Unavailable", NULL, ERR_TRANSIENT},
+		{"201 Created", "403 Forbidden", NULL, ERR_DENIED},
+	};
+	struct http_script *server = http_script_start(NULL, 0, say_yes, NULL);
+	struct drive_options options = {.temp_tag = "tag"};
+	struct drive_option_set *given;
+	char url[100];
+	struct drive *d;
+
+	(void)state;
+	setenv("SWIFT_TEST_KEY", "sesame", 1);
+	assert_int_equal(drive_options_parse("{\"user\":\"me\",\"key\":\"env:SWIFT_TEST_KEY\","
+					     "\"conditional-put\":\"yes\"}",
+					     driver_swift.options, "test", &given, &err),
+			 ERR_NONE);
+	options.given = given;
+	snprintf(logged_in, sizeof(logged_in),
+		 "200 OK\r\nX-Auth-Token: t\r\nX-Storage-Url: http://127.0.0.1:%u/v1/A",
+		 http_script_port(server));
+	snprintf(url, sizeof(url), "swift+http://127.0.0.1:%u/auth/v1.0?container=c",
+		 http_script_port(server));
+	if (driver_swift.open(url, &options, &d, &err) != ERR_NONE)
+		fail_msg("%s", err.message);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int code = put_and_look(server, d, cases[i].put, cases[i].head, cases[i].body);
+
+		if (code != cases[i].code)
+			fail_msg("%zu: %d: %s", i, code, code ? err.message : "");
+	}
+	d->driver->close(d);
+	drive_options_free(given);
+	http_script_stop(server);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -552,6 +631,7 @@ int main(void)
 		cmocka_unit_test(the_storage_may_be_another_host_but_not_less_protected),
 		cmocka_unit_test(the_catalog_is_searched_by_region_and_interface),
 		cmocka_unit_test(a_hostile_catalog_is_an_error),
+		cmocka_unit_test_setup(what_stayed_of_a_put_is_what_was_sent_or_the_name_is_taken, forget),
 		cmocka_unit_test_setup(v1_asks_with_two_headers, forget),
 		cmocka_unit_test_setup(keystone_is_asked_for_a_token_of_the_project, forget),
 		cmocka_unit_test_setup(keystone_takes_the_variables_of_an_openrc_file, forget),
