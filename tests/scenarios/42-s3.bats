@@ -120,6 +120,32 @@ compare() {
 	[ "$status" -eq 2 ]
 }
 
+@test "by TLS, and with the bucket in the name of the host: other authorities and other hosts are refused" {
+	local tls
+	. "$BATS_TEST_DIRNAME/../servers/lib.sh"
+	tls=$(free_port $((${server##*:} + 10)) 1)
+	"$S3" tls "$AT" "$tls"
+	url=s3://s3.localhost:$tls/bucket$BATS_TEST_NUMBER/p
+	run -1 "$MRMR" init --key-file key --mkdir d1 "cloud=$url" -o addressing=virtual
+	[[ "$output" == *certificate* ]]
+	array d1 "cloud=$url" -o addressing=virtual -o ca="$AT/ca.pem"
+	"$MRMR" put in
+	keys >names
+	grep -qx 'p/.mrmr/config.json' names
+	# The same bucket by its path.
+	"$MRMR" set cloud.addressing=path
+	"$MRMR" put in
+	mv d1 away
+	compare
+	mv away d1
+	"$MRMR" set cloud.addressing=virtual
+	"$MRMR" scrub
+	# A name that the certificate is not for.
+	run -1 "$MRMR" add --mkdir "x=s3://127.0.0.2:$tls/other" -o ca="$AT/ca.pem"
+	run -1 "$MRMR" add --mkdir "x=s3://localhost:$tls/other" -o addressing=virtual -o ca="$AT/ca.pem"
+	[[ "$output" == *certificate* ]]
+}
+
 @test "a bucket that is missing is not made unless --mkdir says so" {
 	run "$MRMR" init --key-file key d1 "cloud=$url"
 	[ "$status" -eq 2 ]

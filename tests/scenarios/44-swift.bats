@@ -102,6 +102,23 @@ until_stored() {
 	compare
 }
 
+@test "by TLS; a storage without it, another authority and another name are refused" {
+	local tls at
+	tls=$(($(cat "$AT/port") + 5))
+	"$SWIFT" tls "$AT" "$tls"
+	at="/auth/v1.0?container=box$BATS_TEST_NUMBER"
+	array d1 "cloud=swift://localhost:$tls$at" -o ca="$AT/ca.pem" -o user=secure:tester
+	"$MRMR" put in
+	mv d1 away
+	compare
+	mv away d1
+	run -1 "$MRMR" add --mkdir "x=swift://localhost:$tls$at" -o ca="$AT/ca.pem"
+	[[ "$output" == *'log-in is encrypted'* ]]
+	run -1 "$MRMR" add --mkdir "x=swift://localhost:$tls$at" -o user=secure:tester
+	[[ "$output" == *certificate* ]]
+	run -1 "$MRMR" add --mkdir "x=swift://127.0.0.2:$tls$at" -o ca="$AT/ca.pem" -o user=secure:tester
+}
+
 @test "tokens that are forgotten in the middle of a put are renewed" {
 	local before
 	array d1 d2 "cloud=$url"

@@ -115,7 +115,7 @@ place() {
 	printf 'MRMR_PLACE_%s=%s\n' "$1" "$2" >>"$DIR/place.env"
 }
 
-# test_ca: DIR/ca.pem, and DIR/server.pem with DIR/server.key for localhost and 127.0.0.1.
+# test_ca: DIR/ca.pem, and DIR/server.pem with DIR/server.key for localhost, *.s3.localhost and 127.0.0.1.
 test_ca() {
 	[ ! -e "$DIR/server.pem" ] || return 0
 	(
@@ -127,11 +127,46 @@ test_ca() {
 			-addext basicConstraints=critical,CA:TRUE \
 			-addext keyUsage=critical,keyCertSign,cRLSign &&
 			openssl req $key -keyout server.key -out server.csr -subj /CN=localhost &&
-			printf '%s\n' subjectAltName=DNS:localhost,IP:127.0.0.1 \
+			printf '%s\n' subjectAltName=DNS:localhost,DNS:s3.localhost,DNS:*.s3.localhost,IP:127.0.0.1 \
 				basicConstraints=CA:FALSE extendedKeyUsage=serverAuth >server.ext &&
 			openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial \
 				-days 3650 -extfile server.ext -out server.pem
 	) >>"$DIR/log/openssl" 2>&1 || die "no certificates: $DIR/log/openssl"
+}
+
+# SERVER.sh tls DIR TLS_PORT: nginx before a server that speaks HTTP, with a certificate of test_ca.
+do_tls() {
+	need nginx nginx-light
+	need openssl openssl
+	test_ca
+	mkdir -p "$DIR/temp" || exit 1
+	cat >"$DIR/tls.conf" <<-END
+	daemon off;
+	$([ "$(id -u)" != 0 ] || echo 'user root;')
+	worker_processes 1;
+	pid $DIR/run/tls.pid;
+	error_log $DIR/log/tls warn;
+	events { worker_connections 256; }
+	http {
+		access_log off;
+		client_max_body_size 0;
+		$(printf '%s_temp_path %s;\n' client_body "$DIR/temp/body" proxy "$DIR/temp/proxy" \
+			fastcgi "$DIR/temp/fastcgi" uwsgi "$DIR/temp/uwsgi" scgi "$DIR/temp/scgi")
+		server {
+			listen 127.0.0.1:$1 ssl;
+			ssl_certificate $DIR/server.pem;
+			ssl_certificate_key $DIR/server.key;
+			location / {
+				proxy_pass http://127.0.0.1:$PORT;
+				proxy_set_header Host \$http_host;
+				proxy_http_version 1.1;
+				proxy_request_buffering off;
+			}
+		}
+	}
+	END
+	spawn tls nginx -c "$DIR/tls.conf" -e "$DIR/log/tls"
+	wait_for tls answers "$1"
 }
 
 # ---- what is called ----

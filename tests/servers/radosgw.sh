@@ -53,6 +53,7 @@ write_config() {
 	rgw enable usage log = false
 	rgw run sync thread = false
 	rgw thread pool size = 32
+	rgw dns name = s3.localhost
 	END
 }
 

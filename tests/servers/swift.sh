@@ -2,7 +2,8 @@
 # OpenStack Swift on loopback, one replica, all of it in one folder: its own API (tempauth, v1) and
 # S3 (s3api), from one proxy.
 # Needs: swift-proxy swift-account swift-container swift-object memcached. Ports: PORT proxy, +1
-# account, +2 container, +3 object, +4 memcached.
+# account, +2 container, +3 object, +4 memcached, +5 for TLS (swift.sh tls DIR PORT+5), as whose storage
+# that of secure:tester is given.
 #
 # usage: swift.sh start DIR PORT | stop DIR
 #        swift.sh break DIR PART	that part (account, container, object) has no disk: 503
@@ -69,6 +70,7 @@ write_proxy() {
 		token_life = ${TOKEN_LIFE:-86400}
 		user_test_tester = swift-canary-key .admin http://127.0.0.1:$PORT/v1/AUTH_test
 		user_test_reader = reading http://127.0.0.1:$PORT/v1/AUTH_test
+		user_secure_tester = swift-canary-key .admin https://localhost:$((PORT + 5))/v1/AUTH_secure
 		user_admin_admin = ruling .admin .reseller_admin http://127.0.0.1:$PORT/v1/AUTH_admin
 		[filter:container-quotas]
 		use = egg:swift#container_quotas
