@@ -9,6 +9,7 @@
 #include "base/child.h"
 #include "drivers/name.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -18,14 +19,7 @@
 #define CONNECTIONS_LIMIT 16
 #define TAG_BYTES 33
 
-/* What it is told, if given; secrets by name below. */
-static const char *const texts[] = { "user", "region", "workgroup", "ca", "identity" };
-static const char *const secrets[EXEC_SECRETS_MAX] = { "password", "token", "key",
-							"access_key", "secret_key",
-							"session_token", "passphrase" };
-#define TEXTS (sizeof(texts) / sizeof(texts[0]))
-#define SECRETS 7
-
+/* What it is told, if given. */
 static const char *const exec_options[] = {
 	"user", "region", "workgroup", "ca", "identity", "password", "token",
 	"key", "access_key", "secret_key", "session_token", "passphrase", NULL,
@@ -67,6 +61,21 @@ static int config_add(struct exec_program *p, const char *key, const char *value
 	return ERR_NONE;
 }
 
+/* *value is lent by p; NULL: not given. */
+static int secret_find(struct exec_program *p, const struct drive_option_set *given, const char *key,
+		       const char **value, struct error *err)
+{
+	struct credential *c = &p->secrets[p->secrets_count];
+	int code;
+
+	assert(p->secrets_count < EXEC_SECRETS_MAX);
+	code = drive_option_secret(given, key, NULL, c, err);
+	if (code == ERR_NONE && c->text)
+		p->secrets_count++;
+	*value = c->text;
+	return code;
+}
+
 static int config_make(struct exec_program *p, const struct drive_option_set *given,
 		       struct error *err)
 {
@@ -75,20 +84,15 @@ static int config_make(struct exec_program *p, const struct drive_option_set *gi
 	p->config = sodium_malloc(EXEC_CONFIG_BYTES_MAX);
 	if (!p->config)
 		return err_nomem(err);
-	for (size_t i = 0; i < TEXTS && code == ERR_NONE; i++) {
-		const char *value = drive_option(given, texts[i]);
+	for (const char *const *key = exec_options; *key && code == ERR_NONE; key++) {
+		const char *value = NULL;
 
-		if (value)
-			code = config_add(p, texts[i], value, err);
-	}
-	for (size_t i = 0; i < SECRETS && code == ERR_NONE; i++) {
-		struct credential *c = &p->secrets[p->secrets_count];
-
-		code = drive_option_secret(given, secrets[i], NULL, c, err);
-		if (code != ERR_NONE || !c->text)
-			continue;
-		p->secrets_count++;
-		code = config_add(p, secrets[i], c->text, err);
+		if (drive_option_is_secret(*key))
+			code = secret_find(p, given, *key, &value, err);
+		else
+			value = drive_option(given, *key);
+		if (code == ERR_NONE && value)
+			code = config_add(p, *key, value, err);
 	}
 	return code;
 }

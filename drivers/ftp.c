@@ -45,6 +45,11 @@ struct ftp_session *ftp_take(struct ftp_drive *f, struct error *err)
 	return s;
 }
 
+struct ftp_session *ftp_take_for(struct ftp_drive *f, const char *name, struct error *err)
+{
+	return object_name_check(name, err) == ERR_NONE ? ftp_take(f, err) : NULL;
+}
+
 void ftp_give(struct ftp_drive *f, struct ftp_session *s)
 {
 	pthread_mutex_lock(&f->lock);
@@ -168,14 +173,11 @@ static int ftp_get(struct drive *d, const char *name, uint64_t offset_bytes, voi
 		   size_t len_bytes, struct error *err)
 {
 	struct ftp_drive *f = (struct ftp_drive *)d;
-	struct ftp_session *s;
-	int code = object_name_check(name, err);
+	struct ftp_session *s = ftp_take_for(f, name, err);
+	int code;
 
-	if (code != ERR_NONE)
-		return code;
-	s = ftp_take(f, err);
 	if (!s)
-		return ERR_NOMEM;
+		return (int)err->code;
 	code = get_in(f, s, name, offset_bytes, out, len_bytes, err);
 	ftp_give(f, s);
 	return code == ERR_NONE ? code : err_wrap(err, "get %s", name);
@@ -184,14 +186,11 @@ static int ftp_get(struct drive *d, const char *name, uint64_t offset_bytes, voi
 static int ftp_stat(struct drive *d, const char *name, struct object_stat *out, struct error *err)
 {
 	struct ftp_drive *f = (struct ftp_drive *)d;
-	struct ftp_session *s;
-	int code = object_name_check(name, err);
+	struct ftp_session *s = ftp_take_for(f, name, err);
+	int code;
 
-	if (code != ERR_NONE)
-		return code;
-	s = ftp_take(f, err);
 	if (!s)
-		return ERR_NOMEM;
+		return (int)err->code;
 	code = size_ask(f, s, name, &out->len_bytes, err);
 	ftp_give(f, s);
 	return code == ERR_NONE ? code : err_wrap(err, "stat %s", name);
@@ -222,14 +221,11 @@ static int remove_in(struct ftp_drive *f, struct ftp_session *s, const char *nam
 static int ftp_remove(struct drive *d, const char *name, struct error *err)
 {
 	struct ftp_drive *f = (struct ftp_drive *)d;
-	struct ftp_session *s;
-	int code = object_name_check(name, err);
+	struct ftp_session *s = ftp_take_for(f, name, err);
+	int code;
 
-	if (code != ERR_NONE)
-		return code;
-	s = ftp_take(f, err);
 	if (!s)
-		return ERR_NOMEM;
+		return (int)err->code;
 	code = remove_in(f, s, name, err);
 	ftp_give(f, s);
 	return code == ERR_NONE ? code : err_wrap(err, "remove %s", name);

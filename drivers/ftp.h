@@ -112,6 +112,8 @@ int ftp_greet(struct ftp_session *s, struct ftp_site *site, char **entry, struct
 
 /* Waits for a session. NULL: out of memory. */
 struct ftp_session *ftp_take(struct ftp_drive *f, struct error *err);
+/* The same for a call on an object. NULL too: that is no name of one. */
+struct ftp_session *ftp_take_for(struct ftp_drive *f, const char *name, struct error *err);
 void ftp_give(struct ftp_drive *f, struct ftp_session *s);
 /* "VERB <root>/.mrmr/name" in fresh memory; verb NULL: the path alone. NULL: out of memory. */
 char *ftp_command(const struct ftp_drive *f, const char *verb, const char *name);

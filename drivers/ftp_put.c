@@ -199,14 +199,11 @@ int ftp_put(struct drive *d, const char *name, const void *bytes, size_t len_byt
 		   struct error *err)
 {
 	struct ftp_drive *f = (struct ftp_drive *)d;
-	struct ftp_session *s;
-	int code = object_name_check(name, err);
+	struct ftp_session *s = ftp_take_for(f, name, err);
+	int code;
 
-	if (code != ERR_NONE)
-		return code;
-	s = ftp_take(f, err);
 	if (!s)
-		return ERR_NOMEM;
+		return (int)err->code;
 	code = put_in(f, s, name, bytes, len_bytes, err);
 	ftp_give(f, s);
 	return code == ERR_NONE ? code : err_wrap(err, "put %s", name);
@@ -230,15 +227,13 @@ int ftp_move(struct drive *d, const char *from, const char *to, struct error *er
 {
 	struct ftp_drive *f = (struct ftp_drive *)d;
 	struct ftp_session *s;
-	int code = object_name_check(from, err);
+	int code = object_name_check(to, err);
 
-	if (code == ERR_NONE)
-		code = object_name_check(to, err);
 	if (code != ERR_NONE)
 		return code;
-	s = ftp_take(f, err);
+	s = ftp_take_for(f, from, err);
 	if (!s)
-		return ERR_NOMEM;
+		return (int)err->code;
 	code = move_in(f, s, from, to, err);
 	ftp_give(f, s);
 	return code == ERR_NONE ? code : err_wrap(err, "move %s to %s", from, to);

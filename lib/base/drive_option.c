@@ -197,6 +197,13 @@ int drive_option_check(const char *key, const char *value, struct error *err)
 	return value_check(row, value, err);
 }
 
+bool drive_option_is_secret(const char *key)
+{
+	const struct row *row = row_of(key);
+
+	return row && row->kind == VALUE_SECRET;
+}
+
 size_t drive_option_path_at(const char *key, const char *value)
 {
 	const struct row *row = row_of(key);

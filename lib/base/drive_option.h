@@ -24,6 +24,8 @@ struct json_t;
 /* Whether a kind that takes these options, NULL-ended, and those that all take has this one. */
 bool drive_option_taken(const char *key, const char *const *taken);
 
+bool drive_option_is_secret(const char *key); /* its value is a reference to one */
+
 /* Where in value a path of this host begins: of a file, and in file:PATH. The length of value: there
  * is none. */
 size_t drive_option_path_at(const char *key, const char *value);
