@@ -119,6 +119,35 @@ until_stored() {
 	run -1 "$MRMR" add --mkdir "x=swift://127.0.0.2:$tls$at" -o ca="$AT/ca.pem" -o user=secure:tester
 }
 
+@test "a real Keystone v3: by password, by application credential, and what is wrong is named" {
+	local v3 token user at
+	"$SWIFT" keystone "$AT"
+	v3=http://127.0.0.1:$(($(cat "$AT/port") + 6))/v3
+	at="swift+$v3?container=box$BATS_TEST_NUMBER"
+	array d1 "cloud=$at" -o user=admin -o project=admin -o region=one -o key=file:"$AT/password"
+	"$MRMR" put in
+	mv d1 away
+	compare
+	mv away d1
+	run -2 "$MRMR" add "x=$at" -o user=admin -o project=admin -o region=two -o key=file:"$AT/password"
+	[[ "$output" == *'no public object store'*two* ]]
+	run -1 "$MRMR" add "x=$at" -o user=admin -o project=admin -o key=file:"$AT/key"
+	[[ "$output" == *'drive x: log in: the server answers 401'* ]]
+	# What a dashboard does: a credential for this program alone.
+	token=$(curl -fsS -D - -o user.json -H 'Content-Type: application/json' "$v3/auth/tokens" -d "$(jq -n \
+		--arg p "$(cat "$AT/password")" '{id: "default"} as $d | {auth: {identity: {methods: ["password"],
+		password: {user: {name: "admin", domain: $d, password: $p}}},
+		scope: {project: {name: "admin", domain: $d}}}}')" | tr -d '\r' | sed -n 's/^X-Subject-Token: //p')
+	user=$(jq -r .token.user.id user.json)
+	curl -fsS -H "X-Auth-Token: $token" -H 'Content-Type: application/json' -o made.json \
+		"$v3/users/$user/application_credentials" -d '{"application_credential": {"name": "mrmr"}}'
+	(umask 077 && jq -r .application_credential.secret made.json >secret)
+	"$MRMR" set cloud.user= cloud.project= cloud.key="file:$PWD/secret" \
+		cloud.application_credential="$(jq -r .application_credential.id made.json)"
+	run -0 "$MRMR" put in
+	[[ "$output" != *cloud* ]]
+}
+
 @test "tokens that are forgotten in the middle of a put are renewed" {
 	local before
 	array d1 d2 "cloud=$url"

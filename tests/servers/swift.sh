@@ -9,6 +9,8 @@
 #        swift.sh break DIR PART	that part (account, container, object) has no disk: 503
 #        swift.sh mend DIR		it is there again
 #        swift.sh revoke DIR		all tokens are forgotten: 401
+#        swift.sh keystone DIR		Keystone v3 on PORT+6, and on PORT+7 a proxy that takes its tokens:
+#		user and project admin, region one, the password in DIR/password (packages: python3-keystone)
 # DIR/place.env is the place of Swift's own API, DIR/place-s3.env that of S3 (with pages of 1,000
 # names: more than one of them). Users: test:tester with the key swift-canary-key, test:reader (reading),
 # who may do nothing, admin:admin (ruling), who sets quotas.
@@ -133,6 +135,8 @@ port_of() {
 	container) echo $((PORT + 2)) ;;
 	object) echo $((PORT + 3)) ;;
 	memcached) echo $((PORT + 4)) ;;
+	keystone) echo $((PORT + 6)) ;;
+	keystone-proxy) echo $((PORT + 7)) ;;
 	*) die "there is no part $1" ;;
 	esac
 }
@@ -172,6 +176,43 @@ do_revoke() {
 	exec 3<>"/dev/tcp/127.0.0.1/$(port_of memcached)"
 	printf 'flush_all\r\nquit\r\n' >&3
 	cat <&3
+}
+
+write_keystone_proxy() {
+	sed -e "s/^bind_port = .*/bind_port = $(port_of keystone-proxy)/" \
+		-e '/^pipeline =/s/bulk s3api tempauth/authtoken keystoneauth/' "$DIR/etc/proxy-server.conf" &&
+		cat <<-END
+		[filter:authtoken]
+		paste.filter_factory = keystonemiddleware.auth_token:filter_factory
+		www_authenticate_uri = http://127.0.0.1:$(port_of keystone)/v3
+		auth_url = http://127.0.0.1:$(port_of keystone)/v3
+		interface = public
+		cache = swift.cache
+		auth_type = password
+		user_domain_id = default
+		project_domain_id = default
+		project_name = admin
+		username = admin
+		password = keystone-canary
+		[filter:keystoneauth]
+		use = egg:swift#keystoneauth
+		operator_roles = admin
+		reseller_prefix = KEY
+		END
+}
+
+do_keystone() {
+	[ -e /usr/lib/python3/dist-packages/keystone/__init__.py ] || {
+		echo 'python3-keystone is missing' >&2
+		exit 77
+	}
+	secret password keystone-canary
+	write_keystone_proxy >"$DIR/etc/keystone-proxy-server.conf"
+	spawn keystone /usr/bin/python3 -I "$here/keystone_part.py" "$DIR" "$(port_of keystone)" \
+		"http://127.0.0.1:$(port_of keystone-proxy)/v1/KEY_%(tenant_id)s"
+	start_part keystone-proxy
+	wait_for keystone answers "$(port_of keystone)"
+	wait_for keystone-proxy answers "$(port_of keystone-proxy)"
 }
 
 server "$@"

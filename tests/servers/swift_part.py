@@ -33,7 +33,7 @@ def serve(folder, part):
     from swift.common.wsgi import run_wsgi
 
     conf = os.path.join(folder, "etc", part + "-server.conf")
-    return run_wsgi(conf, part + "-server")
+    return run_wsgi(conf, part.split("-")[-1] + "-server")
 
 
 def main():
