@@ -57,7 +57,7 @@ static void pass_on(int a, int b)
 
 static void serve(void)
 {
-	struct sockaddr_in a = here((unsigned)atoi(getenv("MRMR_SSHD_PORT")));
+	struct sockaddr_in a = here((unsigned)strtoul(getenv("MRMR_SSHD_PORT"), NULL, 10));
 
 	for (;;) {
 		int client = accept(line.listening, NULL, NULL);
