@@ -221,3 +221,50 @@ seen() {
 	[ "$failed" -gt 5 ]
 	[ "$failed" -lt 35 ]
 }
+
+@test "each fourth is each fourth; redirects, floods, headers, silence and closed connections are made here" {
+	printf 'hello, world' >body
+	proxied --http
+	ask /file/a -T body
+	echo 'GET . status 500 every=4' >rules
+	for i in 1 2 3; do
+		run ask /file/a
+		[ "$output" = "hello, world200" ]
+	done
+	run ask /file/a
+	[ "$output" = 500 ]
+	printf '%s\n' 'GET a redirect 307' 'GET b redirect 302 http://other:1' >rules
+	run ask '/file/a?x=1' -i
+	[[ "$output" == *"Location: http://127.0.0.1:$port/file/a?x=1"*307 ]]
+	run ask /file/b -i
+	[[ "$output" == *"Location: http://other:1/file/b"*302 ]]
+	printf '%s\n' 'GET a flood 300000 body=word' 'GET b headers 3' 'GET c drop' 'PUT d mute' >rules
+	curl -sS "http://127.0.0.1:$port/file/a" | tr -d wrdo >out
+	[ ! -s out ]
+	run ask /file/a -o out
+	[ "$(stat -c %s out)" = 300000 ]
+	run ask /file/b -i
+	[ "$(grep -c X-Filler <<<"$output")" -eq 3 ]
+	run ask /file/c
+	[ "$status" -eq 52 ]
+	run curl -sS -m 0.5 "http://127.0.0.1:$port/file/d" -T body
+	[ "$status" -eq 28 ]
+	run ask /file/d
+	[ "$output" = "hello, world200" ]
+}
+
+@test "what goes up is changed and cut, what comes down is another's" {
+	printf 'hello, world' >body
+	printf 'another' >other
+	proxied --http
+	printf '%s\n' 'PUT a damage 4' 'PUT b part 5' >rules
+	ask /file/a -T body
+	ask /file/b -T body
+	run ask /file/a
+	[ "$output" = "helln, world200" ]
+	run ask /file/b
+	[ "$output" = hello200 ]
+	echo 'GET file foreign' >rules
+	run ask /file/b
+	[ "$output" = "helln, world200" ]
+}

@@ -3,7 +3,8 @@
 
 A proxy on loopback that delays, and does what networks and servers do to one's transfers. Prints its
 port. The rules are read again whenever their file has changed; # begins a comment. What a rule does is
-a line in the log. n=A, n=A-B, n=A-: only the A-th to B-th time that it would act; p=0.1: only so often.
+a line in the log. n=A, n=A-B, n=A-: only the A-th to B-th time that it would act; p=0.1: only so often;
+every=N: each N-th time.
 
 Any protocol, per connection; N counts bytes, on the way up (to the server) or down:
 	delay [up|down] MS      each byte arrives so much later (nothing is held back meanwhile), and a
@@ -20,6 +21,13 @@ part of the target. The first rule that matches acts:
 	METHOD PATTERN claim [CODE]      the same, a success (200) that is none
 	METHOD PATTERN lost              the server does it, nothing of its answer arrives
 	METHOD PATTERN twice             the server is asked twice, its second answer arrives
+	METHOD PATTERN redirect CODE [ORIGIN]  answered here: to ask for the same at ORIGIN, or again here
+	METHOD PATTERN flood BYTES [body=TEXT]  answered here: a success with the text over and over
+	METHOD PATTERN headers N         answered here: so many headers of a thousand bytes
+	METHOD PATTERN drop              both ends are closed instead
+	METHOD PATTERN mute              the server does it, no answer comes, the connection stays
+	METHOD PATTERN damage N          one bit of byte N of the body is another when it reaches the server
+	METHOD PATTERN part N            N bytes of the body reach the server, as if they were all
 	METHOD PATTERN half N            N bytes of the body reach the server, then both ends are closed
 	METHOD PATTERN cut N             the answer's body ends after N bytes, with the connection
 	METHOD PATTERN short N           the same, said to be its whole length
@@ -28,6 +36,7 @@ part of the target. The first rule that matches acts:
 	METHOD PATTERN wait MS           before the server is asked
 	METHOD PATTERN drip BYTES        of the answer's body per second
 	METHOD PATTERN stale             the first answer to the same request that there was
+	METHOD PATTERN foreign           the first answer to such a request for another target
 """
 import argparse
 import asyncio
@@ -48,11 +57,15 @@ class Gone(Exception):
     """This connection is over."""
 
 
+def flipped(data, at):
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+
+
 class Rule:
     def __init__(self, line):
         words = line.split()
         self.line, self.first, self.last, self.chance, self.body = line, 1, None, 1.0, ""
-        self.times = 0
+        self.times, self.every, self.acted = 0, 1, False
         plain = []
         for i, word in enumerate(words):
             if re.fullmatch(r"n=\d+(-\d*)?", word):
@@ -61,6 +74,8 @@ class Rule:
                 self.last = int(last) if last else None if dash else self.first
             elif word.startswith("p="):
                 self.chance = float(word[2:])
+            elif re.fullmatch(r"every=\d+", word):
+                self.every = int(word[6:])
             elif word.startswith("body="):
                 self.body = " ".join(words[i:])[5:]
                 break
@@ -80,8 +95,10 @@ class Rule:
     def acts(self):
         """Whether this is one of its times."""
         self.times += 1
-        return (self.times >= self.first and (self.last is None or self.times <= self.last) and
-                random.random() < self.chance)
+        acts = (self.times >= self.first and (self.last is None or self.times <= self.last) and
+                self.times % self.every == 0 and random.random() < self.chance)
+        self.acted = self.acted or acts
+        return acts
 
 
 class Rules:
@@ -147,7 +164,10 @@ class Way:
         self.seen, self.born = 0, time.monotonic()
 
     def delay_s(self, name):
-        return sum(rule.number() for rule in self.c.rules.raw("delay", name)) / 1000
+        rules = list(self.c.rules.raw("delay", name))
+        for rule in rules:
+            rule.acted = True
+        return sum(rule.number() for rule in rules) / 1000
 
     def due(self, size):
         now = time.monotonic()
@@ -155,6 +175,7 @@ class Way:
         if self.seen == 0 and self.name == "up":  # it was not connected before
             due = max(due, self.born + self.delay_s("up") * 2 + self.delay_s("down"))
         for rule in self.c.rules.raw("rate", self.name):
+            rule.acted = True
             free_at = self.c.proxy.free_at
             free_at[self.name] = max(free_at[self.name], now) + size / rule.number()
             due += free_at[self.name] - now
@@ -168,7 +189,7 @@ class Way:
                 if at >= len(data) or (action == "flip" and at < 0) or not self.c.once(rule):
                     continue
                 if action == "flip":
-                    data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+                    data = flipped(data, at)
                     continue
                 self.writer.write(data[:max(at, 0)])
                 await self.writer.drain()
@@ -308,6 +329,14 @@ class Exchanges:
             return self.answer_here(request, rule.words[0], rule.words[1:], rule.body)
         if action == "claim":
             return self.answer_here(request, str(rule.number(200)), [], rule.body)
+        if action in ("redirect", "flood", "headers"):
+            return await self.invent(request, action, rule)
+        if action == "drop":
+            raise Gone
+        if action == "damage" and rule.number() < len(request.body):
+            request.body = flipped(request.body, rule.number())
+        if action == "part":
+            request.body = request.body[:rule.number()]
         if action == "half":
             whole = request.bytes()
             head = len(whole) - len(request.body)
@@ -319,19 +348,46 @@ class Exchanges:
         if action == "stale":
             answer = self.c.proxy.firsts.get((request.method, request.target))
             return self.send(answer or await self.ask(request))
+        if action == "foreign":
+            answer = next((a for (method, target), a in self.c.proxy.firsts.items()
+                           if method == request.method and rule.pattern.search(target)
+                           and target != request.target), None)
+            return self.send(answer or await self.ask(request))
         answer = await self.ask(request)
         if action == "lost":
             raise Gone
+        if action == "mute":
+            await asyncio.Event().wait()
         if action == "twice":
-            answer = await self.ask(request)
+            try:
+                answer = await self.ask(request)
+            except asyncio.IncompleteReadError:  # it answers once and hangs up
+                self.send(answer)
+                await self.writer.drain()
+                raise Gone
         await self.change(answer, action, rule)
+
+    async def invent(self, request, action, rule):
+        """An answer that no server gave."""
+        if action == "redirect":
+            origin = rule.words[1] if len(rule.words) > 1 else "http://" + request.get("host")
+            where = "Location:%s%s" % (origin, request.target)
+            return self.answer_here(request, rule.words[0], [where], rule.body)
+        if action == "headers":
+            headers = ["X-Filler-%d:%s" % (i, "x" * 1000) for i in range(rule.number())]
+            return self.answer_here(request, "200", headers, rule.body)
+        text = (rule.body or "x").encode()
+        text *= CHUNK // len(text) + 1
+        self.writer.write(b"HTTP/1.1 200 Word\r\nContent-Length: %d\r\n\r\n" % rule.number())
+        for at in range(0, rule.number(), len(text)):
+            self.writer.write(text[:rule.number() - at])
+            await self.writer.drain()
 
     async def change(self, answer, action, rule):
         if action == "strip":
             answer.headers = answer.without(rule.words[0].lower())
         if action == "flip" and rule.number() < len(answer.body):
-            at = rule.number()
-            answer.body = answer.body[:at] + bytes([answer.body[at] ^ 1]) + answer.body[at + 1:]
+            answer.body = flipped(answer.body, rule.number())
         if action == "short":
             answer.body = answer.body[:rule.number()]
         if action == "cut":
@@ -396,10 +452,15 @@ class Proxy:
         await stop.wait()
 
 
-parser = argparse.ArgumentParser(usage=__doc__)
-parser.add_argument("--http", action="store_true")
-parser.add_argument("--log")
-parser.add_argument("--rules")
-parser.add_argument("--port", type=int, default=0)
-parser.add_argument("target", type=int)
-asyncio.run(Proxy(parser.parse_args()).run())
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--http", action="store_true")
+    parser.add_argument("--log")
+    parser.add_argument("--rules")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("target", type=int)
+    asyncio.run(Proxy(parser.parse_args()).run())
+
+
+if __name__ == "__main__":
+    main()
