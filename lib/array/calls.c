@@ -311,6 +311,16 @@ static void call_for_hands(unsigned wanted)
 	}
 }
 
+/* Those who wait for calls that will not begin are told. */
+void calls_give_up(struct watched *w)
+{
+	w->hangs = true;
+	for (struct call *c = hands.first; c; c = c->next) {
+		if (c->w == w)
+			pthread_cond_broadcast(&c->changed);
+	}
+}
+
 /* ---- calls ---- */
 
 void call_start(struct drive *d, struct call *c)

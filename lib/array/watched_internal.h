@@ -37,6 +37,7 @@ struct watched {
 	struct error broken;
 	bool hangs; /* given up */
 	uint64_t alive_us; /* when a call last came back, or bytes moved */
+	uint64_t failing_us; /* since then each one that came back was ERR_TRANSIENT; 0: the last was not */
 	struct pace pace;
 	uint64_t opening_us; /* how long it took */
 	uint64_t unsynced_bytes, unsynced_us; /* put since the last sync, and how long that took */
@@ -55,6 +56,9 @@ bool call_await(struct call *c, uint64_t bytes, uint64_t until_us);
 
 /* By run of the call that it was joined to: it has ended. It may be gone then. */
 void call_end_joined(struct call *c, int code);
+
+/* Nothing is asked of it any more: with the lock held. */
+void calls_give_up(struct watched *w);
 
 /* One holder less, with the lock held; let go for what the last one does: to close and free it. */
 void watched_let_go(struct watched *w);

@@ -14,11 +14,22 @@ static bool is_answer(int code)
 	       code == ERR_INTERRUPTED || code == ERR_NOMEM;
 }
 
+/* Failures are no sign of life, however soon they come: a drive with nothing else for as long as it
+ * may be silent is given up, too. */
 static uint64_t came_back(struct watched *w, uint64_t began_us, int code)
 {
+	uint64_t moved_us = atomic_load(&w->moved_us);
+
 	meter_add(w->meter, METER_CALLS, 1);
 	meter_add(w->meter, METER_FAILED, !is_answer(code));
 	w->alive_us = clock_us();
+	if (code != ERR_TRANSIENT)
+		w->failing_us = 0;
+	else if (w->failing_us == 0)
+		w->failing_us = moved_us > began_us ? moved_us : began_us;
+	if (w->failing_us > 0 &&
+	    w->alive_us - w->failing_us >= w->hang_ms * (uint64_t)1000)
+		calls_give_up(w);
 	return w->alive_us - began_us;
 }
 

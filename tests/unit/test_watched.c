@@ -196,6 +196,60 @@ static void a_call_that_hangs_is_given_up_and_so_is_the_drive(void **state)
 	}
 }
 
+/* Each call comes back soon, and none of them did anything. */
+static void a_drive_that_only_fails_is_given_up_as_if_it_hung(void **state)
+{
+	struct drive *d = one_to_give_up();
+	uint64_t began_us = clock_us();
+
+	(void)state;
+	fault_add(inside, &(struct fault_rule){ .calls = FAULT_STAT | FAULT_LIST,
+						.for_ever = true,
+						.code = ERR_TRANSIENT });
+	while (!watched_hangs(d)) {
+		assert_int_equal(do_call(d, ms_since(began_us) % 2 ? FAULT_STAT : FAULT_LIST),
+				 ERR_TRANSIENT);
+		usleep(1000);
+	}
+	assert_true(ms_since(began_us) >= HANG_MS);
+	fault_clear(inside);
+	assert_int_equal(do_call(d, FAULT_STAT), ERR_TRANSIENT);
+	d->driver->close(d);
+}
+
+/* False: the machine was too busy for the answers to come in time. */
+static bool fail_between_answers(struct drive *d)
+{
+	uint64_t began_us = clock_us(), answered_us = began_us;
+
+	fault_add(inside, &(struct fault_rule){ .calls = FAULT_STAT,
+						.for_ever = true,
+						.code = ERR_TRANSIENT });
+	while (ms_since(began_us) < 3ul * HANG_MS) {
+		do_call(d, FAULT_STAT);
+		do_call(d, FAULT_GET);
+		if (ms_since(answered_us) > HANG_MS / 2)
+			return false;
+		answered_us = clock_us();
+		usleep(1000);
+	}
+	assert_false(watched_hangs(d));
+	return true;
+}
+
+static void a_drive_that_answers_between_failures_is_not_given_up(void **state)
+{
+	bool done = false;
+
+	(void)state;
+	while (!done) {
+		struct drive *d = one_to_give_up();
+
+		done = fail_between_answers(d);
+		d->driver->close(d);
+	}
+}
+
 static void a_drive_that_does_not_open_in_time_is_not_opened(void **state)
 {
 	unsigned before = atomic_load(&opened);
@@ -626,6 +680,8 @@ int main(void)
 		cmocka_unit_test(a_watched_drive_is_the_drive_inside),
 		cmocka_unit_test(a_list_of_any_length_comes_whole_and_ends_when_told_to),
 		cmocka_unit_test(a_call_that_hangs_is_given_up_and_so_is_the_drive),
+		cmocka_unit_test(a_drive_that_only_fails_is_given_up_as_if_it_hung),
+		cmocka_unit_test(a_drive_that_answers_between_failures_is_not_given_up),
 		cmocka_unit_test(a_drive_that_does_not_open_in_time_is_not_opened),
 		cmocka_unit_test(
 			a_slow_drive_is_waited_for_as_long_as_others_of_its_calls_come_back),
