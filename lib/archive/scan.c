@@ -30,7 +30,7 @@ static int collect(void *ctx, const char *name, uint64_t len_bytes)
 	struct listed_object *o;
 
 	if (!grow(&l->items, &l->cap, l->count + 1, sizeof(*l->items)))
-		return 1;
+		return ERR_NOMEM;
 	o = &l->items[l->count++];
 	snprintf(o->name, sizeof(o->name), "%s", name);
 	o->len_bytes = len_bytes;
@@ -42,7 +42,7 @@ static int list(struct array_drive *d, const char *prefix, struct object_list *l
 {
 	int code = d->handle->driver->list(d->handle, prefix, collect, l, err);
 
-	return code == 1 ? err_nomem(err) : code;
+	return code == ERR_NOMEM ? err_nomem(err) : code;
 }
 
 /* ---- blocks ---- */

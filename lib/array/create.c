@@ -58,7 +58,7 @@ static int collect_unfinished(void *ctx, const char *name, uint64_t len_bytes)
 	if (strncmp(name, "quarantine/", 11) == 0)
 		return 0;
 	if (!ours || u->count == UNFINISHED_MAX)
-		return 1;
+		return ERR_EXISTS;
 	snprintf(u->names[u->count++], sizeof(u->names[0]), "%s", name);
 	return 0;
 }
@@ -70,7 +70,7 @@ static int list_unfinished(struct array_drive *d, struct unfinished *u, struct e
 	struct drive *h = d->handle;
 	int code = h->driver->list(h, "", collect_unfinished, u, err);
 
-	return code == 1 ? err_set(err, ERR_EXISTS, "it is already marked as a drive") : code;
+	return code == ERR_EXISTS ? err_set(err, ERR_EXISTS, "it is already marked as a drive") : code;
 }
 
 static int see_unfinished(struct array_drive *d, struct error *err)

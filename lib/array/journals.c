@@ -36,7 +36,7 @@ static int collect(void *ctx, const char *name, uint64_t len_bytes)
 	if (strlen(name) >= SEGMENT_NAME_BYTES || !segment_name_parse(name, &parts))
 		return 0;
 	if (l->count == LISTING_MAX || !grow(&l->items, &l->cap, l->count + 1, sizeof(*l->items)))
-		return 1;
+		return ERR_NOMEM;
 	item = &l->items[l->count++];
 	*item = (struct listed_segment){ .parts = parts, .len_bytes = len_bytes, .place = c->place };
 	snprintf(item->name, sizeof(item->name), "%s", name);
@@ -73,9 +73,7 @@ static int list_place(struct array *a, unsigned place, struct list_call *begun,
 	struct collecting c = { out, place };
 	int code = list_end(begun, place_handle(a, place), PREFIX, collect, &c, err);
 
-	if (code == 1)
-		return err_nomem(err);
-	return code;
+	return code == ERR_NOMEM ? err_nomem(err) : code;
 }
 
 static int list_mirror(struct array *a, struct journals *out, struct error *err)

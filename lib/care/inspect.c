@@ -1,6 +1,7 @@
 #include "care/inspect.h"
 
 #include "array/object.h"
+#include "array/opening.h"
 #include "base/stop.h"
 #include "care/deep.h"
 
@@ -21,6 +22,13 @@ void damage_list_release(struct damage_list *l)
 {
 	free(l->items);
 	pthread_mutex_destroy(&l->lock);
+}
+
+void inspect_note(struct scrub_drive *result, int code)
+{
+	result->damaged++;
+	if (code != ERR_CORRUPT && code != ERR_NOT_FOUND)
+		result->unread++;
 }
 
 /* ---- what should be there, and what is ---- */
@@ -55,7 +63,7 @@ static int collect_stray(void *ctx, const char *name, uint64_t len_bytes)
 		return 0;
 	if (!grow(&l->strays->items, &l->strays->cap, l->strays->count + 1,
 		  sizeof(*l->strays->items)))
-		return 1;
+		return ERR_NOMEM;
 	s = &l->strays->items[l->strays->count++];
 	s->drive = l->i->drive;
 	s->len_bytes = len_bytes;
@@ -63,6 +71,7 @@ static int collect_stray(void *ctx, const char *name, uint64_t len_bytes)
 	return 0;
 }
 
+/* A drive that cannot be listed becomes unreachable, and keeps the others from nothing. */
 static int list_drive(struct inspection *i, struct stray_list *strays, struct error *err)
 {
 	static const char *const prefixes[] = { "blocks/", "parity/" };
@@ -72,10 +81,14 @@ static int list_drive(struct inspection *i, struct stray_list *strays, struct er
 	for (unsigned n = 0; n < 2; n++) {
 		int code = h->driver->list(h, prefixes[n], collect_stray, &l, err);
 
-		if (code == 1)
+		if (code == ERR_NOMEM)
 			return err_nomem(err);
-		if (code != ERR_NONE)
-			return err_wrap(err, "list drive %s", i->drive->name);
+		if (code == ERR_INTERRUPTED)
+			return code;
+		if (code != ERR_NONE) {
+			drive_leave_out(i->drive, DRIVE_UNREACHABLE, "%s", err->message);
+			break;
+		}
 	}
 	return ERR_NONE;
 }
@@ -118,7 +131,7 @@ static void note_damage(const struct job *j, int code, bool unopened, const stru
 	/* A drive that was emptied lacks thousands: who asked for no scrub is told of a few, and how many. */
 	if (!j->in->o->quick || j->i->result->damaged < QUICK_TOLD)
 		array_tell(j->in->a, TELL_WARNING, "drive %s: %s", j->i->drive->name, why->message);
-	j->i->result->damaged++;
+	inspect_note(j->i->result, code);
 	j->i->result->unopened += unopened;
 	if (!grow(&l->items, &l->cap, l->count + 1, sizeof(*l->items))) {
 		note_failed(j->in, err_nomem(&err), &err);
@@ -150,6 +163,14 @@ static void note(const struct job *j, int code, bool unopened, const struct erro
 	pthread_mutex_unlock(&j->in->lock);
 }
 
+static int read_object(const struct job *j, const struct table_object *o, bool *unopened,
+		       struct error *err)
+{
+	if (j->in->loader && !o->is_row)
+		return deep_check_block(j->in->a, j->in->loader, j->i->drive, o, unopened, err);
+	return object_verify(j->i->drive->handle, o->name, o->len_bytes, err);
+}
+
 static void check_object(void *arg)
 {
 	struct job *j = arg;
@@ -161,12 +182,11 @@ static void check_object(void *arg)
 
 	if (code == ERR_NONE) {
 		counters_name(counters, object.name);
-		if (j->in->loader && !object.is_row)
-			code = deep_check_block(j->in->a, j->in->loader, j->i->drive, &object,
-						&unopened, &err);
-		else
-			code = object_verify(j->i->drive->handle, object.name, object.len_bytes,
-					     &err);
+		code = read_object(j, &object, &unopened, &err);
+		/* Bytes that were changed on their way, and not where they lie, are others now: what is
+		 * beyond repair is declared lost for good. */
+		if (code == ERR_CORRUPT && !unopened)
+			code = read_object(j, &object, &unopened, &err);
 		counters_add(counters, 1, object.len_bytes);
 	}
 	counters_queue(counters, (unsigned)(j->i->drive - j->in->a->drives), -1);

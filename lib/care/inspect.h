@@ -64,8 +64,11 @@ struct inspecting {
 	struct error why;
 };
 
+/* One damaged object more. code: why it is taken to be. */
+void inspect_note(struct scrub_drive *result, int code);
+
 /* Makes the drive's roll, lists what lies there, and chooses what is read: what is not listed as it
- * must be in any case. Strays are added. */
+ * must be in any case. Strays are added. A drive that cannot be listed becomes unreachable. */
 int inspect_list(struct inspecting *in, struct inspection *i, struct stray_list *strays,
 		 struct error *err);
 

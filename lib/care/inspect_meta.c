@@ -135,7 +135,7 @@ static int mend_segment(struct array *a, struct array_drive *d, const struct jou
 		return ERR_NONE;
 	}
 	tell_damage(a, d, why.message);
-	result->damaged++;
+	inspect_note(result, code);
 	if (repair && elsewhere)
 		code = put_back(d, s->name, &bytes, result, err);
 	else if (repair && code == ERR_CORRUPT)
@@ -228,7 +228,7 @@ static int inspect_key(struct array *a, struct array_drive *d, const char *name,
 	result->bytes += bytes.len_bytes;
 	if (code != ERR_NONE && code != ERR_NOMEM) {
 		tell_damage(a, d, err->message);
-		result->damaged++;
+		inspect_note(result, code);
 		buf_clear(&bytes);
 		if (repair && load_elsewhere(a, d, name, &bytes, err) == ERR_NONE &&
 		    put_back(d, name, &bytes, result, err) != ERR_NONE)
@@ -281,7 +281,7 @@ int inspect_marker(struct array *a, struct array_drive *d, bool repair, struct s
 	    memcmp(bytes, right.data, right.len_bytes) == 0)
 		goto out;
 	tell_damage(a, d, "config.json is damaged or missing");
-	result->damaged++;
+	inspect_note(result, code == ERR_NONE ? ERR_CORRUPT : code);
 	code = ERR_NONE;
 	if (!repair)
 		goto out;

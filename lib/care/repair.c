@@ -101,6 +101,12 @@ static int repair_one(struct repairing *s, struct damage *d, struct table_group 
 	return code;
 }
 
+/* A server may say so for a moment only. Once the scrub before said so, too, it is believed. */
+static bool may_turn_up(const struct array_drive *d)
+{
+	return d->handle && (d->handle->driver->flags & DRIVER_REMOTE) && d->unrepaired == 0;
+}
+
 static int repair_these(struct repairing *s, bool sure, struct table_group *g, struct error *err)
 {
 	int code = ERR_NONE;
@@ -116,7 +122,7 @@ static int repair_these(struct repairing *s, bool sure, struct table_group *g, s
 			code = repair_one(s, d, g, &beyond, err);
 		/* No drive is away that could still have it: a later put may store it anew. */
 		if (code == ERR_NONE && beyond && !d->repaired && !d->object.is_row &&
-		    s->all_at_hand) {
+		    s->all_at_hand && !may_turn_up(d->drive)) {
 			record_id(s->records, RECORD_LOST, &d->object.owner);
 			s->r->lost_blocks++;
 		}

@@ -90,6 +90,13 @@ static void tell_total(const struct scrubbing *s)
 	counters_total(s->o->counters, objects, bytes);
 }
 
+static void drop_inspection(struct inspecting *in, unsigned n)
+{
+	roll_release(&in->drives[n].roll);
+	in->count--;
+	memmove(&in->drives[n], &in->drives[n + 1], (in->count - n) * sizeof(*in->drives));
+}
+
 static int begin_drives(struct scrubbing *s, struct error *err)
 {
 	struct array *a = s->a;
@@ -106,8 +113,11 @@ static int begin_drives(struct scrubbing *s, struct error *err)
 		s->r->drives[i].scrubbed = true;
 	}
 	code = s->o->quick ? ERR_NONE : inspect_small(s, err);
-	for (unsigned n = 0; n < s->in.count && code == ERR_NONE; n++)
+	for (unsigned n = s->in.count; n-- > 0 && code == ERR_NONE;) {
 		code = inspect_list(&s->in, &s->in.drives[n], &s->strays, err);
+		if (!can_scrub(s->in.drives[n].drive))
+			drop_inspection(&s->in, n);
+	}
 	if (code == ERR_NONE)
 		tell_total(s);
 	return code;
@@ -236,15 +246,18 @@ static int repair(struct scrubbing *s, struct error *err)
 
 /* ---- the whole ---- */
 
-/* What could not be read to the end may be damaged still. */
+/* What could not be read to the end may be damaged still, or may be not. */
 static void drop_unreachable(struct scrubbing *s)
 {
 	for (unsigned i = 0; i < s->a->count; i++) {
 		const struct array_drive *d = &s->a->drives[i];
+		struct scrub_drive *result = &s->r->drives[i];
+		uint64_t left = result->damaged - result->repaired;
 
-		if (!s->r->drives[i].scrubbed || can_scrub(d))
+		if (!result->scrubbed || can_scrub(d))
 			continue;
-		s->r->drives[i].scrubbed = false;
+		result->scrubbed = false;
+		result->damaged -= result->unread < left ? result->unread : left;
 		array_tell(s->a, TELL_WARNING, "drive %s is not scrubbed to the end: %s: %s", d->name,
 			   presence_word(d->presence), d->why);
 	}

@@ -28,6 +28,7 @@ struct scrub_options {
 struct scrub_drive {
 	uint64_t objects, bytes; /* verified */
 	uint64_t damaged;	 /* wrong bytes, wrong length, missing, unreadable; all below, too */
+	uint64_t unread;	 /* neither wrong nor missing, as far as is known */
 	uint64_t unopened;	 /* deep: right by their names, and not what the journal says */
 	uint64_t wrong_rows;	 /* deep: right by their names, and not what their members make */
 	uint64_t repaired;
