@@ -320,16 +320,16 @@ static bool is_named_by_hash(const char *name)
 	return hex_decode(hex, h.b, HASH_BYTES);
 }
 
-/* After a MOVE that seems to have won. */
-static int read_back(struct drive *d, const char *name, const void *bytes, size_t len_bytes,
-		     struct error *err)
+/* After a MOVE that seems to have won: a server may say so and not have done it. */
+static int read_back(struct drive *d, const char *path, const char *name, const void *bytes,
+		     size_t len_bytes, struct error *err)
 {
 	struct object_stat st;
 	void *there;
 	int code;
 
 	if (is_named_by_hash(name))
-		return ERR_NONE;
+		return check_length((struct webdav *)d, path, len_bytes, name, err);
 	there = malloc(len_bytes + 1);
 	if (!there)
 		return err_nomem(err);
@@ -364,13 +364,18 @@ int webdav_put(struct drive *d, const char *name, const void *bytes, size_t len_
 		goto out;
 	}
 	code = webdav_upload(w, temp, bytes, len_bytes, name, &status, err);
-	if (code == ERR_NONE)
+	if (code == ERR_NONE) {
 		code = webdav_rename(w, temp, path, "put", name, &status, err);
+		/* It was there: it has its name already, since somebody on the way asked twice, or is
+		 * sent again. */
+		if (code != ERR_NONE && status == 404)
+			err->code = code = ERR_TRANSIENT;
+	}
 	/* A server that did not answer is asked nothing more: what is left there goes later. */
 	if (code != ERR_NONE && status != 0)
 		webdav_drop(w, temp, false);
 	if (code == ERR_NONE)
-		code = read_back(d, name, bytes, len_bytes, err);
+		code = read_back(d, path, name, bytes, len_bytes, err);
 out:
 	free(temp);
 	free(path);
