@@ -40,6 +40,7 @@ void rebalanced_open(struct rebalanced *f)
 	array_close(f->a);
 	f->a = NULL;
 	assert_int_equal(tiny_open(&f->t, true, &f->a, &f->err), ERR_NONE);
+	tiny_all_near(f->a);
 }
 
 void rebalanced_put(struct rebalanced *f, unsigned file, size_t bytes)

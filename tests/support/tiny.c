@@ -126,6 +126,12 @@ int tiny_open(struct tiny *t, bool writing, struct array **a, struct error *err)
 	return array_open(&o, a, err);
 }
 
+void tiny_all_near(struct array *a)
+{
+	for (unsigned i = 0; i < a->count; i++)
+		a->drives[i].distance = 0;
+}
+
 static struct geometry tiny_geometry(void)
 {
 	return (struct geometry){ .chunk_min_bytes = 256,

@@ -44,6 +44,8 @@ void tiny_init(struct tiny *t, unsigned drives, unsigned parity, unsigned width)
 void tiny_release(struct tiny *t);
 
 int tiny_open(struct tiny *t, bool writing, struct array **a, struct error *err);
+/* However busy this machine is, all drives are as near: what is placed where follows from the test. */
+void tiny_all_near(struct array *a);
 /* The drives of the array themselves, without wrap. The caller closes it. */
 struct drive *tiny_drive(struct tiny *t, unsigned i);
 const char *tiny_url(const struct tiny *t, unsigned i);

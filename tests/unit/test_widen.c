@@ -46,9 +46,7 @@ static void open_it(struct fixture *f)
 	array_close(f->a);
 	f->a = NULL;
 	assert_int_equal(tiny_open(&f->t, true, &f->a, &f->err), ERR_NONE);
-	/* All are as near, however busy this machine is. */
-	for (unsigned i = 0; i < f->a->count; i++)
-		f->a->drives[i].distance = 0;
+	tiny_all_near(f->a);
 	assert_int_equal(debts_pay(f->a, DEBTS_ALL, NULL, &f->err), ERR_NONE);
 }
 
