@@ -58,18 +58,7 @@ unsigned hands_to_compute(void)
 	return count;
 }
 
-/* ---- threads. All here with the lock held ---- */
-
-static bool may_begin(const struct call *c)
-{
-	const struct watched *w = c->w;
-
-	if (w->running >= w->running_max || w->hangs)
-		return false;
-	return !c->in_order || w->order_first == c || w->outer.flags & DRIVER_REMOTE;
-}
-
-/* ---- calls in order ---- */
+/* ---- calls in order. From here to hand() all is called with the lock held ---- */
 
 static void enter_order(struct call *c)
 {
@@ -147,7 +136,16 @@ static int settle(struct call *c, int code)
 	return code;
 }
 
-/* ---- threads, again ---- */
+/* ---- calls that wait ---- */
+
+static bool may_begin(const struct call *c)
+{
+	const struct watched *w = c->w;
+
+	if (w->running >= w->running_max || w->hangs)
+		return false;
+	return !c->in_order || w->order_first == c || w->outer.flags & DRIVER_REMOTE;
+}
 
 static struct call *next_call(void)
 {
@@ -182,6 +180,8 @@ static void append_call(struct call *c)
 	hands.last = c;
 	c->w->waiting++;
 }
+
+/* ---- threads ---- */
 
 /* Lets go of c: by the last, the lock is let go for its release. */
 static void drop_call(struct call *c)

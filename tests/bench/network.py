@@ -1,6 +1,7 @@
 """Put and get across a network: mrmr, restic and rclone with as many connections each, to OpenSSH and to
 an S3 server on loopback, through a proxy that adds a round trip or holds a rate. rclone copies files as
-they are, one object each: a floor of another kind."""
+they are, one object each: a floor of another kind. Where the line is held to a rate, mrmr alone, with
+twice as much: how near it comes to the time of the bytes."""
 import os
 import shlex
 import shutil
@@ -12,17 +13,17 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SERVERS = os.path.join(HERE, "../servers")
 CONNECTIONS = 8
 RATE = 12500000  # bytes per second: 100 Mbit/s
-LINES = (("0 ms", ""), ("20 ms", "delay 10"), ("100 ms", "delay 50"),
-         ("0 ms 100 Mbit/s", "rate up %d\nrate down %d" % (RATE, RATE)),
-         ("100 ms 100 Mbit/s", "delay 50\nrate up %d\nrate down %d" % (RATE, RATE)))
+RATED = "rate up %d\nrate down %d" % (RATE, RATE)
+LINES = (("0 ms", ""), ("20 ms", "delay 10"), ("100 ms", "delay 50"))
+RATED_LINES = (("0 ms 100 Mbit/s", RATED), ("100 ms 100 Mbit/s", "delay 50\n" + RATED))
 
 
-def tree(work):
-    """128 MiB: 64 large files and 300 small ones, that do not compress."""
-    path = os.path.join(work, "network-tree")
+def tree(work, large):
+    """Of 2 MiB each, and 300 small ones, that do not compress."""
+    path = os.path.join(work, "network-tree%d" % large)
     if not os.path.isdir(path):
         os.makedirs(path + "/small")
-        for i in range(64):
+        for i in range(large):
             with open("%s/large%d" % (path, i), "wb") as out:
                 out.write(os.urandom((2 << 20) - 65536))
         for i in range(300):
@@ -188,27 +189,33 @@ def same(path, out):
     return False
 
 
+def measure(bench, work, rounds, place, line, tools, path):
+    name, rules = line
+    figures = bench.figures()
+    for _ in range(rounds):
+        for tool in tools:
+            place.line("")
+            t = tool(bench, work, place)
+            place.line(rules)
+            out = bench.fresh(os.path.join(work, "network-out"))
+            figures.add("%s put %s" % (place.name, name), tool.name, t.put(path))
+            figures.add("%s get %s" % (place.name, name), tool.name, t.get(out))
+            if not same(path, out):
+                sys.exit("%s: not what was put: %s" % (tool.name, shlex.quote(out)))
+            shutil.rmtree(out)
+    figures.print()
+
+
 def network(bench, work, rounds, only):
-    path = tree(work)
     tools = [t for t in (NetMrmr, NetRestic, NetRclone) if t is NetMrmr or shutil.which(t.name)]
     for kind, port in ((Sftp, 21900), (S3, 21910)):
         if only and kind.name not in only:
             continue
         place = kind(work, port)
         try:
-            for line, rules in LINES:
-                figures = bench.figures()
-                for _ in range(rounds):
-                    for tool in tools:
-                        place.line("")
-                        t = tool(bench, work, place)
-                        place.line(rules)
-                        out = bench.fresh(os.path.join(work, "network-out"))
-                        figures.add("%s put %s" % (kind.name, line), tool.name, t.put(path))
-                        figures.add("%s get %s" % (kind.name, line), tool.name, t.get(out))
-                        if not same(path, out):
-                            sys.exit("%s: not what was put: %s" % (tool.name, shlex.quote(out)))
-                        shutil.rmtree(out)
-                figures.print()
+            for line in LINES:
+                measure(bench, work, rounds, place, line, tools, tree(work, 64))
+            for line in RATED_LINES:
+                measure(bench, work, rounds, place, line, [NetMrmr], tree(work, 128))
         finally:
             place.stop()
