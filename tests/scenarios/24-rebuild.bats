@@ -229,7 +229,7 @@ go_on() { # drive option...
 	[ "$(jq .objects_found <<<"$summary")" -le "$before" ]
 	find d? n? -name '*.blob' 2>/dev/null | sort | comm -13 survivors - | comm -13 made - >more
 	[ "$(jq .objects <<<"$summary")" -eq "$(wc -l <more)" ]
-	[ "$(jq .bytes_written <<<"$summary")" -eq "$(xargs stat -c %s <more | awk '{ n += $1 } END { print n }')" ]
+	[ "$(jq .bytes_written <<<"$summary")" -eq "$(xargs -r stat -c %s <more | awk '{ n += $1 } END { print n + 0 }')" ]
 	echo "# $before objects made before the kill, $(wc -l <more) after it" >&3
 	optimal
 	compare

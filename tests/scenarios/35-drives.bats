@@ -156,8 +156,10 @@ clean() {
 	run "$MRMR" status
 	[ "$status" -eq 20 ]
 	[[ "$output" == *"d1 is recovering: being brought up to date. Since 20"* ]]
-	"$MRMR" rebuild
-	[ "$(blobs d1)" -eq $((before - owed)) ]
+	# A row that was owed for want of drives may come to d1.
+	made=$("$MRMR" --json rebuild | jq 'select(.message_type == "summary") | .objects')
+	[ "$(blobs d1)" -ge $((before - owed)) ]
+	[ "$(blobs d1)" -le $((before - owed + made)) ]
 	optimal
 	[ "$(state_of d1)" = optimal ]
 	any_may_go 2 d1 d2 d3 d4
@@ -166,7 +168,8 @@ clean() {
 	cp -a home/{d1,d2,d3,d4,config,state} .
 	"$MRMR" enable d1
 	optimal
-	[ "$(blobs d1)" -eq $((before - owed)) ]
+	[ "$(blobs d1)" -ge $((before - owed)) ]
+	[ "$(blobs d1)" -le $((before - owed + made)) ]
 	any_may_go 2 d1 d2 d3 d4
 }
 

@@ -245,7 +245,9 @@ touched() { # command...
 	[ "$(of_drive d2 state)" = stale ]
 	run "$MRMR" enable d2
 	[[ "$output" != *"was away"* ]]
-	[ "$(blobs d2 | wc -l)" -eq $((before - owed)) ]
+	[ "$(blobs d2 | wc -l)" -ge $((before - owed)) ]
+	# A row that was owed for want of drives may come to it.
+	[ "$(blobs d2 | wc -l)" -le $((before - owed + 1)) ]
 	optimal
 	any_may_go
 	run "$MRMR" scrub
