@@ -9,6 +9,7 @@
 #include "cmd/out.h"
 #include "cmd/progress.h"
 #include "cmd/select.h"
+#include "cmd/standing.h"
 #include "cmd/traffic.h"
 
 #include <inttypes.h>
@@ -158,6 +159,7 @@ static int put_now(struct invocation *inv, struct array *a, struct put_options *
 	struct progress *progress;
 	struct put_result r;
 	struct health health;
+	char count[COUNT_TEXT_BYTES];
 	double began = now_s();
 	int code;
 
@@ -191,9 +193,9 @@ static int put_now(struct invocation *inv, struct array *a, struct put_options *
 		fill_up(a);
 	}
 	if (code == ERR_NONE && !health.promise_kept) {
-		out_warn(inv->out, "all is stored, but it would not survive the loss of any %u drives "
+		out_warn(inv->out, "all is stored, but it would not survive the loss of any %s "
 				   "(`mrmr status` tells why)",
-			 a->policy.parity);
+			 count_text(a->policy.parity, "drive", count));
 		invocation_note(inv, EXIT_DEGRADED);
 	}
 	return code;
