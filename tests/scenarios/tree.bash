@@ -57,9 +57,9 @@ for_user() { # path...
 put_stopped_at() { # file path...
 	local tries
 	: >trace
-	strace -f -q -o trace -P "$PWD/$1" -e trace=pread64 \
+	env strace -f -q -o trace -P "$PWD/$1" -e trace=pread64 \
 		-e inject=pread64:signal=STOP:when=1 "$MRMR" put "${@:2}" >said 2>errors &
-	tracer=$!
+	tracer=$! # strace itself: no function stands between
 	for ((tries = 0; tries < 500; tries++)); do
 		grep -q 'stopped by SIGSTOP' trace && break
 		sleep 0.02

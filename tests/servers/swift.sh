@@ -162,12 +162,17 @@ start() {
 
 do_break() {
 	mv "$DIR/data/$1/d1" "$DIR/data/$1/away" || die "there is no disk of $1"
+	# What was on its way would make its folder anew.
+	rm -rf --one-file-system "$DIR/data/$1/d1"
+	: >"$DIR/data/$1/d1"
 }
 
 do_mend() {
 	local part
 	for part in account container object; do
-		[ ! -d "$DIR/data/$part/away" ] || mv "$DIR/data/$part/away" "$DIR/data/$part/d1"
+		[ -d "$DIR/data/$part/away" ] || continue
+		rm -rf --one-file-system "$DIR/data/$part/d1"
+		mv "$DIR/data/$part/away" "$DIR/data/$part/d1"
 	done
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -432,6 +433,17 @@ static void of_hosts_that_put_other_bytes_at_once_one_wins(void **state)
 	each_host(state, hosts, false);
 }
 
+/* A place without exclusive create may take a name away for a moment, to give it anew. */
+static int find_soon(struct host *h)
+{
+	unsigned tries = h->d->driver->flags & DRIVER_RACES ? 50 : 1;
+	int code = ERR_NOT_FOUND;
+
+	while (tries-- > 0 && (code = call_check(h->d, h->name, h->text)) == ERR_NOT_FOUND && tries > 0)
+		usleep(100000);
+	return code;
+}
+
 static void hosts_that_put_the_same_bytes_at_once_all_find_them(void **state)
 {
 	struct host hosts[HOSTS];
@@ -440,8 +452,7 @@ static void hosts_that_put_the_same_bytes_at_once_all_find_them(void **state)
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		assert_true(put_at_once(hosts, round, true) >= 1);
 		for (unsigned i = 0; i < HOSTS; i++)
-			assert_int_equal(call_check(hosts[i].d, hosts[i].name, hosts[i].text),
-					 ERR_NONE);
+			assert_int_equal(find_soon(&hosts[i]), ERR_NONE);
 	}
 	assert_int_equal(call_count(hosts[0].d, ""), ROUNDS);
 	each_host(state, hosts, false);

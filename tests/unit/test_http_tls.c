@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,9 +158,10 @@ static void one_for_another_host_does_not(void **state)
 
 static struct {
 	int listening;
-	unsigned port, tunnels;
+	unsigned port;
+	atomic_uint tunnels;
 	char heads[4096]; /* all that was said to it that no server heard */
-	bool stop;
+	atomic_bool stop;
 	pthread_t thread;
 } proxy;
 
