@@ -144,7 +144,7 @@ static void a_program_that_does_not_speak_the_protocol_is_refused(void **state)
 		 "it ended with exit code 3; it said: no key"},
 		{"exec:sh -c 'kill -9 $$'", ERR_TRANSIENT, "it was killed by signal 9"},
 		{"exec:sh -c 'echo VERSION 2; echo OK; cat'", ERR_UNSUPPORTED, "version 2"},
-		{"exec:sh -c 'echo OK; cat'", ERR_IO, "does not say which protocol"},
+		{"exec:sh -c 'echo OK; cat >/dev/null'", ERR_IO, "does not say which protocol"},
 		{"exec:sh -c 'echo VERSION 1; echo CONNECTIONS 0; cat'", ERR_IO, "no connections"},
 		{"exec:sh -c 'echo VERSION 1; echo SIZE 3; cat'", ERR_IO, "another question"},
 		{BEGIN "OPEN) echo DENIED wrong password;;" END, ERR_DENIED, "wrong password"},
