@@ -42,19 +42,33 @@ static bool have_ref(const struct mending *m, struct code_ref ref)
 	return false;
 }
 
-/* Reads object number i of the group whole. What turns out bad is not read again. */
-static int read_object(struct mending *m, unsigned i, struct buf *bytes, struct mend_result *result,
-		       struct error *err)
+static int get_whole(const struct stored_object *s, struct buf *bytes, struct error *err)
 {
-	struct group_object *o = &m->group.objects[i];
-	const struct stored_object *s = o->ctx;
 	int code;
 
 	buf_clear(bytes);
 	code = object_get(s->drive->handle, s->name, OBJECT_BYTES_MAX, bytes, err);
 	if (code == ERR_NONE && bytes->len_bytes != s->object_bytes)
 		code = err_set(err, ERR_CORRUPT, "%s: not as long as it must be", s->name);
-	if (code == ERR_CORRUPT || code == ERR_NOT_FOUND)
+	return code;
+}
+
+/* Reads object number i of the group whole. What turns out bad is not read again, but for once from
+ * across a network, where bytes may change on their way and servers may say anything for a moment: what
+ * is beyond repair is declared lost for good. Until a scrub has found damage there, too, such an object
+ * counts as one that cannot be read now. */
+static int read_object(struct mending *m, unsigned i, struct buf *bytes, struct mend_result *result,
+		       struct error *err)
+{
+	struct group_object *o = &m->group.objects[i];
+	const struct stored_object *s = o->ctx;
+	bool remote = s->drive->handle->driver->flags & DRIVER_REMOTE, bad;
+	int code = get_whole(s, bytes, err);
+
+	if (remote && (code == ERR_CORRUPT || code == ERR_NOT_FOUND))
+		code = get_whole(s, bytes, err);
+	bad = code == ERR_CORRUPT || code == ERR_NOT_FOUND;
+	if (bad && (!remote || s->drive->unrepaired > 0))
 		result->bad_inputs++;
 	else if (code != ERR_NONE && code != ERR_NOMEM)
 		result->unread_inputs++;

@@ -1,0 +1,155 @@
+# Rebuilding onto a bucket, or from one, while the network and its server do what they do.
+
+load common
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	local rc=0
+	export S3=$BATS_TEST_DIRNAME/../servers/radosgw.sh AT=$BATS_FILE_TMPDIR/server
+	export RULES=$BATS_FILE_TMPDIR/rules
+	. "$BATS_TEST_DIRNAME/../servers/lib.sh"
+	"$S3" start "$AT" "$(claim_ports)" >"$BATS_FILE_TMPDIR/said" 2>&1 || rc=$?
+	if [ $rc -eq 77 ] && [ "${CI:-}" != 1 ]; then
+		skip "$(cat "$BATS_FILE_TMPDIR/said")"
+	fi
+	[ $rc -eq 0 ] || cat "$BATS_FILE_TMPDIR/said"
+	[ $rc -eq 0 ]
+	export THROUGH=$(($(cat "$AT/port") + 20)) # of those that were claimed
+	: >"$RULES"
+	python3 "$BATS_TEST_DIRNAME/../servers/proxy.py" --http --rules "$RULES" --port "$THROUGH" \
+		--log "$BATS_FILE_TMPDIR/log" "$(cat "$AT/port")" >/dev/null 3>&- &
+	echo $! >"$BATS_FILE_TMPDIR/proxy"
+	until answers "$THROUGH"; do sleep 0.05; done
+}
+
+teardown_file() {
+	[ ! -e "$BATS_FILE_TMPDIR/proxy" ] || kill "$(cat "$BATS_FILE_TMPDIR/proxy")"
+	[ ! -d "$AT" ] || "$S3" stop "$AT"
+}
+
+setup() {
+	fresh_home
+	unset "${!AWS_@}"
+	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
+	export AWS_ACCESS_KEY_ID=AKTEST AWS_SECRET_ACCESS_KEY
+	AWS_SECRET_ACCESS_KEY=$(cat "$AT/secret_key")
+	url=s3+http://127.0.0.1:$THROUGH/bucket$BATS_TEST_NUMBER
+	mkdir d1 d2 d3 in away
+	head -c 900000 /dev/urandom >in/a
+	echo letter >in/b
+	rules
+}
+
+teardown() {
+	rules
+}
+
+rules() { # RULE...
+	printf '%s\n' "$@" >"$RULES.new"
+	mv "$RULES.new" "$RULES"
+	: >"$BATS_FILE_TMPDIR/log"
+}
+
+acted() { # count
+	[ "$(wc -l <"$BATS_FILE_TMPDIR/log")" -ge "$1" ]
+}
+
+array() {
+	"$MRMR" init --key-file key --block-size 64K --mkdir --parity 1 "$@"
+}
+
+# All is well, and each of these folders may be lost.
+whole_without() { # folder...
+	local folder
+	run "$MRMR" scrub
+	echo "$output"
+	[ "$status" -eq 0 ]
+	run "$MRMR" status
+	echo "$output"
+	[ "$status" -eq 0 ]
+	for folder in "$@"; do
+		mv "$folder" away
+		rm -rf out state/*/table.sqlite*
+		"$MRMR" get latest --to out
+		rsync -aAXHcn --delete --itemize-changes in/ "out$PWD/in/" >differences
+		run ! grep . differences
+		mv "away/$folder" .
+	done
+}
+
+@test "onto a bucket whose server stumbles: it takes longer, and all is there" {
+	array d1 d2 d3
+	"$MRMR" put in
+	rm -r d3
+	rules 'PUT \.blob status 503 n=1-2' 'PUT \.blob lost n=4' 'PUT \.blob half 3000 n=6' \
+		'GET \.blob status 500 n=2' 'PUT \.blob twice n=8'
+	run "$MRMR" rebuild d3 --onto "cloud=$url" --mkdir
+	echo "$output"
+	[ "$status" -eq 0 ]
+	acted 6
+	rules
+	whole_without d1 d2
+}
+
+@test "onto a bucket that takes nothing any more: exit 1, nothing is lost, and the same command goes on" {
+	array d1 d2 d3
+	"$MRMR" put in
+	rm -r d3
+	rules 'PUT \.blob status 503 n=4-'
+	run "$MRMR" rebuild d3 --onto "cloud=$url" --mkdir
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"drive cloud: put "*"the server answers 503"* ]]
+	acted 2
+	rules
+	run "$MRMR" rebuild d3 --onto "cloud=$url"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	whole_without d1 d2
+}
+
+@test "from a bucket whose answers break off or have wrong bits: they are asked for again" {
+	array d1 d2 "cloud=$url"
+	"$MRMR" put in
+	rm -r d2
+	rules 'GET \.blob short 100 n=2' 'GET \.blob flip 90 n=4' 'GET \.blob cut 200 n=6' \
+		'GET \.blob status 503 n=7'
+	run "$MRMR" rebuild d2 --onto "d3=$PWD/d3"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	acted 3
+	rules
+	whole_without d1 d3
+}
+
+@test "from a bucket that gives wrong bytes for a while: nothing is declared lost, and the same command goes on" {
+	array d1 d2 "cloud=$url"
+	"$MRMR" put in
+	rm -r d2
+	rules 'GET \.blob flip 90'
+	run "$MRMR" rebuild d2 --onto "d3=$PWD/d3"
+	echo "$output"
+	[ "$status" -eq 21 ]
+	acted 2
+	rules
+	run "$MRMR" rebuild d2 --onto "d3=$PWD/d3"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	whole_without d1 d3
+}
+
+@test "from a bucket that refuses to be read: exit 21, nothing is lost, and the same command goes on" {
+	array d1 d2 "cloud=$url"
+	"$MRMR" put in
+	rm -r d2
+	rules 'GET \.blob status 403 body=<Error><Code>AccessDenied</Code></Error>'
+	run "$MRMR" rebuild d2 --onto "d3=$PWD/d3"
+	echo "$output"
+	[ "$status" -eq 21 ]
+	acted 1
+	rules
+	run "$MRMR" rebuild d2 --onto "d3=$PWD/d3"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	whole_without d1 d3
+}
