@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-/* Frames of a long file are loaded ahead, by all processors and from all drives. */
-/* The pieces gone through a second time, some frames ahead of those that are given. */
+/* The pieces gone through a second time, some frames ahead of those that are given: frames of a long
+ * file are loaded by all processors and from all drives. */
 struct ahead {
 	struct reader r;
 	struct piece_state state;

@@ -439,8 +439,11 @@ static int find_soon(struct host *h)
 	unsigned tries = h->d->driver->flags & DRIVER_RACES ? 50 : 1;
 	int code = ERR_NOT_FOUND;
 
-	while (tries-- > 0 && (code = call_check(h->d, h->name, h->text)) == ERR_NOT_FOUND && tries > 0)
-		usleep(100000);
+	for (unsigned i = 0; i < tries && code == ERR_NOT_FOUND; i++) {
+		if (i > 0)
+			usleep(100000);
+		code = call_check(h->d, h->name, h->text);
+	}
 	return code;
 }
 
