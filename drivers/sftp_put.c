@@ -13,6 +13,7 @@
 #define BATCH_BYTES ((size_t)256 << 10) /* handed to the connection at once */
 #define STALE_S 86400			 /* of temporary files of other hosts, by the server's clock */
 #define SYNC_BATCH 64
+#define RENAME_TRIES 3
 
 /* One put on its way. */
 struct upload {
@@ -157,6 +158,19 @@ static int write_all_of(struct upload *u, struct error *err)
 	return code;
 }
 
+static int check_length(struct upload *u, const struct sftp_answer *st, struct error *err)
+{
+	if (st->type != SFTP_ATTRS || !st->attrs.has_size)
+		return sftp_change_error(u->d, u->s, st, "ask for the length", u->len_bytes, err);
+	if (st->attrs.size_bytes != u->len_bytes)
+		return err_set(err, ERR_IO, "the server has %llu of %zu bytes",
+			       (unsigned long long)st->attrs.size_bytes, u->len_bytes);
+	pthread_mutex_lock(&u->d->lock);
+	u->d->server_s = st->attrs.has_time ? st->attrs.modified_s : 0;
+	pthread_mutex_unlock(&u->d->lock);
+	return ERR_NONE;
+}
+
 /* Only now, when each write is answered: servers may do in any order what is on its way. */
 static int finish_temp(struct upload *u, struct error *err)
 {
@@ -172,45 +186,57 @@ static int finish_temp(struct upload *u, struct error *err)
 		return code;
 	if (syncs && !sftp_answer_is(&synced, SFTP_OK))
 		return sftp_change_error(u->d, u->s, &synced, "sync", u->len_bytes, err);
-	if (st.type != SFTP_ATTRS || !st.attrs.has_size)
-		return sftp_change_error(u->d, u->s, &st, "ask for the length", u->len_bytes, err);
-	if (st.attrs.size_bytes != u->len_bytes)
-		return err_set(err, ERR_IO, "the server has %llu of %zu bytes",
-			       (unsigned long long)st.attrs.size_bytes, u->len_bytes);
-	pthread_mutex_lock(&u->d->lock);
-	u->d->server_s = st.attrs.has_time ? st.attrs.modified_s : 0;
-	pthread_mutex_unlock(&u->d->lock);
 	u->open = false;
 	sftp_ask_handle(u->s, SFTP_CLOSE, &u->file, &closed);
 	code = sftp_pump(u->s, 0, err);
 	if (code == ERR_NONE && !sftp_answer_is(&closed, SFTP_OK))
 		code = sftp_change_error(u->d, u->s, &closed, "close", u->len_bytes, err);
-	return code;
+	/* rclone's may know no file that is open. */
+	if (code == ERR_NONE && sftp_answer_is(&st, SFTP_NO_SUCH_FILE)) {
+		sftp_ask_path(u->s, SFTP_LSTAT, u->temp_path, &st);
+		code = sftp_pump(u->s, 0, err);
+	}
+	return code == ERR_NONE ? check_length(u, &st, err) : code;
 }
 
+/* there: what the name is of, asked for when the server refuses. */
+static int rename_once(struct upload *u, struct sftp_answer *renamed, struct sftp_answer *there,
+		       struct error *err)
+{
+	int code;
+
+	sftp_ask_rename(u->s, u->temp_path, u->path, renamed);
+	code = sftp_pump(u->s, 0, err);
+	if (code == ERR_NONE && sftp_answer_is(renamed, SFTP_NO_SUCH_FILE)) {
+		code = sftp_make_folders(u->d, u->s, u->name, err);
+		if (code == ERR_NONE) {
+			sftp_ask_rename(u->s, u->temp_path, u->path, renamed);
+			code = sftp_pump(u->s, 0, err);
+		}
+	}
+	if (code != ERR_NONE || sftp_answer_is(renamed, SFTP_OK))
+		return code;
+	sftp_ask_path(u->s, SFTP_LSTAT, u->path, there);
+	return sftp_pump(u->s, 0, err);
+}
+
+/* A server whose rename replaces takes the old file away first. Of hosts that give one name at the
+ * same moment, one may so be refused because of a file that is gone a moment later. */
 static int rename_temp(struct upload *u, struct error *err)
 {
 	struct sftp_answer renamed, there;
 	int code;
 
-	sftp_ask_rename(u->s, u->temp_path, u->path, &renamed);
-	code = sftp_pump(u->s, 0, err);
-	if (code == ERR_NONE && sftp_answer_is(&renamed, SFTP_NO_SUCH_FILE)) {
-		code = sftp_make_folders(u->d, u->s, u->name, err);
-		if (code == ERR_NONE) {
-			sftp_ask_rename(u->s, u->temp_path, u->path, &renamed);
-			code = sftp_pump(u->s, 0, err);
-		}
+	for (unsigned tries = RENAME_TRIES; tries > 0; tries--) {
+		code = rename_once(u, &renamed, &there, err);
+		if (code != ERR_NONE || sftp_answer_is(&renamed, SFTP_OK))
+			return code;
+		if (there.type == SFTP_ATTRS)
+			return err_set(err, ERR_EXISTS, "the name is taken");
+		if (!sftp_answer_is(&there, SFTP_NO_SUCH_FILE))
+			break;
 	}
-	if (code != ERR_NONE || sftp_answer_is(&renamed, SFTP_OK))
-		return code;
-	sftp_ask_path(u->s, SFTP_LSTAT, u->path, &there);
-	code = sftp_pump(u->s, 0, err);
-	if (code == ERR_NONE && there.type == SFTP_ATTRS)
-		code = err_set(err, ERR_EXISTS, "the name is taken");
-	else if (code == ERR_NONE)
-		code = sftp_change_error(u->d, u->s, &renamed, "name it", u->len_bytes, err);
-	return code;
+	return sftp_change_error(u->d, u->s, &renamed, "name it", u->len_bytes, err);
 }
 
 static int upload(struct upload *u, struct error *err)

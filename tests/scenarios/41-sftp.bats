@@ -333,6 +333,14 @@ compare() {
 	done
 }
 
+@test "an open file that is not found, and a rename refused of a name that nobody has, are asked for again" {
+	[ -e /usr/lib/openssh/sftp-server ] || skip 'openssh-sftp-server is missing'
+	"$servers/sshd.sh" hostile "$a" clumsy
+	"$MRMR" init --key-file key "sftp://a$a/data"
+	"$MRMR" put in
+	compare
+}
+
 @test "that a server has no fsync is found out when the drive joins" {
 	[ -e /usr/lib/openssh/sftp-server ] || skip 'openssh-sftp-server is missing'
 	"$servers/sshd.sh" hostile "$a" plain

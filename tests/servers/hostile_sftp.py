@@ -9,7 +9,8 @@ import sys
 import threading
 
 SERVER = '/usr/lib/openssh/sftp-server'
-VERSION, STATUS, DATA, NAME, ATTRS = 2, 101, 103, 104, 105
+VERSION, FSTAT, RENAME, STATUS, DATA, NAME, ATTRS = 2, 8, 18, 101, 103, 104, 105
+NO_SUCH_FILE, FAILURE = 2, 4
 with open(sys.argv[1], encoding='ascii') as f:
     mode = f.read().strip()
 held = []
@@ -97,6 +98,23 @@ def answers(server):
 lock = threading.Lock()
 
 
+def pass_requests(client, server):
+    """As `rclone serve sftp` may: a file that is open is not found, and of hosts that rename at once one is
+    refused (here: every second rename)."""
+    renames = 0
+    while True:
+        packet = read_full(client, struct.unpack('>I', read_full(client, 4))[0])
+        renames += packet[0] == RENAME
+        if packet[0] == FSTAT or packet[0] == RENAME and renames % 2 == 1:
+            status = NO_SUCH_FILE if packet[0] == FSTAT else FAILURE
+            with lock:
+                send(bytes([STATUS]) + packet[1:5] + struct.pack('>I', status) + string(b'') * 2)
+                sys.stdout.buffer.flush()
+            continue
+        server.write(struct.pack('>I', len(packet)) + packet)
+        server.flush()
+
+
 def flush():
     with lock:
         while held:
@@ -105,7 +123,11 @@ def flush():
 
 
 def main():
-    server = subprocess.Popen([SERVER], stdin=sys.stdin.buffer, stdout=subprocess.PIPE)
+    clumsy = mode == 'clumsy'
+    server = subprocess.Popen([SERVER], stdin=subprocess.PIPE if clumsy else sys.stdin.buffer,
+                              stdout=subprocess.PIPE)
+    if clumsy:
+        threading.Thread(target=pass_requests, args=(sys.stdin.buffer, server.stdin), daemon=True).start()
     answers(server.stdout)
 
 

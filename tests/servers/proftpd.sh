@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ProFTPD. Needs: proftpd-core proftpd-mod-crypto openssl.
-# Ports: PORT explicit TLS, +1 implicit TLS, +2 without TLS, and without MLSD; +10 to +39 data.
+# Ports: PORT explicit TLS, +1 implicit TLS, +2 without TLS, and without MLSD; data: any that is free.
 #
 # usage: proftpd.sh start DIR PORT | stop DIR
 #        proftpd.sh kill DIR		it is gone, in the middle of whatever it does
@@ -65,7 +65,6 @@ config() {
 	AllowRetrieveRestart on
 	UseSendfile off
 	TimeoutIdle 600
-	PassivePorts $((PORT + 10)) $((PORT + 39))
 	</Global>
 	$(tls)
 	<VirtualHost 127.0.0.1>

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The SFTP of `rclone serve`: it has no fsync, its rename replaces, it answers out of order. Needs:
-# rclone openssh-client.
+# rclone openssh-client. It looks at the folder each time: a file that two hosts name at once may else stay
+# out of sight for minutes.
 #
 # usage: rclone-sftp.sh start DIR PORT | stop DIR
 # The user is alice, with the password in DIR/password.
@@ -17,7 +18,7 @@ start() {
 	export RCLONE_CONFIG=$DIR/rclone.conf RCLONE_CACHE_DIR=$DIR/cache
 	export RCLONE_USER=alice RCLONE_PASS=wonderland
 	spawn rclone rclone serve sftp "$DIR/data" --addr "127.0.0.1:$PORT" --key "$DIR/host_ed25519" \
-		--vfs-cache-mode off
+		--vfs-cache-mode off --dir-cache-time 0
 	wait_for rclone answers "$PORT"
 	place KIND sftp
 	place URL "sftp://alice@127.0.0.1:$PORT/"

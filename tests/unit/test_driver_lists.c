@@ -61,18 +61,22 @@ struct storing {
 	struct drive *d;
 	unsigned first, step, count;
 	int failures; /* cmocka's asserts are for the main thread */
-	struct error err;
+	struct error err; /* of the last failure */
 };
 
 static void *store_share(void *arg)
 {
 	struct storing *s = arg;
+	struct error err;
 	char name[40], fifty[50];
 
 	memset(fifty, 'x', sizeof(fifty));
 	for (unsigned i = s->first; i < s->count; i += s->step) {
 		name_of(i, name, sizeof(name));
-		s->failures += s->d->driver->put(s->d, name, fifty, i % 50, &s->err) != ERR_NONE;
+		if (s->d->driver->put(s->d, name, fifty, i % 50, &err) != ERR_NONE) {
+			s->failures++;
+			s->err = err;
+		}
 	}
 	return NULL;
 }
@@ -356,16 +360,18 @@ struct host {
 	pthread_barrier_t *start;
 	char name[40], text[40];
 	int put, sync;
+	struct error err;
 };
 
 static void *put_once(void *arg)
 {
 	struct host *h = arg;
-	struct error err;
 
 	pthread_barrier_wait(h->start);
-	h->put = h->d->driver->put(h->d, h->name, h->text, strlen(h->text), &err);
-	h->sync = h->d->driver->sync(h->d, &err);
+	h->put = h->d->driver->put(h->d, h->name, h->text, strlen(h->text), &h->err);
+	h->sync = ERR_EXISTS;
+	if (h->put == ERR_NONE || h->put == ERR_EXISTS)
+		h->sync = h->d->driver->sync(h->d, &h->err);
 	return NULL;
 }
 
@@ -388,8 +394,9 @@ static unsigned put_at_once(struct host *hosts, unsigned round, bool same_bytes)
 		struct host *h = &hosts[i];
 
 		pthread_join(h->thread, NULL);
-		assert_true(h->put == ERR_NONE || h->put == ERR_EXISTS);
-		assert_true(h->sync == ERR_NONE || h->sync == ERR_EXISTS);
+		if ((h->put != ERR_NONE && h->put != ERR_EXISTS) ||
+		    (h->sync != ERR_NONE && h->sync != ERR_EXISTS))
+			fail_msg("host %u: %s", i, h->err.message);
 		winners += h->put == ERR_NONE && h->sync == ERR_NONE;
 	}
 	pthread_barrier_destroy(&start);
