@@ -1,7 +1,8 @@
 /*
  * HTTP for drivers: all requests of the process run on one thread with one curl multi handle
- * (connections kept alive and shared, HTTP/2 where offered; names and TLS sessions are cached). A
- * driver's call hands it a request and waits for the answer.
+ * (connections kept alive and shared; names and TLS sessions are cached). HTTP/2 is used where offered,
+ * but for a body of more than 65,535 bytes, which goes by HTTP/1.1. A driver's call hands it a request
+ * and waits for the answer.
  *
  * A site is one server as one drive uses it: its origin, certificate authority, log-in and limits.
  * Nothing of a site is ever sent to another origin: a redirect is followed at most three times, and
@@ -10,7 +11,7 @@
  * A transfer is given up when its connection takes longer than 20 s to come about, or when less than
  * 1 KiB/s moves for 30 s (the time that limits make it wait is not counted); then it is ERR_TRANSIENT.
  * Nothing is tried again here, but for a GET, HEAD, PROPFIND, PUT, DELETE or OPTIONS on a connection
- * that turns out to be closed before a byte of the answer came.
+ * that turns out to be closed before a byte of the answer came, or whose stream of HTTP/2 ends amid it.
  *
  * The proxies of the environment (https_proxy, all_proxy, no_proxy) are used as libcurl does, but never
  * to reach this host itself (localhost and below, 127.0.0.0/8, ::1), nor for http, where they would see

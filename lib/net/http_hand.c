@@ -93,17 +93,6 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 	return t->code == ERR_NONE ? len : 0;
 }
 
-static bool may_repeat(const char *method)
-{
-	static const char *const methods[] = { "GET", "HEAD",	"PROPFIND",
-					       "PUT", "DELETE", "OPTIONS" };
-
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-		if (strcmp(method, methods[i]) == 0)
-			return true;
-	return false;
-}
-
 /*
  * The connection is there, the request is sent next. When libcurl finds that a connection was closed
  * before an answer came, it takes another and comes here again. The server may have seen the request,
@@ -114,7 +103,7 @@ static int on_begin(void *ctx, char *to, char *from, int to_port, int from_port)
 	struct transfer *t = ((struct hand *)ctx)->t;
 
 	(void)to, (void)from, (void)to_port;
-	if (t->sent && !t->answering && !may_repeat(t->r->method)) {
+	if (t->sent && !t->answering && !transfer_may_repeat(t)) {
 		t->code = err_set(t->err, ERR_TRANSIENT,
 				  "%s: the connection was closed before an answer came",
 				  t->site->origin);
@@ -253,7 +242,6 @@ static bool set_site(CURL *e, struct http_site *s)
 	       curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
-	       curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)s->connect_ms) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L) == CURLE_OK &&

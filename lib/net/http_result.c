@@ -135,10 +135,23 @@ static void explain(struct transfer *t, CURLcode result)
 			  *why ? why : curl_easy_strerror(result));
 }
 
+/* A server that answers before it has read the request may end the stream with it, and libcurl 7.88 may
+ * lose what was said. HTTP/1.1 tells it. A busy one may end all streams of a connection. */
+static bool lost_answer(struct transfer *t, CURLcode result)
+{
+	if ((result != CURLE_HTTP2_STREAM && result != CURLE_HTTP2) || t->without_http2 ||
+	    !transfer_may_repeat(t))
+		return false;
+	t->without_http2 = true;
+	return true;
+}
+
 bool transfer_judge(struct transfer *t, CURLcode result)
 {
 	if (t->code != ERR_NONE)
 		return false;
+	if (lost_answer(t, result))
+		return transfer_again(t);
 	if (result != CURLE_OK && !t->enough) {
 		explain(t, result);
 		return false;

@@ -136,6 +136,19 @@ no_rclone_is_left() {
 	[ "${#lines[@]}" -eq 1 ]
 }
 
+@test "HTTP/2 is used where offered, but for what its window would hold up" {
+	"$MRMR" init --key-file key --block-size 256K --mkdir "${login[@]}" "web=$web" >recovery
+	: >"$SERVER/log/versions"
+	head -c 700000 /dev/urandom >in/noise
+	"$MRMR" put in
+	same
+	grep -q '^HTTP/2.0 GET ' "$SERVER/log/versions"
+	grep -q '^HTTP/2.0 PROPFIND ' "$SERVER/log/versions"
+	grep -q '^HTTP/1.1 PUT 2' "$SERVER/log/versions"
+	run grep -E '^HTTP/2.0 PUT [0-9]{6}' "$SERVER/log/versions"
+	[ "$status" -eq 1 ]
+}
+
 @test "a server without room is a full drive: what it refuses goes elsewhere" {
 	"$MRMR" init --key-file key --block-size 256K --parity 0 d1 2>/dev/null >recovery
 	"$MRMR" add --mkdir "${login[@]}" "web=webdavs://alice@localhost:$PORT/full/$at"

@@ -53,19 +53,22 @@ write_conf() {
 	Mutex file:$HOME_DIR/locks default
 	ErrorLog $DIR/log/error
 	LogLevel warn
+	LogFormat "%H %m %{Content-Length}i" version
+	CustomLog $DIR/log/versions version
+	Protocols h2 http/1.1
 	END
 	[ "$(id -u)" != 0 ] || printf '%s\n' 'User www-data' 'Group www-data'
 	for module in mpm_event authn_core authn_file authz_core authz_user auth_basic auth_digest \
-		dav dav_fs rewrite socache_shmcb ssl; do
+		dav dav_fs http2 rewrite socache_shmcb ssl; do
 		echo "LoadModule ${module}_module $modules/mod_$module.so"
 	done
 	cat <<-END
 	StartServers 1
-	ServerLimit 4
-	ThreadsPerChild 16
+	ServerLimit 8
+	ThreadsPerChild 32
 	MinSpareThreads 4
-	MaxSpareThreads 64
-	MaxRequestWorkers 64
+	MaxSpareThreads 256
+	MaxRequestWorkers 256
 	KeepAlive On
 	MaxKeepAliveRequests 0
 	DavLockDB $HOME_DIR/locks/dav

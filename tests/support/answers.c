@@ -31,9 +31,10 @@ static pid_t spawn(const char *const argv[], int in, int out, int errors)
 	return pid;
 }
 
-void answers_start(struct answers *a, const char *certificate, const char *key)
+static void start(struct answers *a, const char *certificate, const char *key, const char *also)
 {
-	const char *const argv[] = { "python3", "tests/support/answers.py", certificate, key, NULL };
+	const char *const argv[] = { "python3", "tests/support/answers.py", certificate, key, also,
+				     NULL };
 	int in[2], out[2];
 	char port[16] = "";
 	size_t len = 0;
@@ -54,6 +55,16 @@ void answers_start(struct answers *a, const char *certificate, const char *key)
 	port[strcspn(port, "\n")] = '\0';
 	snprintf(a->origin, sizeof(a->origin), "%s://127.0.0.1:%s", certificate ? "https" : "http",
 		 port);
+}
+
+void answers_start(struct answers *a, const char *certificate, const char *key)
+{
+	start(a, certificate, key, NULL);
+}
+
+void answers_start_http2(struct answers *a, const char *certificate, const char *key)
+{
+	start(a, certificate, key, "h2");
 }
 
 void answers_stop(struct answers *a)

@@ -15,6 +15,8 @@ struct answers {
 
 /* certificate and key (PEM): https; NULL and NULL: http. */
 void answers_start(struct answers *a, const char *certificate, const char *key);
+/* HTTP/2 too, in which no request is answered: its stream is ended. */
+void answers_start_http2(struct answers *a, const char *certificate, const char *key);
 void answers_stop(struct answers *a);
 
 /* Runs a command and waits for it; it must succeed. Its output goes nowhere. */

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""usage: answers.py [CERTIFICATE KEY]
+"""usage: answers.py [CERTIFICATE KEY [h2]]
 
 An HTTP server on loopback that answers as the path of each request says, rightly or not. Prints its
 port; ends when its stdin does. /seen tells the requests so far, each with its Authorization, how many
-connections there were, and how many are there now."""
+connections there were, and how many are there now. h2: it offers HTTP/2, and ends each stream without
+an answer."""
 import hashlib
 import os
 import socket
@@ -222,6 +223,19 @@ def do(r):
     return does[p[0]](r, *p[1:])
 
 
+def end_streams(stream):
+    """HTTP/2 (RFC 9113): frames of length, type, flags and stream."""
+    settings, headers, reset, cancel = 4, 1, 3, 8
+    reader = stream.makefile("rb")
+    reader.read(24)  # the preface
+    stream.sendall(struct.pack(">HBBBI", 0, 0, settings, 0, 0))
+    while True:
+        high, low, kind, _, number = struct.unpack(">BHBBI", reader.read(9))
+        reader.read(high << 16 | low)
+        if kind == headers:
+            stream.sendall(struct.pack(">HBBBII", 0, 4, reset, 0, number, cancel))
+
+
 def serve(stream, context):
     global connections, at_once
     with lock:
@@ -230,13 +244,15 @@ def serve(stream, context):
     try:
         if context:
             stream = context.wrap_socket(stream, server_side=True)
+            if stream.selected_alpn_protocol() == "h2":
+                end_streams(stream)
         r = Request(stream)
         while r.next():
             if r.drops_next:
                 break
             if not do(r):
                 break
-    except (OSError, ValueError, KeyError, IndexError):
+    except (OSError, ValueError, KeyError, IndexError, struct.error):
         pass
     finally:
         stream.close()
@@ -249,6 +265,7 @@ def main():
     if len(sys.argv) > 2:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(sys.argv[1], sys.argv[2])
+        context.set_alpn_protocols(sys.argv[3:] + ["http/1.1"])
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     print(listener.getsockname()[1], flush=True)
     threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()

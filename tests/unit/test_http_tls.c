@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 static char *folder;
-static struct answers good, old, elsewhere, plain;
+static struct answers good, old, elsewhere, plain, cutting;
 static struct error err;
 
 static const char *in(const char *name)
@@ -74,6 +74,7 @@ static int make_all(void **state)
 	answers_start(&old, in("old.pem"), in("old.key"));
 	answers_start(&elsewhere, in("elsewhere.pem"), in("elsewhere.key"));
 	answers_start(&plain, NULL, NULL);
+	answers_start_http2(&cutting, in("good.pem"), in("good.key"));
 	return 0;
 }
 
@@ -84,6 +85,7 @@ static int remove_all(void **state)
 	answers_stop(&old);
 	answers_stop(&elsewhere);
 	answers_stop(&plain);
+	answers_stop(&cutting);
 	temp_folder_remove(folder);
 	return 0;
 }
@@ -338,6 +340,34 @@ static void a_file_that_holds_no_certificate_is_refused(void **state)
 	assert_int_equal(http_site_open(&o, &s, &err), ERR_USAGE);
 }
 
+/* HTTP/2 ends the stream instead of an answer. What may not be done twice is not asked for again. */
+static void what_http_2_leaves_without_an_answer_is_asked_for_by_http_1(void **state)
+{
+	static const char *const methods[] = { "PUT", "GET", "MOVE" };
+	static const unsigned answered[] = { 201, 200, 0 };
+	struct http_site_options o = { .origin = cutting.origin, .ca_file = in("ca.pem") };
+	char url[128];
+	struct http_request r = { .url = url };
+	struct http_answer answer;
+	struct http_site *s;
+
+	(void)state;
+	snprintf(url, sizeof(url), "%s/file/a", cutting.origin);
+	assert_int_equal(http_site_open(&o, &s, &err), ERR_NONE);
+	for (unsigned i = 0; i < 3; i++) {
+		int code;
+
+		r.method = methods[i];
+		r.body = i == 0 ? "sesame" : NULL;
+		r.body_bytes = i == 0 ? 6 : 0;
+		code = http_do(s, &r, &answer, &err);
+		assert_int_equal(code, i < 2 ? ERR_NONE : ERR_TRANSIENT);
+		assert_int_equal(answer.status, answered[i]);
+		http_answer_release(&answer);
+	}
+	http_site_close(s);
+}
+
 /* A server that speaks no TLS where https is expected is no matter of certificates. */
 static void no_tls_at_all_is_an_error(void **state)
 {
@@ -368,6 +398,7 @@ int main(void)
 			a_proxy_carries_what_it_cannot_read_and_is_left_out_where_it_shall_be),
 		cmocka_unit_test(an_authority_is_of_its_site_alone),
 		cmocka_unit_test(a_file_that_holds_no_certificate_is_refused),
+		cmocka_unit_test(what_http_2_leaves_without_an_answer_is_asked_for_by_http_1),
 		cmocka_unit_test(no_tls_at_all_is_an_error),
 	};
 
