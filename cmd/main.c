@@ -59,7 +59,9 @@ static const char *advice(struct invocation *inv, const struct error *err)
 		invocation_advise(inv, "`mrmr key list` tells which slots there are.");
 		break;
 	case ERR_ABSENT:
-		invocation_advise(inv, "`mrmr status` tells which drives are missing.");
+		invocation_advise(inv, is_one_of(topic, "- status ") ?
+					       "Attach one of its drives, and run it again." :
+					       "`mrmr status` tells which drives are missing.");
 		break;
 	default:
 		invocation_advise(inv, "%s", advice_by_command(topic, err->code));

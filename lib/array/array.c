@@ -328,12 +328,13 @@ static int brake(struct array *a, struct error *err)
 	return ERR_NONE;
 }
 
-static void tell_left_out(struct array *a)
+/* by_config: the journals, which tell what has become of a drive, cannot be read. */
+static void tell_left_out(struct array *a, bool by_config)
 {
 	for (unsigned i = 0; i < a->count; i++) {
 		const struct array_drive *d = &a->drives[i];
 
-		if (d->presence != DRIVE_PRESENT && drive_counts(d))
+		if (d->presence != DRIVE_PRESENT && (by_config || drive_counts(d)))
 			array_tell(a, TELL_WARNING, "drive %s is left out: %s: %s", d->name,
 				   presence_word(d->presence), d->why);
 	}
@@ -436,8 +437,12 @@ int array_open(const struct array_options *o, struct array **out, struct error *
 	    (code = drives_open(a, err)) != ERR_NONE)
 		goto out;
 	paces_load(a);
-	if (o->locked ||
-	    (code = array_unlock(a, err)) != ERR_NONE)
+	if (o->locked)
+		goto out;
+	code = array_unlock(a, err);
+	if (code == ERR_ABSENT)
+		tell_left_out(a, true);
+	if (code != ERR_NONE)
 		goto out;
 	for (unsigned i = 0; i < a->count; i++)
 		drive_check_mac(a, &a->drives[i]);
@@ -447,7 +452,7 @@ int array_open(const struct array_options *o, struct array **out, struct error *
 	    (code = array_check_slot(a, err)) != ERR_NONE)
 		goto out;
 	seen_update(a, time(NULL));
-	tell_left_out(a);
+	tell_left_out(a, false);
 	if (!o->writing)
 		goto out;
 	/* What the outbox held may say that a drive is one of ours: it is then sent the journals. */

@@ -130,6 +130,17 @@ Run \`mrmr put\` again when the other one has ended." ]
 \`mrmr status\` tells which drives are missing." ]
 }
 
+@test "24: without any drive and any copy here, it is said where the drives should be" {
+	mkdir away
+	mv d1 d2 d3 away
+	rm -rf state
+	errors_of "$MRMR" status
+	[ "$status" -eq 24 ]
+	[[ "$stderr" == *"mrmr: warning: drive d2 is left out: absent: open folder $PWD/d2: No such file or directory"* ]]
+	[[ "$said" == *"mrmr: unlock: no key slot on any drive at hand
+Attach one of its drives, and run it again." ]]
+}
+
 @test "25: no drive has room, and nothing is committed" {
 	"$MRMR" set d1.max=1K d2.max=1K d3.max=1K
 	head -c 200000 /dev/urandom >in/more
