@@ -27,6 +27,7 @@
 #include "drivers/name.h"
 #include "net/url.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -119,6 +120,13 @@ static int take_user(struct smb_drive *s, const char *user, const char *domain, 
 	return code;
 }
 
+static bool is_address(const char *host)
+{
+	struct in6_addr any;
+
+	return inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1;
+}
+
 static int take_login(struct smb_drive *s, const struct url *u,
 		      const struct drive_option_set *given, struct error *err)
 {
@@ -133,6 +141,8 @@ static int take_login(struct smb_drive *s, const struct url *u,
 	s->kerberos = auth && strcmp(auth, "kerberos") == 0;
 	s->encrypted = encryption && strcmp(encryption, "required") == 0;
 	s->guest = !s->user && !s->kerberos;
+	if (s->kerberos && is_address(s->host))
+		return err_set(err, ERR_USAGE, "Kerberos knows a host by its name, not by its address");
 	if (auth && !s->kerberos)
 		return err_set(err, ERR_USAGE, "auth: a share takes only kerberos");
 	if (s->password.text && strlen(s->password.text) > SECRET_BYTES_MAX)
@@ -170,28 +180,25 @@ static int find_root(struct smb_conn *c, bool make_root, struct error *err)
 {
 	struct smb_url root;
 	struct stat st;
-	int code = ERR_NONE;
 
 	/* Without the slash at its end, unless that is of the share. */
 	snprintf(root.text, sizeof(root.text), "%.*s", (int)strlen(c->drive->root) - 1,
 		 c->drive->root);
-	if (smb_stat_url(c, root.text, &st) == 0) {
-		if (!S_ISDIR(st.st_mode))
-			code = err_set(err, ERR_IO, "%s is not a folder", root.text);
-		return code;
+	if (smb_stat_url(c, root.text, &st) == 0)
+		return S_ISDIR(st.st_mode) ? ERR_NONE
+					   : err_set(err, ERR_IO, "%s is not a folder", root.text);
+	if (errno == EACCES && c->out) {
+		smb_refused(c, err);
+		return err_wrap(err, "%s", root.text);
 	}
-	if (errno == ENOENT && c->out)
-		code = err_set(err, ERR_USAGE, "%s: no such share, or no such host (folders in a share are "
+	if (errno == ENOENT && c->out) {
+		c->broken = true;
+		return err_set(err, ERR_USAGE, "%s: no such share, or no such host (folders in a share are "
 					       "made, shares are not)", root.text);
-	else if (errno == EACCES && c->out)
-		code = err_set(err, ERR_DENIED, "%s: the server refuses %s", root.text,
-			       c->drive->guest ? "guests" : c->drive->user ? c->drive->user : "you");
-	else if (errno == ENOENT && make_root)
+	}
+	if (errno == ENOENT && make_root)
 		return smb_make_folders(c, root.text, err);
-	else
-		return smb_errno(c, err, "open %s", root.text);
-	c->broken = true;
-	return code;
+	return smb_errno(c, err, "open %s", root.text);
 }
 
 static int probe(struct smb_drive *s, struct error *err)

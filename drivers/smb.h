@@ -1,6 +1,6 @@
 /*
- * The insides of the driver for shares (SMB 2 and 3): what smb.c, smb_conn.c, smb_put.c and
- * smb_library.c share. What the driver promises and how stands at the top of smb.c.
+ * The insides of the driver for shares (SMB 2 and 3): what smb.c, smb_conn.c, smb_put.c,
+ * smb_ticket.c and smb_library.c share. What the driver promises and how stands at the top of smb.c.
  */
 #ifndef MRMR_DRIVERS_SMB_H
 #define MRMR_DRIVERS_SMB_H
@@ -68,6 +68,8 @@ struct smb_library {
 
 /* Loads it once for the process. ERR_UNSUPPORTED: it is not installed, or too old. */
 int smb_library(const struct smb_library **out, struct error *err);
+/* A function of it, or of the libraries that it uses; NULL: there is none. */
+void *smb_library_symbol(const char *name);
 
 struct smb_conn;
 struct smb_conn *smb_conn_of(SMBCCTX *ctx); /* for the library's calls back */
@@ -123,6 +125,18 @@ void smb_give(struct smb_conn *c);
 /* Takes leave of the server; of one that does not answer, without. False: that it did not. */
 bool smb_conn_end(struct smb_conn *c);
 
+/* smb_ticket.c: whose the ticket of Kerberos is, "alice@REALM". */
+struct smb_principal {
+	char text[256];
+};
+/*
+ * Whether there is a ticket that holds and is of the drive's user; for_host: and one for the server can
+ * be had. ERR_DENIED: no; ERR_TRANSIENT: who gives tickets does not answer. One thread at a time, and
+ * none meanwhile that logs in.
+ */
+int smb_ticket(const struct smb_drive *s, bool for_host, struct smb_principal *whose,
+	       struct error *err);
+
 /* "root/.mrmr/name"; name "": the folder .mrmr. */
 struct smb_url {
 	char text[SMB_URL_MAX];
@@ -156,6 +170,9 @@ ssize_t smb_read_full(struct smb_conn *c, SMBCFILE *f, uint64_t offset_bytes, vo
 /* The error that errno stands for; what cannot be told from a lost connection breaks it. */
 int smb_errno(struct smb_conn *c, struct error *err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The server was reached, but it did not let the user in. */
+int smb_refused(struct smb_conn *c, struct error *err);
 
 /* Every folder of the URL below the share that is missing. */
 int smb_make_folders(struct smb_conn *c, const char *url, struct error *err);

@@ -153,12 +153,28 @@ bool smb_conn_end(struct smb_conn *c)
 	return now_us() - begin < TIMEOUT_MS * 500;
 }
 
+static int check_ticket(const struct smb_drive *s, bool for_host, struct smb_principal *whose,
+			struct error *err)
+{
+	struct smb_principal ignored;
+	int code;
+
+	pthread_mutex_lock(&login_lock);
+	code = smb_ticket(s, for_host, whose ? whose : &ignored, err);
+	pthread_mutex_unlock(&login_lock);
+	return code;
+}
+
 static int conn_new(struct smb_drive *s, struct smb_conn **out, struct error *err)
 {
-	struct smb_conn *c = calloc(1, sizeof(*c));
+	struct smb_conn *c;
 	struct smb_frames *before;
+	int code = s->kerberos ? check_ticket(s, false, NULL, err) : ERR_NONE;
 
 	*out = NULL;
+	if (code != ERR_NONE)
+		return code;
+	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_nomem(err);
 	c->drive = s;
@@ -461,6 +477,32 @@ static bool may_pass(int e)
 	}
 }
 
+int smb_refused(struct smb_conn *c, struct error *err)
+{
+	const struct smb_drive *s = c->drive;
+	struct smb_principal whose;
+
+	c->broken = true;
+	if (!s->kerberos)
+		return err_set(err, ERR_DENIED, "the server refuses %s", s->guest ? "guests" : s->user);
+	if (check_ticket(s, true, &whose, err) == ERR_NONE)
+		err_set(err, ERR_DENIED, "the server refuses %s", whose.text);
+	return (int)err->code;
+}
+
+/* The library was not connected, and has no number for the reason. */
+static int not_in(const struct smb_conn *c, const char *what, struct error *err)
+{
+	struct smb_principal whose;
+
+	if (!c->drive->kerberos)
+		return err_set(err, ERR_TRANSIENT, "%s: no such host, or it does not speak SMB 2 or 3", what);
+	if (check_ticket(c->drive, true, &whose, err) != ERR_NONE)
+		return err_wrap(err, "%s", what);
+	return err_set(err, ERR_TRANSIENT, "%s: it does not take the ticket of %s, or does not speak SMB 2 or 3",
+		       what, whose.text);
+}
+
 int smb_errno(struct smb_conn *c, struct error *err, const char *fmt, ...)
 {
 	char what[ERR_MESSAGE_BYTES];
@@ -470,10 +512,17 @@ int smb_errno(struct smb_conn *c, struct error *err, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(what, sizeof(what), fmt, args);
 	va_end(args);
+	c->broken |= c->out || may_pass(saved);
+	/* Of one that was never there, nothing is left to take leave of. */
+	c->late |= saved == ETIMEDOUT && !c->out;
+	if (c->out && saved == EACCES) {
+		smb_refused(c, err);
+		return err_wrap(err, "%s", what);
+	}
+	if (c->out && saved == EINVAL)
+		return not_in(c, what, err);
 	errno = saved;
-	if (saved == EINVAL && c->out)
-		err_set(err, ERR_TRANSIENT, "%s: no such host, or it does not speak SMB 2 or 3", what);
-	else if (saved == EINVAL)
+	if (saved == EINVAL)
 		err_set(err, ERR_TRANSIENT, "%s: the server answered with an error of its own", what);
 	else if (saved == EBUSY)
 		err_set(err, ERR_TRANSIENT, "%s: somebody has it open", what);
@@ -484,9 +533,6 @@ int smb_errno(struct smb_conn *c, struct error *err, const char *fmt, ...)
 	/* No share, or no such host: what is there is not known. */
 	if (c->out && c->drive->opened && err->code == ERR_NOT_FOUND)
 		err->code = ERR_TRANSIENT;
-	c->broken |= c->out || may_pass(saved);
-	/* Of one that was never there, nothing is left to take leave of. */
-	c->late |= saved == ETIMEDOUT && !c->out;
 	return (int)err->code;
 }
 

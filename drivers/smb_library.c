@@ -27,6 +27,7 @@ static const char settings[] = "[global]\n"
 
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct smb_library library;
+static void *library_handle;
 static SMBCCTX *keeper; /* while there is one context, the library keeps what it has read */
 
 /* ---- what the library keeps for a thread ---- */
@@ -211,12 +212,11 @@ static void swallow(void *ctx, int level, const char *text)
 static int load(struct error *err)
 {
 	/* RTLD_LOCAL: its names are not to meet others. It is never unloaded. */
-	void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-
-	if (!handle)
+	library_handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	if (!library_handle)
 		return err_set(err, ERR_UNSUPPORTED, "load %s: %s", LIBRARY, dlerror());
 	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
-		*symbols[i].at = dlsym(handle, symbols[i].name);
+		*symbols[i].at = dlsym(library_handle, symbols[i].name);
 		if (!*symbols[i].at)
 			return err_set(err, ERR_UNSUPPORTED, "%s has no %s: it is too old", LIBRARY,
 				       symbols[i].name);
@@ -279,6 +279,11 @@ int smb_library(const struct smb_library **out, struct error *err)
 	if (failure.code != ERR_NONE)
 		*err = failure;
 	return (int)failure.code;
+}
+
+void *smb_library_symbol(const char *name)
+{
+	return dlsym(library_handle, name);
 }
 
 struct smb_conn *smb_conn_of(SMBCCTX *ctx)

@@ -137,11 +137,6 @@ a_block() {
 	[ -z "$(find "$SERVER/data/split" -type f)" ]
 }
 
-@test "a log-in by Kerberos without a ticket is refused" {
-	run -1 array_with "smb://alice@$SHARES/private/k" -o auth=kerberos
-	[[ $output == *'the server refuses alice'* ]]
-}
-
 @test "a server that stops in the middle of a put: it goes on without, and what is owed comes later" {
 	array_with "smb://alice@$SHARES/private/f" -o password="$password" -o limit-upload=400K
 	head -c 3000000 /dev/urandom >in/more

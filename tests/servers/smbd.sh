@@ -5,6 +5,7 @@
 # usage: smbd.sh start DIR PORT | stop DIR
 #        smbd.sh halt DIR | resume DIR	the server is gone; it is back
 #        smbd.sh narrow DIR MIB		it is back, and finds the disk full at so many MiB of a file
+# With REALM and KEYTAB in the environment it takes tickets of Kerberos, too; log/smbd has who logged in how, and which requests failed.
 # Accounts are smbd's own: a passwd file by libnss-wrapper, passwords in a file of DIR.
 . "$(dirname "$0")/lib.sh"
 
@@ -58,6 +59,12 @@ configure() {
 		server min protocol = SMB2_02
 		case sensitive = yes
 		mangled names = no
+	END
+	[ -z "${KEYTAB:-}" ] || cat >>"$DIR/smb.conf" <<-END
+		realm = $REALM
+		kerberos method = dedicated keytab
+		dedicated keytab file = FILE:$KEYTAB
+		log level = 0 auth_audit:4 smb2:3
 	END
 	{
 		share private 'valid users = alice'
