@@ -1,34 +1,26 @@
 # One array of folders and a bucket of an S3 server, a real one on loopback.
 
 load common
+load server
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-	local rc=0
-	export S3=$BATS_TEST_DIRNAME/../servers/radosgw.sh AT=$BATS_FILE_TMPDIR/server
-	. "$BATS_TEST_DIRNAME/../servers/lib.sh"
-	"$S3" start "$AT" "$(claim_ports)" >"$BATS_FILE_TMPDIR/said" 2>&1 || rc=$?
-	export MISSING=
-	if [ $rc -eq 77 ] && [ "${CI:-}" != 1 ]; then
-		MISSING=$(cat "$BATS_FILE_TMPDIR/said")
-		return
-	fi
-	[ $rc -eq 0 ] || cat "$BATS_FILE_TMPDIR/said"
-	[ $rc -eq 0 ]
+	export AT=$BATS_FILE_TMPDIR/server
+	start_server radosgw "$AT"
 }
 
 teardown_file() {
-	[ ! -d "$AT" ] || "$S3" stop "$AT"
+	"$servers/radosgw.sh" stop "$AT"
 }
 
 setup() {
 	fresh_home
-	[ -z "$MISSING" ] || skip "$MISSING"
+	needs_server
 	unset "${!AWS_@}"
 	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
 	export AWS_ACCESS_KEY_ID=AKTEST AWS_SECRET_ACCESS_KEY
 	AWS_SECRET_ACCESS_KEY=$(cat "$AT/secret_key")
-	server=127.0.0.1:$(cat "$AT/port")
+	server=127.0.0.1:$PORT
 	url=s3+http://$server/bucket$BATS_TEST_NUMBER
 	mkdir d1 d2 in
 	head -c 400000 /dev/urandom >in/a
@@ -36,7 +28,7 @@ setup() {
 }
 
 teardown() {
-	[ -n "$MISSING" ] || "$S3" mend "$AT"
+	[ -n "$MISSING" ] || "$servers/radosgw.sh" mend "$AT"
 }
 
 array() {
@@ -126,7 +118,7 @@ compare() {
 @test "by TLS, and with the bucket in the name of the host: other authorities and other hosts are refused" {
 	local tls
 	tls=$((${server##*:} + 10)) # of those that were claimed
-	"$S3" tls "$AT" "$tls"
+	"$servers/radosgw.sh" tls "$AT" "$tls"
 	url=s3://s3.localhost:$tls/bucket$BATS_TEST_NUMBER/p
 	run -1 "$MRMR" init --key-file key --mkdir d1 "cloud=$url" -o addressing=virtual
 	[[ "$output" == *certificate* ]]
@@ -216,11 +208,11 @@ compare() {
 		kill -0 $!
 		sleep 0.05
 	done
-	"$S3" halt "$AT"
+	"$servers/radosgw.sh" halt "$AT"
 	wait $! || [ $? -eq 20 ]
 	grep -q 'cloud' said
 	compare
-	"$S3" mend "$AT"
+	"$servers/radosgw.sh" mend "$AT"
 	"$MRMR" set cloud.limit-upload=
 	"$MRMR" rebalance
 	run "$MRMR" status

@@ -2,35 +2,22 @@
 
 bats_require_minimum_version 1.5.0
 load common
-
-apache=$BATS_TEST_DIRNAME/../servers/apache.sh
+load server
 
 setup_file() {
-	local rc=0
-	. "$BATS_TEST_DIRNAME/../servers/lib.sh"
-	export SERVER=$BATS_FILE_TMPDIR/apache MISSING=
-	PORT=$(claim_ports)
-	export PORT
-	mkdir "$SERVER"
-	MISSING=$("$apache" start "$SERVER" "$PORT" 2>&1) || rc=$?
-	if [ $rc -eq 0 ]; then
-		MISSING=
-	fi
+	export SERVER=$BATS_FILE_TMPDIR/apache
+	start_server apache "$SERVER"
 	command -v rclone >/dev/null || MISSING="rclone is missing"
-	[ $rc -eq 0 ] || [ $rc -eq 77 ] || {
-		echo "$MISSING"
-		return 1
-	}
+	[ -z "$MISSING" ] || [ "${CI:-}" != 1 ]
 }
 
 teardown_file() {
-	"$apache" stop "$SERVER"
+	"$servers/apache.sh" stop "$SERVER"
 }
 
 setup() {
-	[ -z "$MISSING" ] || [ "${CI:-}" = 1 ] || skip "$MISSING"
-	[ -z "$MISSING" ]
 	fresh_home
+	needs_server
 	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
 	export RCLONE_CONFIG=$PWD/rclone.conf
 	printf '[box]\ntype = alias\nremote = %s/box\n' "$PWD" >rclone.conf
@@ -179,16 +166,16 @@ no_rclone_is_left() {
 	"$MRMR" get latest --to out >said 2>&1 &
 	pid=$!
 	sleep 0.3
-	"$apache" kill "$SERVER"
+	"$servers/apache.sh" kill "$SERVER"
 	wait "$pid"
 	pid=
 	cmp in/noise "out$PWD/in/noise"
-	"$apache" again "$SERVER"
+	"$servers/apache.sh" again "$SERVER"
 	head -c 1500000 /dev/urandom >in/more
 	"$MRMR" put in >said 2>&1 &
 	pid=$!
 	sleep 0.5
-	"$apache" kill "$SERVER"
+	"$servers/apache.sh" kill "$SERVER"
 	rc=0
 	wait "$pid" || rc=$?
 	pid=
@@ -196,7 +183,7 @@ no_rclone_is_left() {
 	[ $rc -eq 0 ]
 	grep -q 'drive web' said
 	same
-	"$apache" again "$SERVER"
+	"$servers/apache.sh" again "$SERVER"
 }
 
 @test "passwords are in no argument, environment of a child, output, config, state or drive" {

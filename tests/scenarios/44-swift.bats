@@ -1,34 +1,26 @@
 # One array of folders and a container of OpenStack Swift, a real one on loopback.
 
 load common
+load server
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-	local rc=0
-	export SWIFT=$BATS_TEST_DIRNAME/../servers/swift.sh AT=$BATS_FILE_TMPDIR/server
-	. "$BATS_TEST_DIRNAME/../servers/lib.sh"
-	"$SWIFT" start "$AT" "$(claim_ports)" >"$BATS_FILE_TMPDIR/said" 2>&1 || rc=$?
-	export MISSING=
-	if [ $rc -eq 77 ] && [ "${CI:-}" != 1 ]; then
-		MISSING=$(cat "$BATS_FILE_TMPDIR/said")
-		return
-	fi
-	[ $rc -eq 0 ] || cat "$BATS_FILE_TMPDIR/said"
-	[ $rc -eq 0 ]
+	export AT=$BATS_FILE_TMPDIR/server
+	start_server swift "$AT"
 }
 
 teardown_file() {
-	[ ! -d "$AT" ] || "$SWIFT" stop "$AT"
+	"$servers/swift.sh" stop "$AT"
 }
 
 setup() {
 	fresh_home
-	[ -z "$MISSING" ] || skip "$MISSING"
+	needs_server
 	unset "${!OS_@}" "${!ST_@}"
 	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
 	export ST_USER=test:tester ST_KEY
 	ST_KEY=$(cat "$AT/key")
-	auth=http://127.0.0.1:$(cat "$AT/port")/auth/v1.0
+	auth=http://127.0.0.1:$PORT/auth/v1.0
 	url=swift+${auth}?container=box$BATS_TEST_NUMBER
 	mkdir d1 d2 in
 	head -c 400000 /dev/urandom >in/a
@@ -36,7 +28,7 @@ setup() {
 }
 
 teardown() {
-	[ -n "$MISSING" ] || "$SWIFT" mend "$AT"
+	[ -n "$MISSING" ] || "$servers/swift.sh" mend "$AT"
 }
 
 array() {
@@ -53,7 +45,7 @@ swift_ask() {
 		headers+=(-H "$header")
 	done
 	curl -fsS -X "$method" -H "X-Auth-Token: $token" "${headers[@]}" \
-		"http://127.0.0.1:$(cat "$AT/port")/v1/AUTH_test/$path"
+		"http://127.0.0.1:$PORT/v1/AUTH_test/$path"
 }
 
 compare() {
@@ -107,8 +99,8 @@ until_stored() {
 
 @test "by TLS; a storage without it, another authority and another name are refused" {
 	local tls at
-	tls=$(($(cat "$AT/port") + 5))
-	"$SWIFT" tls "$AT" "$tls"
+	tls=$((PORT + 5))
+	"$servers/swift.sh" tls "$AT" "$tls"
 	at="/auth/v1.0?container=box$BATS_TEST_NUMBER"
 	array d1 "cloud=swift://localhost:$tls$at" -o ca="$AT/ca.pem" -o user=secure:tester
 	"$MRMR" put in
@@ -124,8 +116,8 @@ until_stored() {
 
 @test "a real Keystone v3: by password, by application credential, and what is wrong is named" {
 	local v3 token user at
-	"$SWIFT" keystone "$AT"
-	v3=http://127.0.0.1:$(($(cat "$AT/port") + 6))/v3
+	"$servers/swift.sh" keystone "$AT"
+	v3=http://127.0.0.1:$((PORT + 6))/v3
 	at="swift+$v3?container=box$BATS_TEST_NUMBER"
 	array d1 "cloud=$at" -o user=admin -o project=admin -o region=one -o key=file:"$AT/password"
 	"$MRMR" put in
@@ -159,7 +151,7 @@ until_stored() {
 	before=$(objects)
 	"$MRMR" put in >said 2>&1 &
 	until_stored $((before + 3)) $!
-	"$SWIFT" revoke "$AT"
+	"$servers/swift.sh" revoke "$AT"
 	kill -0 $!
 	wait $!
 	run ! grep 'left out' said
@@ -226,10 +218,10 @@ until_stored() {
 	before=$(objects)
 	"$MRMR" put in >said 2>&1 &
 	until_stored $((before + 3)) $!
-	"$SWIFT" break "$AT" object
+	"$servers/swift.sh" break "$AT" object
 	sleep 0.5
 	kill -0 $!
-	"$SWIFT" mend "$AT"
+	"$servers/swift.sh" mend "$AT"
 	wait $! || { cat said; false; }
 	run "$MRMR" status
 	[ "$status" -eq 0 ]
@@ -237,10 +229,10 @@ until_stored() {
 	"$MRMR" get latest --to out >said 2>&1 &
 	until [ -d out ]; do kill -0 $!; done
 	sleep 0.3
-	"$SWIFT" break "$AT" object
+	"$servers/swift.sh" break "$AT" object
 	sleep 0.5
 	kill -0 $!
-	"$SWIFT" mend "$AT"
+	"$servers/swift.sh" mend "$AT"
 	wait $!
 	rsync -aAXHcn --delete --itemize-changes in/ "out$PWD/in/" >differences
 	run ! grep . differences

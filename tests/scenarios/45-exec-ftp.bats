@@ -1,47 +1,30 @@
 # Programs and FTP servers as drives of an array; what fails on the way.
 
 load common
+load server
 
-proftpd=$BATS_TEST_DIRNAME/../servers/proftpd.sh
-folder=$BATS_TEST_DIRNAME/../servers/exec_folder.py
+folder=$servers/exec_folder.py
 
 setup_file() {
-	local rc=0
-	. "$BATS_TEST_DIRNAME/../servers/lib.sh"
-	export SERVER=$BATS_FILE_TMPDIR/proftpd MISSING=
-	PORT=$(claim_ports)
-	export PORT
-	mkdir "$SERVER"
-	MISSING=$("$proftpd" start "$SERVER" "$PORT" 2>&1) || rc=$?
-	if [ $rc -eq 0 ]; then
-		MISSING=
-	fi
-	[ $rc -eq 0 ] || [ $rc -eq 77 ] || {
-		echo "$MISSING"
-		return 1
-	}
+	export SERVER=$BATS_FILE_TMPDIR/proftpd
+	start_server proftpd "$SERVER"
 }
 
 teardown_file() {
-	"$proftpd" stop "$SERVER"
+	"$servers/proftpd.sh" stop "$SERVER"
 }
 
 setup() {
 	fresh_home
 	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
 	mkdir d1 d2 in
+	# A place of this test alone.
+	ftp=ftps://127.0.0.1:$PORT/t$BATS_TEST_NUMBER
 	login=(-o user=alice -o "password=file:$SERVER/password" -o "ca=$SERVER/ca.pem")
 }
 
 teardown() {
 	[ -z "${pid:-}" ] || kill -KILL "$pid" 2>/dev/null || true
-}
-
-needs_server() {
-	[ -z "$MISSING" ] || [ "${CI:-}" = 1 ] || skip "$MISSING"
-	[ -z "$MISSING" ]
-	# A place of this test alone.
-	ftp=ftps://127.0.0.1:$PORT/t$BATS_TEST_NUMBER
 }
 
 # d1, a program that keeps d2, and the server.
@@ -216,23 +199,23 @@ same() {
 	"$MRMR" get latest --to out >said 2>&1 &
 	pid=$!
 	sleep 0.3
-	"$proftpd" kill "$SERVER"
+	"$servers/proftpd.sh" kill "$SERVER"
 	wait "$pid"
 	pid=
 	cmp in/noise "out$PWD/in/noise"
-	"$proftpd" again "$SERVER"
+	"$servers/proftpd.sh" again "$SERVER"
 	head -c 1500000 /dev/urandom >in/more
 	"$MRMR" put in >said 2>&1 &
 	pid=$!
 	sleep 0.5
-	"$proftpd" kill "$SERVER"
+	"$servers/proftpd.sh" kill "$SERVER"
 	rc=0
 	wait "$pid" || rc=$?
 	pid=
 	cat said
 	[ $rc -eq 0 ]
 	same
-	"$proftpd" again "$SERVER"
+	"$servers/proftpd.sh" again "$SERVER"
 }
 
 @test "passwords are in no argument, environment of a child, output, config, state or drive" {

@@ -2,24 +2,14 @@
 # bats file_tags=plain
 
 load common
+load server
 bats_require_minimum_version 1.5.0
 
-servers=$BATS_TEST_DIRNAME/../servers
-
 setup_file() {
-	local port rc=0
-	. "$servers/lib.sh"
 	export SERVER=$BATS_FILE_TMPDIR/krb
-	port=$(claim_ports)
-	"$servers/smbd-krb.sh" start "$SERVER" "$port" >"$BATS_FILE_TMPDIR/said" 2>&1 || rc=$?
-	cat "$BATS_FILE_TMPDIR/said"
-	export MISSING=
-	if [ "$rc" -eq 77 ] && [ "${CI:-}" != 1 ]; then
-		MISSING=$(cat "$BATS_FILE_TMPDIR/said")
-		return
-	fi
-	[ "$rc" -eq 0 ]
-	export PORT=$port SHARES=server.tests.example:$port
+	start_server smbd-krb "$SERVER"
+	[ -z "$MISSING" ] || return 0
+	export SHARES=server.tests.example:$PORT
 	export KRB5_CONFIG=$SERVER/krb5.conf
 	kinit -l 1s -k -t "$SERVER/alice.keytab" -c "$SERVER/expired" alice
 	kinit -k -t "$SERVER/bob.keytab" -c "$SERVER/bob" bob
@@ -31,7 +21,7 @@ teardown_file() {
 
 setup() {
 	fresh_home
-	[ -z "$MISSING" ] || skip "$MISSING"
+	needs_server
 	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
 	export KRB5CCNAME=FILE:$PWD/tickets NSS_WRAPPER_HOSTS=$SERVER/hosts
 	kinit -k -t "$SERVER/alice.keytab" alice

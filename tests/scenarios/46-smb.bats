@@ -2,24 +2,13 @@
 # bats file_tags=plain
 
 load common
+load server
 bats_require_minimum_version 1.5.0
 
-servers=$BATS_TEST_DIRNAME/../servers
-
 setup_file() {
-	local port rc=0
-	. "$servers/lib.sh"
 	export SERVER=$BATS_FILE_TMPDIR/smbd
-	port=$(claim_ports)
-	"$servers/smbd.sh" start "$SERVER" "$port" >"$BATS_FILE_TMPDIR/said" 2>&1 || rc=$?
-	cat "$BATS_FILE_TMPDIR/said"
-	export MISSING=
-	if [ "$rc" -eq 77 ] && [ "${CI:-}" != 1 ]; then
-		MISSING=$(cat "$BATS_FILE_TMPDIR/said")
-		return
-	fi
-	[ "$rc" -eq 0 ]
-	export SHARES=127.0.0.1:$port
+	start_server smbd "$SERVER"
+	export SHARES=127.0.0.1:$PORT
 }
 
 teardown_file() {
@@ -28,7 +17,7 @@ teardown_file() {
 
 setup() {
 	fresh_home
-	[ -z "$MISSING" ] || skip "$MISSING"
+	needs_server
 	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
 	password=file:$SERVER/password
 	mkdir d1 d2 in

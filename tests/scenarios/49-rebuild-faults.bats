@@ -1,37 +1,29 @@
 # Rebuilding onto a bucket, or from one, while the network and its server do what they do.
 
 load common
+load server
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-	local rc=0
-	export S3=$BATS_TEST_DIRNAME/../servers/radosgw.sh AT=$BATS_FILE_TMPDIR/server
-	export RULES=$BATS_FILE_TMPDIR/rules
-	. "$BATS_TEST_DIRNAME/../servers/lib.sh"
-	"$S3" start "$AT" "$(claim_ports)" >"$BATS_FILE_TMPDIR/said" 2>&1 || rc=$?
-	export MISSING=
-	if [ $rc -eq 77 ] && [ "${CI:-}" != 1 ]; then
-		MISSING=$(cat "$BATS_FILE_TMPDIR/said")
-		return
-	fi
-	[ $rc -eq 0 ] || cat "$BATS_FILE_TMPDIR/said"
-	[ $rc -eq 0 ]
-	export THROUGH=$(($(cat "$AT/port") + 20)) # of those that were claimed
+	export AT=$BATS_FILE_TMPDIR/server RULES=$BATS_FILE_TMPDIR/rules
+	start_server radosgw "$AT"
+	[ -z "$MISSING" ] || return 0
+	export THROUGH=$((PORT + 20))
 	: >"$RULES"
-	python3 "$BATS_TEST_DIRNAME/../servers/proxy.py" --http --rules "$RULES" --port "$THROUGH" \
-		--log "$BATS_FILE_TMPDIR/log" "$(cat "$AT/port")" >/dev/null 3>&- &
+	python3 "$servers/proxy.py" --http --rules "$RULES" --port "$THROUGH" \
+		--log "$BATS_FILE_TMPDIR/log" "$PORT" >/dev/null 3>&- &
 	echo $! >"$BATS_FILE_TMPDIR/proxy"
 	until answers "$THROUGH"; do sleep 0.05; done
 }
 
 teardown_file() {
 	[ ! -e "$BATS_FILE_TMPDIR/proxy" ] || kill "$(cat "$BATS_FILE_TMPDIR/proxy")"
-	[ ! -d "$AT" ] || "$S3" stop "$AT"
+	"$servers/radosgw.sh" stop "$AT"
 }
 
 setup() {
 	fresh_home
-	[ -z "$MISSING" ] || skip "$MISSING"
+	needs_server
 	unset "${!AWS_@}"
 	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
 	export AWS_ACCESS_KEY_ID=AKTEST AWS_SECRET_ACCESS_KEY

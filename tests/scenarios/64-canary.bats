@@ -3,35 +3,21 @@
 # arguments or environments, not in anything that is said, kept or sent, not in a core.
 
 load common
+load server
 bats_require_minimum_version 1.5.0
 
-apache=$BATS_TEST_DIRNAME/../servers/apache.sh
-
 setup_file() {
-	local rc=0
-	. "$BATS_TEST_DIRNAME/../servers/lib.sh"
-	export SERVER=$BATS_FILE_TMPDIR/apache MISSING= PORT
-	PORT=$(claim_ports)
-	mkdir "$SERVER"
-	MISSING=$("$apache" start "$SERVER" "$PORT" 2>&1) || rc=$?
-	case $rc in
-	0) MISSING= ;;
-	77) ;;
-	*)
-		echo "$MISSING"
-		return 1
-		;;
-	esac
+	export SERVER=$BATS_FILE_TMPDIR/apache
+	start_server apache "$SERVER"
 }
 
 teardown_file() {
-	"$apache" stop "$SERVER"
+	"$servers/apache.sh" stop "$SERVER"
 }
 
 setup() {
-	[ -z "$MISSING" ] || [ "${CI:-}" = 1 ] || skip "$MISSING"
-	[ -z "$MISSING" ]
 	fresh_home
+	needs_server
 	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
 	canary=$(cat "$SERVER/password")
 	# As it is, as a log-in carries it, and in hex.

@@ -102,8 +102,8 @@ def pass_requests(client, server):
     """As `rclone serve sftp` may: a file that is open is not found, and of hosts that rename at once one is
     refused (here: every second rename)."""
     renames = 0
-    while True:
-        packet = read_full(client, struct.unpack('>I', read_full(client, 4))[0])
+    while len(head := client.read(4)) == 4:
+        packet = client.read(struct.unpack('>I', head)[0])
         renames += packet[0] == RENAME
         if packet[0] == FSTAT or packet[0] == RENAME and renames % 2 == 1:
             status = NO_SUCH_FILE if packet[0] == FSTAT else FAILURE
@@ -113,6 +113,7 @@ def pass_requests(client, server):
             continue
         server.write(struct.pack('>I', len(packet)) + packet)
         server.flush()
+    server.close()  # which ends it, and so this
 
 
 def flush():
