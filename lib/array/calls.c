@@ -3,58 +3,25 @@
 
 #include "base/pool.h"
 
-#include <time.h>
-
 #define US_PER_MS 1000
 #define QUEUE_US 10000 /* if nothing moves for so long, calls that wait get a thread more */
 #define SLOWEST_BYTES_PER_S ((uint64_t)128 << 10) /* what is slower than that hangs */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
 /* Under the lock. They stay until the process ends: a call may hang as long. */
 static struct {
 	struct call *first, *last;	/* not begun yet */
-	pthread_cond_t has_call;
 	unsigned threads, idle, woken; /* woken: of those that were idle, not awake yet */
 	uint64_t moved_us;		/* when a call was last taken or came back */
-} hands = { .has_call = PTHREAD_COND_INITIALIZER };
-
-void calls_lock(void)
-{
-	pthread_mutex_lock(&lock);
-}
-
-void calls_unlock(void)
-{
-	pthread_mutex_unlock(&lock);
-}
-
-void calls_cond_init(pthread_cond_t *c)
-{
-	pthread_condattr_t attr;
-
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(c, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
-bool calls_wait_until(pthread_cond_t *c, uint64_t until_us)
-{
-	struct timespec t = { .tv_sec = (time_t)(until_us / 1000000),
-			      .tv_nsec = (long)(until_us % 1000000) * 1000 };
-
-	return pthread_cond_timedwait(c, &lock, &t) == 0;
-}
+} hands;
 
 unsigned hands_to_compute(void)
 {
 	static unsigned count;
 
-	pthread_mutex_lock(&lock);
+	calls_lock();
 	if (count == 0)
 		count = cpu_count();
-	pthread_mutex_unlock(&lock);
+	calls_unlock();
 	return count;
 }
 
@@ -105,9 +72,9 @@ static int settle_with(struct call *c)
 	struct call *last = last_that_ran(c);
 	int code;
 
-	pthread_mutex_unlock(&lock);
+	calls_unlock();
 	code = c->settle(c, &c->w->timed.base, &c->err);
-	pthread_mutex_lock(&lock);
+	calls_lock();
 	for (struct call *at = c; last && at != last && code == ERR_NONE;) {
 		at = at->order_next;
 		at->settled = at->settle == c->settle;
@@ -122,7 +89,7 @@ static int settle(struct call *c, int code)
 
 	c->ran = code == ERR_NONE;
 	while (w->order_first != c)
-		pthread_cond_wait(&w->order_moved, &lock);
+		calls_wait(&w->order_moved);
 	if (w->order_broken != ERR_NONE) {
 		c->err = w->broken;
 		return w->order_broken;
@@ -190,10 +157,9 @@ static void drop_call(struct call *c)
 
 	if (--c->holders > 0)
 		return;
-	pthread_mutex_unlock(&lock);
-	pthread_cond_destroy(&c->changed);
+	calls_unlock();
 	c->release(c);
-	pthread_mutex_lock(&lock);
+	calls_lock();
 	watched_let_go(w);
 }
 
@@ -219,7 +185,7 @@ static void end_call(struct call *c, int code)
 	c->code = code;
 	c->ended = true;
 	hands.moved_us = c->w->alive_us = clock_us();
-	pthread_cond_broadcast(&c->changed);
+	calls_wake(c->changed);
 	drop_call(c);
 }
 
@@ -232,9 +198,9 @@ static int run_call(struct call *c)
 		c->err = w->broken;
 		return code;
 	}
-	pthread_mutex_unlock(&lock);
+	calls_unlock();
 	code = c->run(c, &w->timed.base, &c->err);
-	pthread_mutex_lock(&lock);
+	calls_lock();
 	return c->in_order ? settle(c, code) : code;
 }
 
@@ -260,17 +226,19 @@ static void make_call(struct call *c)
 static void *hand(void *unused)
 {
 	(void)unused;
-	pthread_mutex_lock(&lock);
+	calls_lock();
 	for (;;) {
 		struct call *c = next_call();
 
 		if (c) {
 			make_call(c);
+			calls_unlock(); /* whoever waited for it goes on first */
+			calls_lock();
 			continue;
 		}
 		hands.idle++;
 		while (hands.woken == 0)
-			pthread_cond_wait(&hands.has_call, &lock);
+			calls_wait_idle();
 		hands.woken--;
 	}
 	return NULL;
@@ -279,8 +247,7 @@ static void *hand(void *unused)
 /* A child has no threads but the one that forked. */
 static void forget_hands(void)
 {
-	pthread_mutex_init(&lock, NULL);
-	pthread_cond_init(&hands.has_call, NULL);
+	calls_forget_waiting();
 	hands.first = hands.last = NULL;
 	hands.threads = hands.idle = hands.woken = 0;
 }
@@ -305,7 +272,7 @@ static void call_for_hands(unsigned wanted)
 	if (hands.idle > 0) {
 		hands.idle--;
 		hands.woken++;
-		pthread_cond_signal(&hands.has_call);
+		calls_wake_hand();
 	} else if (hands.threads == 0 || hands.threads < wanted) {
 		add_hand();
 	}
@@ -317,7 +284,7 @@ void calls_give_up(struct watched *w)
 	w->hangs = true;
 	for (struct call *c = hands.first; c; c = c->next) {
 		if (c->w == w)
-			pthread_cond_broadcast(&c->changed);
+			calls_wake(c->changed);
 	}
 }
 
@@ -327,14 +294,14 @@ void call_start(struct drive *d, struct call *c)
 {
 	struct watched *w = (struct watched *)d;
 
-	calls_cond_init(&c->changed);
 	c->w = w;
 	c->next = c->joined = NULL;
 	c->begun = c->ended = c->barred = c->inside = c->ran = c->settled = false;
 	c->holders = 1;
 	c->code = ERR_NONE;
 	c->since_us = clock_us();
-	pthread_mutex_lock(&lock);
+	calls_lock();
+	c->changed = calls_place();
 	w->holders++;
 	if (w->hangs) {
 		c->code = err_set(&c->err, ERR_TRANSIENT, "the drive does not answer");
@@ -349,7 +316,7 @@ void call_start(struct drive *d, struct call *c)
 		if (hands.threads == 0)
 			make_call(c); /* no thread to be had: then here */
 	}
-	pthread_mutex_unlock(&lock);
+	calls_unlock();
 }
 
 static uint64_t quiet_since_us(const struct call *c)
@@ -375,7 +342,7 @@ bool call_await(struct call *c, uint64_t bytes, uint64_t until_us)
 		until_us = late_us(c, bytes);
 	if (next_call() && until_us > look_us)
 		until_us = look_us;
-	if (!calls_wait_until(&c->changed, until_us) && next_call() &&
+	if (!calls_wait_until(c->changed, until_us) && next_call() &&
 	    clock_us() - hands.moved_us >= QUEUE_US)
 		call_for_hands(UINT_MAX);
 	if (!c->ended && clock_us() >= late_us(c, bytes))
@@ -388,10 +355,10 @@ bool call_wait(struct call *c, uint64_t bytes, unsigned ms)
 	uint64_t until_us = clock_us() + (uint64_t)ms * US_PER_MS;
 	bool done;
 
-	pthread_mutex_lock(&lock);
+	calls_lock();
 	while (!(done = c->ended || c->w->hangs) && clock_us() < until_us)
 		call_await(c, bytes, until_us);
-	pthread_mutex_unlock(&lock);
+	calls_unlock();
 	return done;
 }
 
@@ -399,17 +366,17 @@ bool call_is_late(struct call *c, unsigned ms, bool elsewhere)
 {
 	bool late;
 
-	pthread_mutex_lock(&lock);
+	calls_lock();
 	late = c->begun ? clock_us() - c->begun_us >= (uint64_t)ms * US_PER_MS : elsewhere;
-	pthread_mutex_unlock(&lock);
+	calls_unlock();
 	return late;
 }
 
 void call_end_joined(struct call *c, int code)
 {
-	pthread_mutex_lock(&lock);
+	calls_lock();
 	end_call(c, code);
-	pthread_mutex_unlock(&lock);
+	calls_unlock();
 }
 
 int call_finish(struct call *c, uint64_t bytes, struct error *err)
@@ -417,10 +384,10 @@ int call_finish(struct call *c, uint64_t bytes, struct error *err)
 	bool given_up = false;
 	int code;
 
-	pthread_mutex_lock(&lock);
+	calls_lock();
 	while (!c->ended && !given_up) {
 		if (c->inside)
-			pthread_cond_wait(&c->changed, &lock);
+			calls_wait(c->changed);
 		else
 			given_up = !call_await(c, bytes, UINT64_MAX);
 	}
@@ -430,7 +397,7 @@ int call_finish(struct call *c, uint64_t bytes, struct error *err)
 					    (double)(clock_us() - c->since_us) / 1e6);
 	if (c->ended && code != ERR_NONE)
 		*err = c->err;
-	pthread_mutex_unlock(&lock);
+	calls_unlock();
 	return code;
 }
 
@@ -438,9 +405,9 @@ bool call_bar(struct call *c)
 {
 	bool barred;
 
-	pthread_mutex_lock(&lock);
+	calls_lock();
 	barred = c->barred = !c->inside;
-	pthread_mutex_unlock(&lock);
+	calls_unlock();
 	return barred;
 }
 
@@ -448,17 +415,17 @@ bool call_enter(struct call *c)
 {
 	bool inside;
 
-	pthread_mutex_lock(&lock);
+	calls_lock();
 	inside = c->inside = !c->barred;
-	pthread_mutex_unlock(&lock);
+	calls_unlock();
 	return inside;
 }
 
 void call_leave(struct call *c)
 {
-	pthread_mutex_lock(&lock);
+	calls_lock();
 	while (c->inside && !c->ended)
-		pthread_cond_wait(&c->changed, &lock);
+		calls_wait(c->changed);
 	c->barred = true;
 	if (!c->begun && !c->ended) {
 		unlink_call(c);
@@ -467,5 +434,5 @@ void call_leave(struct call *c)
 		c->holders--; /* no thread will have it */
 	}
 	drop_call(c);
-	pthread_mutex_unlock(&lock);
+	calls_unlock();
 }

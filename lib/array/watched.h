@@ -110,7 +110,7 @@ struct call {
 	unsigned holders;
 	bool begun, ended, barred, inside, ran, settled;
 	uint64_t since_us, begun_us;
-	pthread_cond_t changed;
+	pthread_cond_t *changed; /* lent, for as long as the process */
 };
 
 /* The caller holds it from now on, until call_leave(). */

@@ -259,7 +259,7 @@ static int keep_name(void *ctx, const char *name, uint64_t len_bytes)
 	buf_add(&c->names, name, strlen(name) + 1);
 	if (c->names.len_bytes >= NAMES_BATCH_BYTES) {
 		w->alive_us = clock_us();
-		pthread_cond_broadcast(&c->call.changed);
+		calls_wake(c->call.changed);
 	}
 	stop = c->names.failed ? 1 : c->stop;
 	calls_unlock();

@@ -1,6 +1,7 @@
 /*
- * Between the parts of watched drives: calls.c has the threads and the calls on them, watched.c the
- * life of a drive, watched_calls.c what callers call, watched_timed.c what the threads call.
+ * Between the parts of watched drives: calls.c has the threads and the calls on them, calls_lock.c how
+ * they wait for each other, watched.c the life of a drive, watched_calls.c what callers call,
+ * watched_timed.c what the threads call.
  */
 #ifndef MRMR_ARRAY_WATCHED_INTERNAL_H
 #define MRMR_ARRAY_WATCHED_INTERNAL_H
@@ -48,8 +49,16 @@ void calls_lock(void);
 void calls_unlock(void);
 /* Of the monotonic clock. */
 void calls_cond_init(pthread_cond_t *c);
-/* With the lock held. False: until_us has come. */
-bool calls_wait_until(pthread_cond_t *c, uint64_t until_us);
+/* With the lock held, below too. */
+void calls_wait(pthread_cond_t *c);
+bool calls_wait_until(pthread_cond_t *c, uint64_t until_us); /* false: until_us has come */
+/* Where to wait for a call; others may wait there, too. */
+pthread_cond_t *calls_place(void);
+/* All who wait there, or one of the threads that are idle, as soon as the lock is let go. */
+void calls_wake(pthread_cond_t *place);
+void calls_wake_hand(void);
+void calls_wait_idle(void);
+void calls_forget_waiting(void); /* in a child: nobody waits, nobody holds the lock */
 /* Waits for a change of c, until_us at most, with the lock held. False: the drive hangs, or is found
  * to, since it gave no sign of life for its time and what bytes take. */
 bool call_await(struct call *c, uint64_t bytes, uint64_t until_us);

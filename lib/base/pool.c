@@ -115,8 +115,8 @@ static void *pool_thread(void *arg)
 		p->first = (p->first + 1) % p->cap;
 		p->queued--;
 		p->running++;
-		pthread_cond_signal(&p->has_room);
 		pthread_mutex_unlock(&p->lock);
+		pthread_cond_signal(&p->has_room);
 		w.run(w.job);
 		pthread_mutex_lock(&p->lock);
 		p->running--;
@@ -178,8 +178,8 @@ void pool_add(struct pool *p, pool_fn *run, void *job)
 	while (p->queued == p->cap)
 		pthread_cond_wait(&p->has_room, &p->lock);
 	p->work[(p->first + p->queued++) % p->cap] = (struct work){ run, job };
-	pthread_cond_signal(&p->has_work);
 	pthread_mutex_unlock(&p->lock);
+	pthread_cond_signal(&p->has_work); /* woken before, it would only wait for the lock */
 }
 
 void pool_wait(struct pool *p)
