@@ -63,6 +63,7 @@ struct plan {
 	struct buf found;		   /* records of what is there already */
 	unsigned found_count;
 	bool was_split;
+	bool onto_failed; /* the new drive did not take its object, and is not full */
 };
 
 /* The new drive takes what the lost one held while it has room, never two objects of a group. */
@@ -220,6 +221,13 @@ static void give_up(const struct rebuild_work *w, const struct table_group *g, s
 	}
 }
 
+/* Why is told, and is of that drive alone: ERR_NOT_FOUND is a folder or bucket that went, no group. */
+static int onto_fails(struct error *err)
+{
+	err->code = ERR_ABSENT;
+	return err_wrap(err, "the new drive fails");
+}
+
 /* Its objects on other drives, or on the new one, as planned. *again: drives failed, or the new one
  * is full, and others have to take what these did not. */
 static int remake(const struct rebuild_work *w, const struct table_group *g, struct plan *p,
@@ -235,6 +243,9 @@ static int remake(const struct rebuild_work *w, const struct table_group *g, str
 
 		*again = *again || want->failed == ERR_FULL ||
 			 (want->failed != ERR_NONE && want->drive != w->onto);
+		p->onto_failed = p->onto_failed ||
+				 (want->drive == w->onto && want->failed != ERR_NONE &&
+				  want->failed != ERR_INTERRUPTED);
 		if (want->done && w->drains)
 			leave_behind(w, g, want->ref, records);
 	}
@@ -244,7 +255,9 @@ static int remake(const struct rebuild_work *w, const struct table_group *g, str
 	}
 	if (code == ERR_NONE && !w->drains)
 		drop_rows(w, g, records);
-	return *again ? ERR_NONE : code;
+	if (*again)
+		return ERR_NONE;
+	return p->onto_failed ? onto_fails(err) : code;
 }
 
 /* *again then: what was found first has to be in the group. */
@@ -297,6 +310,8 @@ static int conclude(const struct rebuild_work *w, const struct table_group *g,
 {
 	r->groups = 1;
 	r->found = p->found_count;
+	if (code != ERR_NONE && p->onto_failed)
+		return code;
 	if (code == ERR_LOST && w->drains) {
 		array_tell(w->a, TELL_WARNING, "a group cannot be moved: %s", err->message);
 		r->beyond++;

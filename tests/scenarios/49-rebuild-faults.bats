@@ -86,21 +86,30 @@ whole_without() { # folder...
 	whole_without d1 d2
 }
 
-@test "onto a bucket that takes nothing any more: exit 1, nothing is lost, and the same command goes on" {
+# rule, what the server says by it
+ends_at() {
 	array d1 d2 d3
 	"$MRMR" put in
 	rm -r d3
-	rules 'PUT \.blob status 503 n=4-'
+	rules "$1"
 	run "$MRMR" rebuild d3 --onto "cloud=$url" --mkdir
 	echo "$output"
-	[ "$status" -eq 1 ]
-	[[ "$output" == *"drive cloud: put "*"the server answers 503"* ]]
+	[ "$status" -eq 24 ]
+	[ "$(grep -c '^mrmr: the new drive fails: drive cloud: put .*: '"$2" <<<"$output")" -eq 1 ]
 	acted 2
 	rules
 	run "$MRMR" rebuild d3 --onto "cloud=$url"
 	echo "$output"
 	[ "$status" -eq 0 ]
 	whole_without d1 d2
+}
+
+@test "onto a bucket that takes nothing any more: exit 24, nothing is lost, and the same command goes on" {
+	ends_at 'PUT \.blob status 503 n=4-' 'the server answers 503'
+}
+
+@test "onto a bucket that is gone half-way: exit 24, no group is passed over, and the same command goes on" {
+	ends_at 'PUT \.blob status 404 n=4- body=<Error><Code>NoSuchBucket</Code></Error>' NoSuchBucket
 }
 
 @test "from a bucket whose answers break off or have wrong bits: they are asked for again" {
