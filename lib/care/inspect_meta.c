@@ -268,6 +268,7 @@ int inspect_marker(struct array *a, struct array_drive *d, bool repair, struct s
 	struct buf right = { 0 };
 	struct drive *h = d->handle;
 	struct object_stat st;
+	bool wrong;
 	int code = marker_make(a->keys, &d->id, &right, err);
 
 	if (code != ERR_NONE)
@@ -280,10 +281,12 @@ int inspect_marker(struct array *a, struct array_drive *d, bool repair, struct s
 	if (code == ERR_NONE && st.len_bytes == right.len_bytes &&
 	    memcmp(bytes, right.data, right.len_bytes) == 0)
 		goto out;
-	tell_damage(a, d, "config.json is damaged or missing");
+	wrong = code == ERR_NONE || code == ERR_NOT_FOUND || code == ERR_CORRUPT;
+	tell_damage(a, d, wrong ? "config.json is damaged or missing" : err->message);
 	inspect_note(result, code == ERR_NONE ? ERR_CORRUPT : code);
 	code = ERR_NONE;
-	if (!repair)
+	/* What a drive refuses to show may be whole: it stays. */
+	if (!repair || !wrong)
 		goto out;
 	if (object_quarantine(h, MARKER_NAME, err) == ERR_NOMEM ||
 	    h->driver->put(h, MARKER_NAME, right.data, right.len_bytes, err) != ERR_NONE ||

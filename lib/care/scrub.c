@@ -327,6 +327,25 @@ static bool has_to_tell(const struct scrubbing *s)
 	return s->o->quick ? s->records.len_bytes > 0 : s->o->repair;
 }
 
+/* Nothing was read, and no drive is there to be told of it: why the first of them is not. */
+static int check_read(const struct scrubbing *s, struct error *err)
+{
+	const struct array_drive *away = NULL;
+
+	if (array_usable_count(s->a) > 0)
+		return ERR_NONE;
+	for (unsigned i = s->a->count; i-- > 0;) {
+		if (s->r->drives[i].scrubbed || s->r->drives[i].damaged > 0)
+			return ERR_NONE;
+		if (scrub_chooses(s->o, &s->a->drives[i]) && drive_counts(&s->a->drives[i]))
+			away = &s->a->drives[i];
+	}
+	if (!away)
+		return ERR_NONE;
+	return err_set(err, ERR_ABSENT, "no drive can be scrubbed: drive %s is %s: %s", away->name,
+		       presence_word(away->presence), away->why);
+}
+
 /* After all repairs: what they made is right. */
 static int commit_all(struct scrubbing *s, struct error *err)
 {
@@ -334,7 +353,9 @@ static int commit_all(struct scrubbing *s, struct error *err)
 
 	drop_unreachable(s);
 	add_scrub_records(s);
-	code = add_verified(s, &s->records, err);
+	code = has_to_tell(s) ? check_read(s, err) : ERR_NONE;
+	if (code == ERR_NONE)
+		code = add_verified(s, &s->records, err);
 	/* When all were rolled back for good there is none to say it to: the result does. */
 	if (code == ERR_NONE && has_to_tell(s) &&
 	    (array_usable_count(s->a) > 0 || s->r->damaged == s->r->repaired))

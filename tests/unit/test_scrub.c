@@ -31,6 +31,7 @@ struct fixture {
 	struct table_group *group;
 	struct scrub_result r;
 	struct error err;
+	struct drive *faults[DRIVES]; /* of the array that is open, once its drives are watched */
 	/* What the hook does. */
 	unsigned stop_after, sleep_ms;
 	atomic_uint gets, journal_puts;
@@ -58,10 +59,11 @@ static void watch(void *ctx, enum fault_calls call, const char *name)
 static struct drive *wrap(void *ctx, unsigned i, struct drive *inner)
 {
 	struct drive *d = fault_drive_new(inner);
+	struct fixture *f = ctx;
 
-	(void)i;
 	if (d)
 		fault_set_hook(d, watch, ctx);
+	f->faults[i] = d;
 	return d;
 }
 
@@ -445,6 +447,52 @@ static void when_time_is_up_what_was_verified_is_kept(void **state)
 	assert_true(f->a->drives[0].last_scrub_s > 0);
 }
 
+/* ---- drives that refuse ---- */
+
+static void hide_marker(struct fixture *f)
+{
+	const struct fault_rule refused = { .calls = FAULT_STAT | FAULT_GET, .prefix = MARKER_NAME,
+					    .for_ever = true, .code = ERR_DENIED };
+
+	reopen_watched(f);
+	fault_add(f->faults[0], &refused);
+}
+
+static void a_marker_that_may_not_be_read_is_no_damaged_one_and_stays(void **state)
+{
+	struct fixture *f = *state;
+	const struct scrub_options o = { .repair = true, .grace_s = 86400 };
+	struct object_stat before, after;
+	struct drive *inside;
+
+	hide_marker(f);
+	inside = fault_inner(f->faults[0]);
+	assert_int_equal(inside->driver->stat(inside, MARKER_NAME, &before, &f->err), ERR_NONE);
+	f->t.warning[0] = '\0';
+	assert_int_equal(run(f, &o), ERR_NONE);
+	assert_non_null(strstr(f->t.warning, MARKER_NAME));
+	assert_null(strstr(f->t.warning, "damaged or missing"));
+	assert_int_equal(f->r.damaged, 1);
+	assert_int_equal(f->r.repaired, 0);
+	assert_int_equal(f->r.drives[0].unread, 1);
+	assert_int_equal(fault_count(f->faults[0], FAULT_MOVE), 0);
+	assert_int_equal(inside->driver->stat(inside, MARKER_NAME, &after, &f->err), ERR_NONE);
+	assert_int_equal(before.len_bytes, after.len_bytes);
+}
+
+static void with_no_drive_to_read_the_first_one_tells_why(void **state)
+{
+	struct fixture *f = *state;
+	const struct scrub_options o = { .repair = true, .grace_s = 86400 };
+
+	array_close(f->a);
+	f->t.absent = (1u << DRIVES) - 1;
+	assert_int_equal(tiny_open(&f->t, true, &f->a, &f->err), ERR_NONE);
+	assert_int_equal(run(f, &o), ERR_ABSENT);
+	assert_non_null(strstr(f->err.message, "no drive can be scrubbed: drive "));
+	assert_non_null(strstr(f->err.message, f->a->drives[0].why));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,6 +515,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_whole_is_told_now_and_then, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(when_time_is_up_what_was_verified_is_kept, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_marker_that_may_not_be_read_is_no_damaged_one_and_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(with_no_drive_to_read_the_first_one_tells_why, setup,
 						teardown),
 	};
 
