@@ -423,23 +423,38 @@ static int sync_batch(struct sftp_drive *d, struct sftp_session *s, const struct
 	return code;
 }
 
-static int sync_all(struct sftp_drive *d, struct error *err)
+static int sync_once(struct sftp_drive *d, struct batch *b, bool *broke, struct error *err)
 {
 	struct sftp_session *s;
+	int code = sftp_borrow(d, false, &s, err);
+
+	*broke = false;
+	if (code != ERR_NONE)
+		return code;
+	pthread_mutex_lock(&d->lock);
+	b->verify |= d->lost != b->lost;
+	b->lost = d->lost;
+	pthread_mutex_unlock(&d->lock);
+	code = sync_batch(d, s, b, err);
+	*broke = code == ERR_TRANSIENT && s->broken;
+	sftp_return(d, false, s);
+	return code;
+}
+
+/* A connection that breaks in the middle says nothing of the files: what is there on a new one is
+ * stored, since each was synced before it had its name, and folders are synced as if for the first
+ * time. Nobody else could try again: what a sync took over is asked of it once. */
+static int sync_all(struct sftp_drive *d, struct error *err)
+{
 	struct batch b;
+	bool broke;
 	int code = ERR_NONE;
 
 	take_batch(d, &b);
 	if (b.changed.count > 0 || b.stored_count > 0 || b.root_changed) {
-		code = sftp_borrow(d, false, &s, err);
-		if (code == ERR_NONE) {
-			pthread_mutex_lock(&d->lock);
-			b.verify |= d->lost != b.lost;
-			b.lost = d->lost;
-			pthread_mutex_unlock(&d->lock);
-			code = sync_batch(d, s, &b, err);
-			sftp_return(d, false, s);
-		}
+		code = sync_once(d, &b, &broke, err);
+		if (broke)
+			code = sync_once(d, &b, &broke, err);
 	}
 	end_batch(d, &b, code == ERR_NONE);
 	return code == ERR_NONE ? ERR_NONE : err_wrap(err, "sync");

@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <sodium.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +29,7 @@ static struct {
 	int listening;
 	unsigned port;
 	pid_t group; /* of the processes that pass on what is said */
+	atomic_int *cuts; /* of theirs: so many times more what the driver says ends its connection */
 } line;
 static char *folder;
 static struct drive *drive;
@@ -49,6 +52,10 @@ static void pass_on(int a, int b)
 		for (unsigned i = 0; i < 2; i++) {
 			ssize_t n = ends[i].revents ? read(ends[i].fd, bytes, sizeof(bytes)) : 1;
 
+			if (i == 0 && ends[i].revents && atomic_load(line.cuts) > 0) {
+				atomic_fetch_sub(line.cuts, 1);
+				return;
+			}
 			if (n <= 0 || (ends[i].revents && write(ends[1 - i].fd, bytes, (size_t)n) != n))
 				return;
 		}
@@ -124,6 +131,9 @@ static int begin(void **state)
 	if (!getenv("MRMR_SSHD") || !getenv("MRMR_SSHD_PORT"))
 		return 0;
 	folder = temp_folder();
+	line.cuts = mmap(NULL, sizeof(*line.cuts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			 -1, 0);
+	assert_ptr_not_equal(line.cuts, MAP_FAILED);
 	line.listening = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(bind(line.listening, (struct sockaddr *)&a, sizeof(a)), 0);
 	assert_int_equal(listen(line.listening, 8), 0);
@@ -231,12 +241,52 @@ static void what_is_shorter_after_the_connection_broke_is_not(void **state)
 	assert_missing("blocks/cc/one");
 }
 
+static void a_sync_in_the_middle_of_which_the_connection_breaks_is_done_on_a_new_one(void **state)
+{
+	(void)state;
+	if (!drive)
+		skip();
+	put("blocks/dd/one");
+	atomic_store(line.cuts, 1);
+	if (drive->driver->sync(drive, &err) != ERR_NONE)
+		fail_msg("%s", err.message);
+	assert_int_equal(atomic_load(line.cuts), 0);
+}
+
+static void what_is_gone_when_the_connection_breaks_in_a_sync_is_not_stored(void **state)
+{
+	(void)state;
+	if (!drive)
+		skip();
+	put("blocks/ee/one");
+	assert_int_equal(unlink(on_disk("blocks/ee/one")), 0);
+	atomic_store(line.cuts, 1);
+	assert_missing("blocks/ee/one");
+}
+
+static void a_sync_whose_new_connection_breaks_too_fails(void **state)
+{
+	(void)state;
+	if (!drive)
+		skip();
+	put("blocks/ff/one");
+	atomic_store(line.cuts, 2);
+	assert_int_equal(drive->driver->sync(drive, &err), ERR_TRANSIENT);
+	assert_int_equal(atomic_load(line.cuts), 0);
+	put("blocks/ff/two");
+	assert_int_equal(drive->driver->sync(drive, &err), ERR_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_there_after_the_connection_broke_is_stored),
 		cmocka_unit_test(what_is_gone_after_the_connection_broke_is_not),
 		cmocka_unit_test(what_is_shorter_after_the_connection_broke_is_not),
+		cmocka_unit_test(
+			a_sync_in_the_middle_of_which_the_connection_breaks_is_done_on_a_new_one),
+		cmocka_unit_test(what_is_gone_when_the_connection_breaks_in_a_sync_is_not_stored),
+		cmocka_unit_test(a_sync_whose_new_connection_breaks_too_fails),
 	};
 
 	if (sodium_init() < 0)
