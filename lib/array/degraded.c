@@ -154,7 +154,7 @@ static int find_group(void *ctx, const struct id *id, struct error *err)
 static int await_range(struct stored_object *o, struct read_call *c, struct error *err)
 {
 	uint64_t bytes = c->want.len_bytes;
-	unsigned most_ms = drive_patience_ms(o->array, o->drive, c->most_bytes);
+	unsigned most_ms = read_patience_ms(o->array, o->drive, c);
 
 	while (!call_wait(&c->call, bytes, o->how->rival ? RIVAL_MS : LOOK_MS)) {
 		if (o->how->rival && call_wait(&o->how->rival->call, 0, 0))

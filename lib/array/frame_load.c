@@ -248,7 +248,7 @@ static int own_finish(struct judging *j, struct own *own, struct error *err)
 static int own_await(struct judging *j, struct own *own, struct error *err)
 {
 	struct read_call *c = own->call;
-	unsigned ms = drive_patience_ms(j->l->a, own->drive, c->most_bytes);
+	unsigned ms = read_patience_ms(j->l->a, own->drive, c);
 
 	while (!call_wait(&c->call, c->want.len_bytes, LOOK_MS)) {
 		if (!call_is_late(&c->call, ms, atomic_load(&own->drive->stalled)) ||

@@ -220,6 +220,12 @@ unsigned drive_patience_ms(const struct array *a, const struct array_drive *d, u
 	return ms < most_ms ? (unsigned)ms : most_ms;
 }
 
+unsigned read_patience_ms(const struct array *a, const struct array_drive *d, struct read_call *c)
+{
+	c->patience_ms = drive_patience_ms(a, d, c->most_bytes);
+	return c->patience_ms;
+}
+
 void drive_stalled(struct array *a, struct array_drive *d, unsigned ms)
 {
 	atomic_store(&d->stalled, true);
@@ -231,7 +237,10 @@ void drive_stalled(struct array *a, struct array_drive *d, unsigned ms)
 
 void drive_answered(const struct array *a, struct array_drive *d, struct read_call *c)
 {
-	if (atomic_load(&d->stalled) &&
-	    !call_is_late(&c->call, drive_patience_ms(a, d, c->most_bytes), false))
+	if (!atomic_load(&d->stalled))
+		return;
+	if (c->patience_ms == 0)
+		read_patience_ms(a, d, c);
+	if (!call_is_late(&c->call, c->patience_ms, false))
 		atomic_store(&d->stalled, false);
 }

@@ -33,6 +33,8 @@ unsigned remote_calls_max(const struct array *a);
 unsigned array_stall_ms(const struct array *a);
 /* How long a read of so many bytes may take before it counts as late. */
 unsigned drive_patience_ms(const struct array *a, const struct array_drive *d, uint64_t bytes);
+/* The same for a call of d on its way, kept in it: what it takes itself says nothing of that. */
+unsigned read_patience_ms(const struct array *a, const struct array_drive *d, struct read_call *c);
 /* d did not answer for ms: it is asked last until drive_answered(). Tells it, once. */
 void drive_stalled(struct array *a, struct array_drive *d, unsigned ms);
 /* A read of d has ended well: if it was in time, a stall is over. */

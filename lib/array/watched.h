@@ -162,6 +162,7 @@ struct read_call {
 	uint8_t *bytes; /* want.len_bytes of them, when it ended with ERR_NONE; until call_leave() */
 	size_t cap_bytes;
 	uint64_t most_bytes; /* that may be read with it */
+	unsigned patience_ms; /* array/paces.h: how long it was to take, before it told more; 0: not known */
 	bool then_done;
 };
 /* NULL: ERR_NOMEM. */

@@ -4,6 +4,7 @@
  */
 #include "array/array.h"
 #include "array/fetch.h"
+#include "array/paces.h"
 #include "array/watched_internal.h"
 #include "tests/support/fault_drive.h"
 #include "tests/support/tiny.h"
@@ -307,6 +308,62 @@ static void set_paces(struct bench *b, unsigned far_one)
 		watched_set_pace(b->a->drives[i].handle, i == far_one ? &far : &near);
 }
 
+/* A read of drive 1 that takes so long, and what it says of a stall. */
+static void read_after(struct bench *b, unsigned ms)
+{
+	struct array_drive *d = &b->a->drives[1];
+	const struct read_want want = {.name = "config.json", .len_bytes = 4};
+	struct read_call *c;
+
+	if (ms > 0)
+		fault_add(b->faults[1], &(struct fault_rule){
+						.calls = FAULT_GET, .effect = FAULT_STALL, .at = ms});
+	c = read_start(d->handle, &want, &b->err);
+	assert_non_null(c);
+	read_patience_ms(b->a, d, c);
+	assert_int_equal(call_finish(&c->call, 4, &b->err), ERR_NONE);
+	drive_answered(b->a, d, c);
+	call_leave(&c->call);
+}
+
+static void a_stall_is_over_once_the_drive_answers_in_time_and_no_sooner(void **state)
+{
+	struct bench *b = bench_new();
+	struct array_drive *d;
+
+	(void)state;
+	open_array(b, false);
+	set_paces(b, DRIVES);
+	d = &b->a->drives[1];
+	drive_stalled(b->a, d, STALL_MS);
+	assert_true(atomic_load(&d->stalled));
+	read_after(b, drive_patience_ms(b->a, d, 4) + STALL_MS);
+	assert_true(atomic_load(&d->stalled));
+	b->a->options.stall_ms = STEADY_MS;
+	read_after(b, 0);
+	assert_false(atomic_load(&d->stalled));
+	close_array(b);
+	bench_free(b);
+}
+
+/* Every drive is needed, whether it stalled before or not. */
+static void a_get_finds_that_a_stall_is_over(void **state)
+{
+	struct bench *b = bench_new();
+
+	(void)state;
+	b->t.absent = 1u << 0;
+	b->t.stall_ms = STEADY_MS;
+	open_array(b, false);
+	for (unsigned i = 1; i < DRIVES; i++)
+		drive_stalled(b->a, &b->a->drives[i], STALL_MS);
+	check(b);
+	for (unsigned i = 1; i < DRIVES; i++)
+		assert_false(atomic_load(&b->a->drives[i].stalled));
+	close_array(b);
+	bench_free(b);
+}
+
 static void a_slow_drive_is_not_waited_for_where_others_are_sooner(void **state)
 {
 	struct bench *b = bench_new();
@@ -538,6 +595,8 @@ int main(void)
 		cmocka_unit_test(a_late_answer_is_taken_where_nothing_else_is_left),
 		cmocka_unit_test(two_drives_that_hang_are_too_many_and_the_get_ends),
 		cmocka_unit_test(damage_is_found_while_another_drive_stalls),
+		cmocka_unit_test(a_stall_is_over_once_the_drive_answers_in_time_and_no_sooner),
+		cmocka_unit_test(a_get_finds_that_a_stall_is_over),
 		cmocka_unit_test(a_slow_drive_is_not_waited_for_where_others_are_sooner),
 		cmocka_unit_test(what_is_known_of_the_drives_is_kept_for_the_next_run),
 		cmocka_unit_test(frames_begun_ahead_in_vain_leave_room_for_others),
