@@ -449,6 +449,53 @@ static void frames_begun_ahead_in_vain_leave_room_for_others(void **state)
 	bench_free(b);
 }
 
+/* A block of three frames or more. */
+static struct block_list *some_list(struct bench *b, struct fetcher *f)
+{
+	struct table_block block;
+	struct block_list *list;
+
+	for (int64_t id = 1;; id++) {
+		assert_int_equal(table_block_by_id(b->a->table, id, &block, &b->err), ERR_NONE);
+		if (block.is_inline)
+			continue;
+		assert_int_equal(fetch_list(f, &block.uid, &list, &b->err), ERR_NONE);
+		if (list->contents.frame_count >= 3)
+			return list;
+		fetch_list_release(f, list);
+	}
+}
+
+/* Three frames that say that they are so long: no byte of them comes. */
+static void no_more_is_fetched_ahead_than_memory_is_for(void **state)
+{
+	struct bench *b = bench_new();
+	struct block_list *list;
+	struct fetcher *f;
+	struct frame *frame;
+
+	(void)state;
+	b->t.stall_ms = STEADY_MS;
+	open_array(b, false);
+	assert_int_equal(fetcher_new(b->a, 1 << 20, &f, &b->err), ERR_NONE);
+	list = some_list(b, f);
+	for (unsigned i = 0; i < 3; i++)
+		list->contents.frames[i].plain_bytes = 10 << 20;
+	for (unsigned i = 0; i < DRIVES; i++)
+		fault_add(b->faults[i], &(struct fault_rule){
+						.calls = FAULT_GET, .for_ever = true, .code = ERR_IO});
+	assert_true(fetch_ahead(f, list, 0));
+	assert_true(fetch_ahead(f, list, 1));
+	assert_false(fetch_ahead(f, list, 2));
+	/* Who comes for one makes room, whatever comes of it. */
+	assert_int_not_equal(fetch_frame(f, list, 0, &frame, &b->err), ERR_NONE);
+	assert_true(fetch_ahead(f, list, 2));
+	fetch_list_release(f, list);
+	fetcher_free(f);
+	close_array(b);
+	bench_free(b);
+}
+
 /* ---- put ---- */
 
 static void a_put_ends_whatever_call_of_a_drive_hangs_or_fails(void **state)
@@ -600,6 +647,7 @@ int main(void)
 		cmocka_unit_test(a_slow_drive_is_not_waited_for_where_others_are_sooner),
 		cmocka_unit_test(what_is_known_of_the_drives_is_kept_for_the_next_run),
 		cmocka_unit_test(frames_begun_ahead_in_vain_leave_room_for_others),
+		cmocka_unit_test(no_more_is_fetched_ahead_than_memory_is_for),
 		cmocka_unit_test(a_put_ends_whatever_call_of_a_drive_hangs_or_fails),
 		cmocka_unit_test(a_drive_that_hangs_in_a_put_is_not_written_to_any_more),
 		cmocka_unit_test(enough_does_not_wait_for_a_slow_drive),
