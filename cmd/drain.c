@@ -64,11 +64,11 @@ static void report(struct invocation *inv, const char *name, const struct rebuil
 		out_report(inv->out, "%s had been moved before",
 			   count_text(r->found, "object", count));
 	if (r->beyond > 0)
-		out_warn(inv->out, "%" PRIu64 " groups are damaged and stay where they are: see what "
-				   "`mrmr scrub` can repair", r->beyond);
+		out_warn(inv->out, "%s damaged and left in place: see what `mrmr scrub` can repair",
+			 count_is(r->beyond, "group", count));
 	if (r->waiting > 0)
-		out_warn(inv->out, "%" PRIu64 " groups stay where they are for want of space or of "
-				   "drives that are away", r->waiting);
+		out_warn(inv->out, "%s left in place for want of space or of drives that are away",
+			 count_is(r->waiting, "group", count));
 	if (r->rows_owed > 0)
 		out_warn(inv->out, "%s owed: no drive can take more now",
 			 count_is(r->rows_owed, "parity object", count));

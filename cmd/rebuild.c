@@ -43,8 +43,8 @@ static void report(struct invocation *inv, const struct array *a, const struct r
 	if (r->beyond > 0)
 		out_warn(inv->out, "%s beyond repair", count_is(r->beyond, "block", count));
 	if (r->waiting > 0)
-		out_warn(inv->out, "%" PRIu64 " groups wait for absent drives or for space",
-			 r->waiting);
+		out_warn(inv->out, "%s waiting for absent drives or for space",
+			 count_is(r->waiting, "group", count));
 	if (r->rows_owed > 0)
 		out_warn(inv->out, "%s owed: no drive can take more now (`mrmr status` tells what helps)",
 			 count_is(r->rows_owed, "parity object", count));

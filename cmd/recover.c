@@ -60,15 +60,16 @@ static int scan_now(struct invocation *inv, struct array *a, struct error *err)
 		   count_text(r.blocks, "block", blocks), count_text(r.groups, "group", groups),
 		   r.reconstructed, count_text(r.snapshots, "snapshot", snapshots));
 	if (r.unreadable > 0)
-		out_warn(inv->out, "%" PRIu64 " objects are damaged", r.unreadable);
+		out_warn(inv->out, "%s damaged", count_is(r.unreadable, "object", blocks));
 	if (r.missing > 0) {
-		out_warn(inv->out, "%" PRIu64 " blocks are on none of these drives and cannot be made from "
-				   "the others: `mrmr get` names the files that this hits", r.missing);
+		out_warn(inv->out, "%s on none of these drives and cannot be made from the others: "
+				   "`mrmr get` names the files that this hits",
+			 count_is(r.missing, "block", blocks));
 		invocation_note(inv, EXIT_LOST);
 	}
 	if (r.snapshots_cut_off > 0)
-		out_warn(inv->out, "%" PRIu64 " snapshots were cut off or are not whole: left out",
-			 r.snapshots_cut_off);
+		out_warn(inv->out, "%s left out: cut off, or not whole",
+			 count_is(r.snapshots_cut_off, "snapshot", snapshots));
 	return ERR_NONE;
 }
 

@@ -118,9 +118,8 @@ static void report(struct invocation *inv, const struct array *a, const struct s
 	else if (r->damaged == r->repaired)
 		out_report(inv->out, "all damage repaired");
 	if (r->lost_blocks > 0)
-		out_warn(inv->out, "%" PRIu64 " blocks are beyond repair: the next put stores what it "
-				   "still finds of their files anew",
-			 r->lost_blocks);
+		out_warn(inv->out, "%s beyond repair: the next put stores what it still finds of the "
+				   "files anew", count_is(r->lost_blocks, "block", count));
 	json_object_set_new(o, "drives", drives);
 	json_object_set_new(o, "objects", json_integer((json_int_t)r->objects));
 	json_object_set_new(o, "bytes", json_integer((json_int_t)r->bytes));

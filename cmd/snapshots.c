@@ -4,9 +4,8 @@
 #include "cmd/open.h"
 #include "cmd/out.h"
 #include "cmd/select.h"
+#include "cmd/standing.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,14 +64,15 @@ static int describe_series(const struct table_snapshot *s, struct buf *out, stru
 static int add_line(struct columns *c, const struct table_snapshot *s, unsigned id_bytes,
 		    struct buf *scratch, struct error *err)
 {
-	char id[ID_HEX_BYTES], time[UNIT_TEXT_BYTES], files[UNIT_TEXT_BYTES], size[UNIT_TEXT_BYTES];
+	char id[ID_HEX_BYTES], time[UNIT_TEXT_BYTES], size[UNIT_TEXT_BYTES];
+	char files[COUNT_TEXT_BYTES];
 	int code = describe_series(s, scratch, err);
 
 	if (code != ERR_NONE)
 		return code;
 	hex_encode(s->id.b, id_bytes, id);
 	time_text(s->time_ns / NS_PER_S, time);
-	snprintf(files, sizeof(files), "%" PRIu64 " files", s->files);
+	count_text(s->files, "file", files);
 	size_text(s->bytes, size);
 	columns_add(c, (const char *[]){ id, time, s->host, files, size, s->tags,
 					 (const char *)scratch->data });

@@ -19,7 +19,7 @@ setup() {
 	[ "$status" -eq 0 ]
 	[ "${#lines[@]}" -eq 2 ]
 	[[ "${lines[0]}" == *"$(hostname)"*" 3 files "*" one,two "*"$PWD/in" ]]
-	[[ "${lines[1]}" == *" work" ]]
+	[[ "${lines[1]}" == *" 1 file "*" work" ]]
 	short=${lines[0]%% *}
 	[ "${#short}" -eq 8 ]
 	[[ "$(tail -n 1 first)" == "snapshot $short"*" saved" ]]
