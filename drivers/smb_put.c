@@ -17,6 +17,7 @@
 
 #define STALE_S 86400 /* after that, a temporary file of another host is nobody's */
 #define COMPARE_BYTES ((size_t)1 << 20)
+#define DELETE_WAIT_MS 256
 #define LOCK_WAIT_MS 16384 /* the last wait is half of it, all together this */
 
 /* Over all drives of the process: two of them may be the same share under the same tag. */
@@ -191,6 +192,13 @@ struct name_lock {
 	SMBCFILE *file;
 };
 
+/* What is told of a lock that somebody holds, or is just taking away (the library has no number for
+ * that, but EINVAL for all such). */
+static bool is_held(const struct smb_conn *c, long waited_ms)
+{
+	return errno == EBUSY || (errno == EINVAL && !c->out && waited_ms < DELETE_WAIT_MS);
+}
+
 /* Others hold a lock for the time of some requests. */
 static SMBCFILE *open_lock(struct smb_conn *c, const char *url)
 {
@@ -200,7 +208,7 @@ static SMBCFILE *open_lock(struct smb_conn *c, const char *url)
 		struct timespec t = { wait_ms / 1000, wait_ms % 1000 * 1000000 };
 
 		f = smb_open_file(c, url, O_RDWR | O_CREAT | SMB_ALONE);
-		if (f || errno != EBUSY)
+		if (f || !is_held(c, wait_ms))
 			return f;
 		nanosleep(&t, NULL);
 	}

@@ -229,7 +229,7 @@ int array_refresh(struct array *a, struct error *err)
 	return code == ERR_NONE ? count_extra(a, err) : code;
 }
 
-/* After a step that may have changed the table: the sums over all blocks are not made for nothing. */
+/* After a step that may have changed the table. */
 static int refresh_if_changed(struct array *a, struct error *err)
 {
 	return table_changes(a->table) == a->refreshed_at ? ERR_NONE : array_refresh(a, err);

@@ -29,7 +29,8 @@ int table_open(const char *path, const struct id *array_id, struct table **out, 
 void table_close(struct table *t); /* NULL is allowed */
 /* The file of a table that is not open, with all that SQLite puts beside it. */
 int table_remove(const char *path, struct error *err);
-/* Reads the whole file and checks its structure: SQLite's quick_check. */
+/* Reads the whole file and checks its structure (SQLite's quick_check), and what drives hold as it was
+ * counted. ERR_CORRUPT. */
 int table_check(struct table *t, struct error *err);
 
 /* ---- replay ---- */

@@ -287,11 +287,7 @@ static int load_scrubs(struct table *t, struct table_drive *d, int64_t number, s
 
 static int load_use(struct table *t, struct table_drive *d, int64_t number, struct error *err)
 {
-	struct query q =
-		query_of(t, "SELECT sum(len), count(*), sum(row_len) FROM"
-			    " (SELECT len, 0 AS row_len FROM block WHERE drive = ?1 AND drive > 0"
-			    " UNION ALL"
-			    " SELECT len, len FROM row WHERE drive = ?1 AND present = 1)");
+	struct query q = query_of(t, "SELECT held_bytes, held_objects, held_row_bytes FROM drive WHERE id = ?");
 	bool row;
 	int code;
 

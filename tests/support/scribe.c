@@ -214,7 +214,9 @@ struct hash test_fingerprint(struct table *t)
 	struct hash out;
 	struct error err;
 
-	if (table_fingerprint(t, &out, &err) != ERR_NONE)
+	if (table_check(t, &err) != ERR_NONE || table_fingerprint(t, &out, &err) != ERR_NONE) {
+		fprintf(stderr, "%s\n", err.message);
 		abort();
+	}
 	return out;
 }

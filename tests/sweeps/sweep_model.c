@@ -145,6 +145,8 @@ static bool restores(struct model *m, struct health *h)
 	if (tiny_open(&m->t, false, &a, &err) != ERR_NONE)
 		return tiny_says(&m->t, "open: %s", err.message);
 	ok = adopt(m, a) && tiny_check(&m->t, a, 0);
+	if (ok && table_check(a->table, &err) != ERR_NONE)
+		ok = tiny_says(&m->t, "table: %s", err.message);
 	if (ok && health_check(a, h, &err) != ERR_NONE)
 		ok = tiny_says(&m->t, "health: %s", err.message);
 	array_close(a);
