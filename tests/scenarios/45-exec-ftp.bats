@@ -42,6 +42,18 @@ same() {
 	[ ! -s differ ]
 }
 
+@test "a put that has no journals to merge lists a drive's keys and its journal, once, and nothing else" {
+	printf '#!/bin/sh\ntee -a %q | exec python3 %q %q\n' "$PWD/asked" "$folder" "$PWD/d2" >program
+	chmod +x program
+	"$MRMR" init --key-file key d1 >recovery
+	"$MRMR" add "p=exec:$PWD/program"
+	seq 1000 >in/numbers
+	: >asked
+	"$MRMR" put in
+	grep -a '^LIST' asked >lists
+	[ "$(cat lists)" = $'LIST keys/\nLIST journal/' ]
+}
+
 @test "what was put on a folder, a program and a server is restored, scrubbed and rebuilt" {
 	needs_server
 	array
