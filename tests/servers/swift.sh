@@ -162,9 +162,11 @@ start() {
 
 do_break() {
 	mv "$DIR/data/$1/d1" "$DIR/data/$1/away" || die "there is no disk of $1"
-	# What was on its way would make its folder anew.
-	rm -rf --one-file-system "$DIR/data/$1/d1"
-	: >"$DIR/data/$1/d1"
+	# What was on its way makes its folder anew, as long as it finds no file there.
+	local tries=100
+	until rm -rf --one-file-system "$DIR/data/$1/d1" && { : >"$DIR/data/$1/d1"; } 2>/dev/null; do
+		[ $((tries -= 1)) -gt 0 ] || die "the disk of $1 comes back"
+	done
 }
 
 do_mend() {
