@@ -129,8 +129,12 @@ change() {
 }
 
 @test "a drain that was cut off, then from parity 0 to 1: blocks on that drive are protected where they lie" {
-	keep
 	local n
+	until [ -n "$(find d5/.mrmr/blocks -name '*.blob' 2>/dev/null)" ]; do
+		head -c 300000 /dev/urandom >"$in/more"
+		"$MRMR" -q put "$in"
+	done
+	keep
 	for ((n = 10; n < 200; n += 2)); do
 		put_back
 		killed_at "$n" "$MRMR" drain d5 2>/dev/null || [ $? -eq 137 ]
