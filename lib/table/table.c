@@ -234,9 +234,8 @@ static const char counting[] =
 	"CREATE TEMP TRIGGER row_out AFTER DELETE ON main.row WHEN old.present = 1 BEGIN "
 	ROW_COUNTS(-, old) "END;";
 
-#if SQLITE_VERSION_NUMBER < 3035000
-#error "before 3.35 a connection that allows no triggers of the file has none of its own"
-#endif
+_Static_assert(SQLITE_VERSION_NUMBER >= 3035000,
+	       "before, a connection that allows no triggers of the file has none of its own");
 
 /* In one transaction, so that two processes that start together do not both create. */
 static int create_if_empty(struct table *t, const struct id *array_id, bool *fresh,
