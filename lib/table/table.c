@@ -211,32 +211,6 @@ static int look(struct table *t, const struct id *array_id, bool *empty, struct 
 	return check_identity(t, array_id, err);
 }
 
-/* ---- counting what drives hold ---- */
-
-#define BLOCK_COUNTS(sign, b)                                                                      \
-	"UPDATE drive SET held_bytes = held_bytes " #sign " " #b ".len,"                           \
-	" held_objects = held_objects " #sign " 1 WHERE id = " #b ".drive; "
-#define ROW_COUNTS(sign, r)                                                                        \
-	"UPDATE drive SET held_bytes = held_bytes " #sign " " #r ".len,"                           \
-	" held_objects = held_objects " #sign " 1,"                                                \
-	" held_row_bytes = held_row_bytes " #sign " " #r ".len WHERE id = " #r ".drive; "
-
-/* Every command asks what drives hold: it is counted as it changes. Rows never change, but are replaced,
- * which recursive_triggers makes a deletion, too. These are of the connection, not of the file, which may
- * have none (SQLITE_DBCONFIG_ENABLE_TRIGGER). */
-static const char counting[] =
-	"CREATE TEMP TRIGGER block_in AFTER INSERT ON main.block BEGIN " BLOCK_COUNTS(+, new) "END;"
-	"CREATE TEMP TRIGGER block_out AFTER DELETE ON main.block BEGIN " BLOCK_COUNTS(-, old) "END;"
-	"CREATE TEMP TRIGGER block_other AFTER UPDATE OF drive, len ON main.block BEGIN "
-	BLOCK_COUNTS(-, old) BLOCK_COUNTS(+, new) "END;"
-	"CREATE TEMP TRIGGER row_in AFTER INSERT ON main.row WHEN new.present = 1 BEGIN "
-	ROW_COUNTS(+, new) "END;"
-	"CREATE TEMP TRIGGER row_out AFTER DELETE ON main.row WHEN old.present = 1 BEGIN "
-	ROW_COUNTS(-, old) "END;";
-
-_Static_assert(SQLITE_VERSION_NUMBER >= 3035000,
-	       "before, a connection that allows no triggers of the file has none of its own");
-
 /* In one transaction, so that two processes that start together do not both create. */
 static int create_if_empty(struct table *t, const struct id *array_id, bool *fresh,
 			   struct error *err)
@@ -286,7 +260,7 @@ static int open_once(struct table *t, const struct id *array_id, bool *fresh, st
 	code = configure(t, err);
 	if (code == ERR_NONE)
 		code = adopt_or_create(t, array_id, fresh, err);
-	return code == ERR_NONE ? table_exec(t, counting, err) : code;
+	return code == ERR_NONE ? table_begin_counts(t, err) : code;
 }
 
 int table_open(const char *path, const struct id *array_id, struct table **out, bool *fresh,
@@ -448,30 +422,12 @@ static int check_whole(struct table *t, struct error *err)
 	return query_end(&q, code, err);
 }
 
-static int check_counts(struct table *t, struct error *err)
-{
-	struct query q = query_of(
-		t, "SELECT id FROM drive WHERE (held_bytes, held_objects, held_row_bytes) IS NOT"
-		   " (SELECT ifnull(sum(len), 0), count(*), ifnull(sum(row_len), 0) FROM"
-		   " (SELECT len, 0 AS row_len FROM block WHERE block.drive = drive.id AND drive > 0"
-		   " UNION ALL"
-		   " SELECT len, len FROM row WHERE row.drive = drive.id AND present = 1)) LIMIT 1");
-	int64_t drive;
-	bool found;
-	int code = query_value(&q, &drive, &found, err);
-
-	if (code == ERR_NONE && found)
-		code = err_set(err, ERR_CORRUPT, "table %s: drive %lld holds something else than counted",
-			       t->path, (long long)drive);
-	return code;
-}
-
 int table_check(struct table *t, struct error *err)
 {
 	int code = check_whole(t, err);
 
 	if (code == ERR_NONE)
-		code = check_counts(t, err);
+		code = table_check_counts(t, err);
 	t->damaged = t->damaged || code == ERR_CORRUPT;
 	return code;
 }

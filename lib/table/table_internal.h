@@ -75,6 +75,9 @@ int table_stored(struct table *t, int code, struct error *err);
 
 int table_error(struct table *t, int rc, const char *step, struct error *err);
 int table_exec(struct table *t, const char *sql, struct error *err);
+/* table_count.c: on a connection that is to write. ERR_CORRUPT: drives hold something else. */
+int table_begin_counts(struct table *t, struct error *err);
+int table_check_counts(struct table *t, struct error *err);
 
 /* Forgets everything but the array's id; in the caller's transaction. */
 int table_clear(struct table *t, struct error *err);

@@ -24,10 +24,8 @@ teardown_file() {
 setup() {
 	fresh_home
 	needs_server
-	unset "${!AWS_@}"
+	s3_login
 	export MRMR_CONFIG_DIR=$PWD/config MRMR_STATE_DIR=$PWD/state MRMR_KEY_FILE=$PWD/key
-	export AWS_ACCESS_KEY_ID=AKTEST AWS_SECRET_ACCESS_KEY
-	AWS_SECRET_ACCESS_KEY=$(cat "$AT/secret_key")
 	url=s3+http://127.0.0.1:$THROUGH/bucket$BATS_TEST_NUMBER
 	mkdir d1 d2 d3 in away
 	head -c 900000 /dev/urandom >in/a

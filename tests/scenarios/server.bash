@@ -23,3 +23,10 @@ start_server() {
 needs_server() {
 	[ -z "$MISSING" ] || skip "$MISSING"
 }
+
+# In setup: the log-in of radosgw.sh, whose folder is AT, for the environment.
+s3_login() {
+	unset "${!AWS_@}"
+	export AWS_ACCESS_KEY_ID=AKTEST AWS_SECRET_ACCESS_KEY
+	AWS_SECRET_ACCESS_KEY=$(cat "$AT/secret_key")
+}

@@ -152,6 +152,22 @@ static void damage_met_at_work_is_an_error_and_the_next_open_makes_the_table_ane
 	assert_int_equal(table_check(f->t, &f->err), ERR_NONE);
 }
 
+static void a_wrong_count_of_what_a_drive_holds_is_damage(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *db;
+	bool fresh;
+
+	assert_int_equal(sqlite3_open(temp_path(f->folder, "table"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "INSERT INTO drive(uid, held_objects) VALUES(zeroblob(16), 1)",
+				      NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(table_check(f->t, &f->err), ERR_CORRUPT);
+	assert_int_equal(reopen(f, 1, &fresh), ERR_NONE);
+	assert_true(fresh);
+	assert_int_equal(table_check(f->t, &f->err), ERR_NONE);
+}
+
 static void a_table_is_readable_by_its_owner_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -422,6 +438,7 @@ int main(void)
 		TEST(a_table_of_another_version_is_made_anew),
 		TEST(a_file_that_is_no_database_is_made_anew),
 		TEST(damage_met_at_work_is_an_error_and_the_next_open_makes_the_table_anew),
+		TEST(a_wrong_count_of_what_a_drive_holds_is_damage),
 		TEST(a_table_is_readable_by_its_owner_alone),
 		TEST(a_table_in_a_missing_folder_is_an_error),
 		TEST(one_reads_while_another_writes),
