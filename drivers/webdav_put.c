@@ -18,10 +18,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LEFTOVER_SECONDS (24 * 60 * 60)
 #define LEFTOVERS_MAX 256 /* removed in one go */
+#define LOCKED_WAIT_MS 25
+#define LOCKED_TRIES 20
 
 static bool is_good(const struct http_answer *a)
 {
@@ -73,14 +76,31 @@ static int make_parent(struct webdav *w, const char *path, size_t floor_len, str
 	return code;
 }
 
-int webdav_make_folder(struct webdav *w, const char *path, size_t floor_len, struct error *err)
+/* Asks for it; where another connection or host is making it at this moment, which some servers
+ * (rclone's) call locked, again a little later. */
+static int ask_for_folder(struct webdav *w, const char *path, struct http_answer *a,
+			  struct error *err)
 {
 	const struct dav_request r = { .method = "MKCOL", .path = path, .is_folder = true };
+	const struct timespec wait = { .tv_nsec = LOCKED_WAIT_MS * 1000000L };
+	int code;
+
+	for (unsigned tries = 1;; tries++) {
+		code = webdav_do(w, &r, a, err);
+		if (code != ERR_NONE || a->status != 423 || tries == LOCKED_TRIES)
+			return code;
+		http_answer_release(a);
+		nanosleep(&wait, NULL);
+	}
+}
+
+int webdav_make_folder(struct webdav *w, const char *path, size_t floor_len, struct error *err)
+{
 	struct http_answer a;
 	int code;
 
 	for (bool again = false;; again = true) {
-		code = webdav_do(w, &r, &a, err);
+		code = ask_for_folder(w, path, &a, err);
 		/* 405: there is something already. */
 		if (code != ERR_NONE || is_good(&a) || a.status == 405)
 			break;

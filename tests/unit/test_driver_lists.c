@@ -286,32 +286,43 @@ struct worker {
 	pthread_t thread;
 	struct drive *d;
 	unsigned number;
-	int failures; /* cmocka's asserts are for the main thread */
+	char failure[100 + ERR_MESSAGE_BYTES]; /* the first; cmocka's asserts are for the main thread */
 };
 
-static int work_once(struct worker *w, unsigned i)
+static void note(struct worker *w, const char *call, const char *name, int code,
+		 const struct error *err)
+{
+	if (code != ERR_NONE && !w->failure[0])
+		snprintf(w->failure, sizeof(w->failure), "%s %s: %s", call, name, err->message);
+}
+
+static void work_once(struct worker *w, unsigned i)
 {
 	const struct mrmr_driver *driver = w->d->driver;
 	char name[40], moved[40], got[40] = "";
-	struct object_stat st;
+	struct object_stat st = { 0 };
 	unsigned count = 0;
-	struct error err;
-	int bad = 0;
+	struct error err = { 0 };
+	int code;
 
 	snprintf(name, sizeof(name), "blocks/%02x/%u-%u", i % 3, w->number, i);
 	snprintf(moved, sizeof(moved), "quarantine/%u-%u", w->number, i);
-	bad += driver->put(w->d, name, name, strlen(name), &err) != ERR_NONE;
-	bad += driver->sync(w->d, &err) != ERR_NONE;
-	bad += driver->stat(w->d, name, &st, &err) != ERR_NONE || st.len_bytes != strlen(name);
-	bad += driver->get(w->d, name, 0, got, strlen(name), &err) != ERR_NONE;
-	bad += strcmp(got, name) != 0;
+	note(w, "put", name, driver->put(w->d, name, name, strlen(name), &err), &err);
+	note(w, "sync after", name, driver->sync(w->d, &err), &err);
+	code = driver->stat(w->d, name, &st, &err);
+	if (code == ERR_NONE && st.len_bytes != strlen(name))
+		code = err_set(&err, ERR_CORRUPT, "another length");
+	note(w, "stat", name, code, &err);
+	code = driver->get(w->d, name, 0, got, strlen(name), &err);
+	if (code == ERR_NONE && strcmp(got, name) != 0)
+		code = err_set(&err, ERR_CORRUPT, "other bytes");
+	note(w, "get", name, code, &err);
 	if (i % 3 == 0)
-		bad += driver->move(w->d, name, moved, &err) != ERR_NONE;
+		note(w, "move", name, driver->move(w->d, name, moved, &err), &err);
 	if (i % 3 == 1)
-		bad += driver->remove(w->d, name, &err) != ERR_NONE;
+		note(w, "remove", name, driver->remove(w->d, name, &err), &err);
 	if (i % 8 == 0)
-		bad += driver->list(w->d, "", count_one, &count, &err) != ERR_NONE;
-	return bad;
+		note(w, "list beside", name, driver->list(w->d, "", count_one, &count, &err), &err);
 }
 
 static void *work(void *arg)
@@ -319,7 +330,7 @@ static void *work(void *arg)
 	struct worker *w = arg;
 
 	for (unsigned i = 0; i < THREAD_OBJECTS; i++)
-		w->failures += work_once(w, i);
+		work_once(w, i);
 	return NULL;
 }
 
@@ -338,7 +349,7 @@ static void as_many_threads_as_it_says_may_use_a_drive(void **state)
 	}
 	for (unsigned i = 0; i < n; i++) {
 		pthread_join(workers[i].thread, NULL);
-		assert_int_equal(workers[i].failures, 0);
+		assert_string_equal(workers[i].failure, "");
 	}
 	assert_int_equal(call_sync(d), ERR_NONE);
 	call_close(d);

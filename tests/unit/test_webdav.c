@@ -319,6 +319,27 @@ static void folders_are_made_when_they_are_missed_and_known_from_then_on(void **
 	d->driver->close(d);
 }
 
+static void a_folder_that_another_is_making_is_waited_for(void **state)
+{
+	struct site *s = *state;
+	struct drive *d = open_at(s);
+
+	http_script_rules(s->script, RULES({.method = "MOVE", .times = 1, .head = "409 Conflict"},
+					   {.method = "MKCOL",
+					    .path = "/blocks/ab/",
+					    .times = 3,
+					    .head = "423 Locked"}));
+	assert_int_equal(put(d, "blocks/ab/" HASH ".blob"), ERR_NONE);
+	assert_int_equal(http_script_count(s->script, "MKCOL", "/a/b/.mrmr/blocks/ab/"), 4);
+	assert_int_equal(http_script_count(s->script, "PUT", "/"), 1);
+	/* But not for ever. */
+	http_script_rules(s->script, RULES({.method = "MOVE", .times = 1, .head = "409 Conflict"},
+					   {.method = "MKCOL", .head = "423 Locked"},
+					   {.method = "PROPFIND", .head = "404 Not Found"}));
+	assert_int_equal(put(d, "blocks/cd/" HASH ".blob"), ERR_TRANSIENT);
+	d->driver->close(d);
+}
+
 static void a_temporary_folder_that_went_away_is_made_again(void **state)
 {
 	struct site *s = *state;
@@ -659,6 +680,7 @@ int main(void)
 		ON_A_SITE(an_upload_that_did_not_arrive_whole_gets_no_name),
 		ON_A_SITE(a_taken_name_is_exists_and_leaves_nothing_behind),
 		ON_A_SITE(folders_are_made_when_they_are_missed_and_known_from_then_on),
+		ON_A_SITE(a_folder_that_another_is_making_is_waited_for),
 		ON_A_SITE(a_temporary_folder_that_went_away_is_made_again),
 		ON_A_SITE(a_name_that_is_no_hash_is_read_back),
 		ON_A_SITE(what_dead_or_old_puts_left_is_removed_and_nothing_else),
