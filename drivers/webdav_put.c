@@ -59,12 +59,13 @@ static size_t parent_length(const char *path)
 
 /* Whether it is there after all: some servers refuse, by whatever status, what another host makes at
  * the same moment. */
-static bool is_folder(struct webdav *w, const char *path)
+static bool is_there(struct webdav *w, const char *path, bool as_folder)
 {
 	struct dav_entry e;
 	struct error ignored;
 
-	return webdav_look(w, path, true, path, &e, &ignored) == ERR_NONE && e.is_folder;
+	return webdav_look(w, path, as_folder, path, &e, &ignored) == ERR_NONE &&
+	       e.is_folder == as_folder;
 }
 
 static int make_parent(struct webdav *w, const char *path, size_t floor_len, struct error *err)
@@ -107,7 +108,7 @@ int webdav_make_folder(struct webdav *w, const char *path, size_t floor_len, str
 		if (again || (a.status != 409 && a.status != 404) ||
 		    parent_length(path) <= floor_len) {
 			code = webdav_write_error(&a, "create folder", path, err);
-			if (code != ERR_FULL && is_folder(w, path))
+			if (code != ERR_FULL && is_there(w, path, true))
 				code = ERR_NONE;
 			break;
 		}
@@ -169,6 +170,9 @@ int webdav_rename(struct webdav *w, const char *from, const char *to, const char
 		}
 		if (again || !may_lack_folder(a.status, known)) {
 			code = webdav_write_error(&a, step, name, err);
+			if (code == ERR_DENIED && is_there(w, to, false))
+				code = err_set(err, ERR_EXISTS, "%s %s: the name is taken meanwhile",
+					       step, name);
 			break;
 		}
 		http_answer_release(&a);

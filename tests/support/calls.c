@@ -1,5 +1,7 @@
 #include "tests/support/calls.h"
 
+#include "array/retry.h"
+
 #include <dirent.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -52,7 +54,8 @@ static void learn(void *ctx, const char *key, const char *value)
 		abort();
 }
 
-int call_open_with(const char *url, const struct drive_options *how, struct drive **d)
+static int open_with(const char *url, const struct drive_options *how, bool patient,
+		     struct drive **d)
 {
 	char *json = options ? json_dumps(options, JSON_COMPACT) : NULL;
 	struct drive_option_set *given = NULL;
@@ -63,11 +66,18 @@ int call_open_with(const char *url, const struct drive_options *how, struct driv
 	if (code == ERR_NONE)
 		code = drive_options_parse(json, driver->options, "options", &given, fresh());
 	with.given = given;
-	if (code == ERR_NONE)
+	if (code == ERR_NONE && patient && driver->flags & DRIVER_REMOTE)
+		code = retry_open(driver, url, &with, NULL, d, fresh());
+	else if (code == ERR_NONE)
 		code = driver->open(url, &with, d, fresh());
 	drive_options_free(given);
 	free(json);
 	return checked(code);
+}
+
+int call_open_with(const char *url, const struct drive_options *how, struct drive **d)
+{
+	return open_with(url, how, false, d);
 }
 
 int call_try_open(const char *url, bool make_root, struct drive **d)
@@ -86,6 +96,18 @@ struct drive *call_open(const char *url)
 	struct drive *d;
 
 	if (call_try_open(url, false, &d) != ERR_NONE) {
+		fprintf(stderr, "%s: %s\n", url, call_err.message);
+		abort();
+	}
+	return d;
+}
+
+struct drive *call_open_patient(const char *url)
+{
+	const struct drive_options how = {.temp_tag = "tag"};
+	struct drive *d;
+
+	if (open_with(url, &how, true, &d) != ERR_NONE) {
 		fprintf(stderr, "%s: %s\n", url, call_err.message);
 		abort();
 	}

@@ -20,6 +20,8 @@ int call_try_open(const char *url, bool make_root, struct drive **d);
 /* Opens it as a drive that joins an array: what is learned is added to the options. */
 int call_join(const char *url, struct drive **d);
 struct drive *call_open(const char *url);
+/* The same as arrays open it: what fails across a network with ERR_TRANSIENT is tried again. */
+struct drive *call_open_patient(const char *url);
 void call_close(struct drive *d);
 
 int call_put(struct drive *d, const char *name, const char *text);

@@ -37,6 +37,9 @@ int place_teardown(void **state);
 
 /* A handle of the place. The caller closes it. */
 struct drive *place_open(void **state);
+/* The same as arrays open it (call_open_patient), for many calls at once: servers may refuse one of
+ * those for the moment. */
+struct drive *place_open_patient(void **state);
 
 #define ON_A_PLACE(f) cmocka_unit_test_setup_teardown(f, place_setup, place_teardown)
 

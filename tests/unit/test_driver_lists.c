@@ -110,7 +110,7 @@ static void a_list_names_every_object_of_its_prefix_once(void **state)
 		"",	    "b",	 "block",      "blocks",      "blocks/",
 		"blocks/0", "blocks/0f", "blocks/0f/", "blocks/0f/1", "journal/1",
 		"c",	    "blocks//",	 "b/00/0",     "blocks3/",    "blocks/zz/"};
-	struct drive *d = place_open(state);
+	struct drive *d = place_open_patient(state);
 	struct error err;
 	char name[40];
 
@@ -336,7 +336,7 @@ static void *work(void *arg)
 
 static void as_many_threads_as_it_says_may_use_a_drive(void **state)
 {
-	struct drive *d = place_open(state);
+	struct drive *d = place_open_patient(state);
 	unsigned n = d->driver->connections_max;
 	struct worker *workers = calloc(n, sizeof(*workers));
 
@@ -419,7 +419,7 @@ static void each_host(void **state, struct host *hosts, bool opens)
 	memset(hosts, 0, opens ? HOSTS * sizeof(*hosts) : 0);
 	for (unsigned i = 0; i < HOSTS; i++) {
 		if (opens)
-			hosts[i].d = place_open(state);
+			hosts[i].d = place_open_patient(state);
 		else
 			call_close(hosts[i].d);
 	}

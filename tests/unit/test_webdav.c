@@ -313,7 +313,8 @@ static void folders_are_made_when_they_are_missed_and_known_from_then_on(void **
 	assert_int_equal(put(d, "blocks/ab/f" HASH ".blob"), ERR_NONE);
 	assert_int_equal(http_script_count(s->script, "MKCOL", "/"), 0);
 	/* A refusal there means what it says. */
-	http_script_rules(s->script, RULES({.method = "MOVE", .head = "403 Forbidden"}));
+	http_script_rules(s->script, RULES({.method = "MOVE", .head = "403 Forbidden"},
+					   {.method = "PROPFIND", .path = "/blocks/", .head = "404 Not Found"}));
 	assert_int_equal(put(d, "blocks/ab/" HASH ".blob"), ERR_DENIED);
 	assert_int_equal(http_script_count(s->script, "MOVE", "/"), 1);
 	d->driver->close(d);
@@ -337,6 +338,23 @@ static void a_folder_that_another_is_making_is_waited_for(void **state)
 					   {.method = "MKCOL", .head = "423 Locked"},
 					   {.method = "PROPFIND", .head = "404 Not Found"}));
 	assert_int_equal(put(d, "blocks/cd/" HASH ".blob"), ERR_TRANSIENT);
+	d->driver->close(d);
+}
+
+static void a_name_refused_since_another_host_took_it_is_exists(void **state)
+{
+	struct site *s = *state;
+	struct drive *d = open_at(s);
+
+	http_script_rules(s->script, RULES({.method = "MOVE", .head = "403 Forbidden"},
+					   {.method = "PROPFIND",
+					    .path = "/blocks/",
+					    .head = XML,
+					    .body = HEAD RESPONSE("/a/b/.mrmr/blocks/ab/x", BYTES(4)) TAIL}));
+	assert_int_equal(put(d, "blocks/ab/x"), ERR_EXISTS);
+	http_script_rules(s->script, RULES({.method = "MOVE", .head = "403 Forbidden"},
+					   {.method = "PROPFIND", .path = "/blocks/", .head = "404 Not Found"}));
+	assert_int_equal(put(d, "blocks/ab/x"), ERR_DENIED);
 	d->driver->close(d);
 }
 
@@ -681,6 +699,7 @@ int main(void)
 		ON_A_SITE(a_taken_name_is_exists_and_leaves_nothing_behind),
 		ON_A_SITE(folders_are_made_when_they_are_missed_and_known_from_then_on),
 		ON_A_SITE(a_folder_that_another_is_making_is_waited_for),
+		ON_A_SITE(a_name_refused_since_another_host_took_it_is_exists),
 		ON_A_SITE(a_temporary_folder_that_went_away_is_made_again),
 		ON_A_SITE(a_name_that_is_no_hash_is_read_back),
 		ON_A_SITE(what_dead_or_old_puts_left_is_removed_and_nothing_else),
