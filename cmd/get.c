@@ -99,11 +99,13 @@ static void report_metadata(struct invocation *inv, const struct target_counts *
 {
 	for (unsigned i = 0; i < META_KINDS; i++) {
 		if (c->refused[i] > 0)
-			out_warn(inv->out, "%s of %" PRIu64 " entries not set: not permitted",
-				 meta_kind_text((enum meta_kind)i), c->refused[i]);
+			out_warn(inv->out, "%s of %" PRIu64 " %s not set: not permitted",
+				 meta_kind_text((enum meta_kind)i), c->refused[i],
+				 c->refused[i] == 1 ? "entry" : "entries");
 		if (c->failed[i] > 0)
-			out_warn(inv->out, "%s of %" PRIu64 " entries could not be set",
-				 meta_kind_text((enum meta_kind)i), c->failed[i]);
+			out_warn(inv->out, "%s of %" PRIu64 " %s could not be set",
+				 meta_kind_text((enum meta_kind)i), c->failed[i],
+				 c->failed[i] == 1 ? "entry" : "entries");
 	}
 }
 

@@ -3,6 +3,7 @@
 #include "cmd/newdrive.h"
 #include "cmd/open.h"
 #include "cmd/out.h"
+#include "cmd/standing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,7 @@ static void advise_recover(struct invocation *inv)
 static int rehearse(struct initing *i, struct error *err)
 {
 	struct opened o;
+	char drives[COUNT_TEXT_BYTES];
 	json_t *summary;
 	int code = open_prepare(i->inv, &o, err);
 
@@ -128,8 +130,9 @@ static int rehearse(struct initing *i, struct error *err)
 	if (code == ERR_EXISTS)
 		advise_recover(i->inv);
 	if (code == ERR_NONE) {
-		out_report(i->inv->out, "would create an array: %u drives, parity %u, config %s",
-			   i->array.count, i->array.policy.parity, o.config_path);
+		out_report(i->inv->out, "would create an array: %s, parity %u, config %s",
+			   count_text(i->array.count, "drive", drives), i->array.policy.parity,
+			   o.config_path);
 		summary = out_object("summary");
 		json_object_set_new(summary, "drives", json_integer(i->array.count));
 		json_object_set_new(summary, "parity", json_integer(i->array.policy.parity));
@@ -147,7 +150,7 @@ static int create(struct initing *i, struct error *err)
 	const char *key_file = option_text(inv, "key-file", NULL);
 	struct held_secret secret = { .memory = NULL };
 	struct opened o;
-	char text[RECOVERY_TEXT_BYTES];
+	char text[RECOVERY_TEXT_BYTES], drives[COUNT_TEXT_BYTES];
 	int code = open_prepare(inv, &o, err);
 
 	if (code == ERR_NONE)
@@ -170,8 +173,8 @@ static int create(struct initing *i, struct error *err)
 	}
 	warn_domains(i);
 	recovery_text(i->array.recovery_key, text);
-	out_report(inv->out, "array created: %u drives, parity %u, config %s", i->array.count,
-		   i->array.policy.parity, o.config_path);
+	out_report(inv->out, "array created: %s, parity %u, config %s",
+		   count_text(i->array.count, "drive", drives), i->array.policy.parity, o.config_path);
 	out_line(inv->out, "recovery key: %s", text);
 	out_report(inv->out, "Keep it on paper: it opens the array when every other key is lost.");
 	out_json(inv->out, json_pack("{s:s, s:i, s:i, s:s, s:s}", "message_type", "summary", "drives",

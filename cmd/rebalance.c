@@ -30,7 +30,7 @@ static void report_numbers(struct invocation *inv, const struct rebalance_result
 static void report(struct invocation *inv, const struct rebalance_result *r, bool dry)
 {
 	char read[UNIT_TEXT_BYTES], written[UNIT_TEXT_BYTES], moved[UNIT_TEXT_BYTES];
-	char count[COUNT_TEXT_BYTES];
+	char count[COUNT_TEXT_BYTES], groups[COUNT_TEXT_BYTES];
 
 	size_text(r->read_bytes, read);
 	size_text(r->written_bytes, written);
@@ -44,15 +44,15 @@ static void report(struct invocation *inv, const struct rebalance_result *r, boo
 			   count_text(r->debts.extra_made, "row", count));
 	if (r->made > 0)
 		out_report(inv->out,
-			   "%s%" PRIu64 " groups into %" PRIu64 ": %s fewer",
-			   dry ? "would join " : "joined ", r->joined, r->made,
+			   "%s%s into %" PRIu64 ": %s fewer", dry ? "would join " : "joined ",
+			   count_text(r->joined, "group", groups), r->made,
 			   count_text(r->rows_dropped, "parity object", count));
 	if (r->moved > 0)
 		out_report(inv->out, "%s%s to other drives, %s", dry ? "would move " : "moved ",
 			   count_text(r->moved, "object", count), moved);
 	if (r->split > 0)
-		out_report(inv->out, "%s%" PRIu64 " groups that were too wide for the domains there are",
-			   dry ? "would split " : "split ", r->split);
+		out_report(inv->out, "%s%s too wide for the domains there are",
+			   dry ? "would split " : "split ", count_text(r->split, "group", count));
 	if (r->made + r->moved + r->split + r->debts.rows_made + r->debts.extra_made == 0 &&
 	    !r->work_remains)
 		out_report(inv->out, dry ? "would change nothing" : "nothing to rebalance");
@@ -63,12 +63,12 @@ static void report(struct invocation *inv, const struct rebalance_result *r, boo
 		out_warn(inv->out, "%s owed: no drive can take more now (`mrmr status` tells what helps)",
 			 count_is(r->debts.rows_owed, "parity object", count));
 	if (r->crowded > 0)
-		out_warn(inv->out, "%" PRIu64 " groups keep more in one domain than may be lost there: "
-				   "other domains have too few drives, or no room, for them now",
-			 r->crowded);
+		out_warn(inv->out, "%s with more in one domain than may be lost there: other domains "
+				   "have too few drives, or no room, now",
+			 count_text(r->crowded, "group", count));
 	if (r->failed > 0)
-		out_warn(inv->out, "%" PRIu64 " groups stay as they are (`mrmr scrub` repairs what is "
-				   "damaged)", r->failed);
+		out_warn(inv->out, "%s left as before (`mrmr scrub` repairs what is damaged)",
+			 count_text(r->failed, "group", count));
 	if (r->work_remains)
 		out_report(inv->out, "stopped at the limit: the same command goes on from here");
 	report_numbers(inv, r, dry);

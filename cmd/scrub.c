@@ -72,10 +72,11 @@ static void report_deep(struct invocation *inv, const struct scrub_result *r)
 		out_warn(inv->out, "%s could not be compared: members of their groups are not at hand, "
 				   "or damaged", count_text(r->rows_alone, "row", count));
 	if (r->wrong_rows > 0)
-		out_warn(inv->out, "%" PRIu64 " rows were not what their members make", r->wrong_rows);
+		out_warn(inv->out, "%s wrong: not what the members make",
+			 count_text(r->wrong_rows, "row", count));
 	if (r->unopened > 0)
-		out_warn(inv->out, "%" PRIu64 " blocks have the right bytes and do not open: no parity "
-				   "mends that", r->unopened);
+		out_warn(inv->out, "%s of the right bytes cannot be opened: no parity mends that",
+			 count_text(r->unopened, "block", count));
 }
 
 static void report(struct invocation *inv, const struct array *a, const struct scrub_result *r)
@@ -109,8 +110,8 @@ static void report(struct invocation *inv, const struct array *a, const struct s
 	size_text(r->orphan_bytes, orphans);
 	if (r->orphans > 0)
 		out_report(inv->out,
-			   "%" PRIu64 " objects (%s) belong to no snapshot, %" PRIu64 " of them deleted",
-			   r->orphans, orphans, r->swept);
+			   "%s (%s) in no snapshot, %" PRIu64 " of them deleted",
+			   count_text(r->orphans, "object", count), orphans, r->swept);
 	if (option_given(inv, "deep"))
 		report_deep(inv, r);
 	if (r->damaged == 0 && r->objects > 0)

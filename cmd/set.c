@@ -58,15 +58,16 @@ static bool is_nothing(const struct debts_result *r)
 static void say_joined(struct invocation *inv, const struct rebalance_result *j, bool dry)
 {
 	char read[UNIT_TEXT_BYTES], written[UNIT_TEXT_BYTES];
+	char groups[COUNT_TEXT_BYTES], rows[COUNT_TEXT_BYTES];
 
 	if (j->made == 0)
 		return;
 	size_text(j->read_bytes, read);
 	size_text(j->written_bytes, written);
-	out_report(inv->out, "%s %s, %s %s: %" PRIu64 " groups joined into %" PRIu64 ", %" PRIu64
-			     " rows fewer",
-		   dry ? "would read" : "read", read, dry ? "write" : "wrote", written, j->joined,
-		   j->made, j->rows_dropped);
+	out_report(inv->out, "%s %s, %s %s: %s joined into %" PRIu64 ", %s fewer",
+		   dry ? "would read" : "read", read, dry ? "write" : "wrote", written,
+		   count_text(j->joined, "group", groups), j->made,
+		   count_text(j->rows_dropped, "row", rows));
 }
 
 /* "4 rows made, 2 groups split", of what there was. */

@@ -71,7 +71,7 @@ clean() {
 	run "$MRMR" scrub
 	echo "$output"
 	[ "$status" -eq 0 ]
-	[[ "$output" != *"belong to no snapshot"* ]]
+	[[ "$output" != *"in no snapshot"* ]]
 }
 
 # ---- disable, enable ----

@@ -252,7 +252,7 @@ touched() { # command...
 	any_may_go
 	run "$MRMR" scrub
 	[ "$status" -eq 0 ]
-	[[ "$output" != *"belong to no snapshot"* ]]
+	[[ "$output" != *"in no snapshot"* ]]
 }
 
 # ---- states ----

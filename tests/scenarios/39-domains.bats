@@ -187,7 +187,7 @@ loses_what_was_told() { # domain drive...
 	violated=$(crowded 1)
 	run "$MRMR" rebalance
 	[ "$status" -eq 0 ]
-	[[ "$output" == *" groups keep more in one domain than may be lost there: "* ]]
+	[[ "$output" == *" with more in one domain than may be lost there: "* ]]
 	left=$(crowded 1)
 	[ "$left" -gt 0 ]
 	[ "$left" -lt "$violated" ]
