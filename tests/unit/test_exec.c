@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -410,14 +411,16 @@ static void a_late_answer_is_never_taken_for_that_of_the_next_request(void **sta
 
 static void what_is_said_between_requests_costs_a_program_its_life_and_no_call(void **state)
 {
-	struct drive *d = open_good(BEGIN "STAT) echo SIZE 1; echo OK; sleep 0.1; echo OK;;" END);
+	struct drive *d = open_good(
+		BEGIN "STAT) echo SIZE 1; echo OK; sleep 0.1; echo OK; : >said;;" END);
 	uint64_t len_bytes;
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(ask_stat(d, &len_bytes), ERR_NONE);
 		assert_int_equal(len_bytes, 1);
-		usleep(300000);
+		while (unlink("said") != 0)
+			usleep(1000);
 	}
 	d->driver->close(d);
 }
@@ -486,13 +489,15 @@ static void one_that_dies_or_closes_its_stdin_may_be_tried_again(void **state)
 
 static void one_that_died_while_nobody_asked_is_replaced_unseen(void **state)
 {
-	struct drive *d = open_good(BEGIN "STAT) echo SIZE 1; echo OK; exit 0;;" END);
+	struct drive *d = open_good(BEGIN "STAT) echo $$ >pid; echo SIZE 1; echo OK; exit 0;;" END);
 	uint64_t len_bytes;
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
+		siginfo_t info;
+
 		assert_int_equal(ask_stat(d, &len_bytes), ERR_NONE);
-		usleep(100000);
+		assert_int_equal(waitid(P_PID, (id_t)pid_in("pid"), &info, WEXITED | WNOWAIT), 0);
 	}
 	d->driver->close(d);
 }

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <locale.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,16 +253,20 @@ static void nobody_need_watch(void **state)
 	progress_stop(NULL);
 }
 
-/* Runs a progress for a good second and returns what came out on either stream. */
-static void watch(unsigned flags, char **results_text, char **messages_text)
+/* Runs a progress until a line comes, or for a good second where none is to come, and returns what came
+ * out on either stream. */
+static void watch(unsigned flags, bool comes, char **results_text, char **messages_text)
 {
-	size_t results_bytes, messages_bytes;
-	FILE *results = open_memstream(results_text, &results_bytes);
+	size_t messages_bytes;
+	int ends[2], piped = pipe(ends);
+	struct pollfd line = { .fd = ends[0], .events = POLLIN };
+	FILE *results = fdopen(ends[1], "w");
 	FILE *messages = open_memstream(messages_text, &messages_bytes);
 	struct out *o = out_new(results, messages, flags);
 	struct progress *p = progress_start(o, "put", &err);
 	struct meter *meter = meter_new();
 
+	assert_int_equal(piped, 0);
 	assert_non_null(p);
 	counters_total(progress_counters(p), 2, 200);
 	counters_add(progress_counters(p), 1, 100);
@@ -274,12 +279,16 @@ static void watch(unsigned flags, char **results_text, char **messages_text)
 	meter_held_back(meter, 1000000, 1500000);
 	meter_drop(meter); /* what moved there stays known when a drive is closed */
 	counters_queue(progress_counters(p), 0, 1);
-	usleep(1300000);
+	poll(&line, 1, comes ? 30000 : 1300);
 	progress_stop(p);
 	assert_int_equal(out_finish(o, &err), ERR_NONE);
 	out_free(o);
 	fclose(results);
 	fclose(messages);
+	*results_text = calloc(1, 4096);
+	assert_non_null(*results_text);
+	assert_true(read(ends[0], *results_text, 4095) >= 0);
+	close(ends[0]);
 }
 
 static void json_has_a_status_line_a_second(void **state)
@@ -287,7 +296,7 @@ static void json_has_a_status_line_a_second(void **state)
 	char *results, *messages;
 
 	(void)state;
-	watch(OUT_JSON, &results, &messages);
+	watch(OUT_JSON, true, &results, &messages);
 	assert_string_equal(results,
 			    "{\"message_type\":\"status\",\"action\":\"put\",\"seconds\":1,"
 			    "\"files_done\":1,\"files_total\":2,\"bytes_done\":100,"
@@ -310,7 +319,7 @@ static void nothing_is_shown_where_nobody_wants_it(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {
-		watch(silent[i], &results, &messages); /* 0: stderr is no terminal here */
+		watch(silent[i], false, &results, &messages); /* 0: stderr is no terminal here */
 		assert_string_equal(results, "");
 		assert_string_equal(messages, "");
 		free(results);
