@@ -119,9 +119,14 @@ void call_close(struct drive *d)
 	d->driver->close(d);
 }
 
+int call_put_bytes(struct drive *d, const char *name, const void *bytes, size_t len_bytes)
+{
+	return checked(d->driver->put(d, name, bytes, len_bytes, fresh()));
+}
+
 int call_put(struct drive *d, const char *name, const char *text)
 {
-	return checked(d->driver->put(d, name, text, strlen(text), fresh()));
+	return call_put_bytes(d, name, text, strlen(text));
 }
 
 int call_sync(struct drive *d)
@@ -160,11 +165,12 @@ int call_check(struct drive *d, const char *name, const char *text)
 	if (!got)
 		abort();
 	if (code == ERR_NONE && len_bytes != size)
-		code = ERR_CORRUPT;
+		code = err_set(&call_err, ERR_CORRUPT, "%s has %llu bytes", name,
+			       (unsigned long long)len_bytes);
 	if (code == ERR_NONE)
 		code = call_get(d, name, 0, got, size);
 	if (code == ERR_NONE && memcmp(got, text, size) != 0)
-		code = ERR_CORRUPT;
+		code = err_set(&call_err, ERR_CORRUPT, "%s has other bytes", name);
 	free(got);
 	return code;
 }

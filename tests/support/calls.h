@@ -25,6 +25,7 @@ struct drive *call_open_patient(const char *url);
 void call_close(struct drive *d);
 
 int call_put(struct drive *d, const char *name, const char *text);
+int call_put_bytes(struct drive *d, const char *name, const void *bytes, size_t len_bytes);
 int call_store(struct drive *d, const char *name, const char *text); /* put and sync */
 int call_sync(struct drive *d);
 int call_get(struct drive *d, const char *name, uint64_t offset_bytes, void *out, size_t len_bytes);
@@ -36,6 +37,16 @@ int call_remove(struct drive *d, const char *name);
 int call_about(struct drive *d, struct drive_about *out);
 
 int call_count(struct drive *d, const char *prefix); /* objects; -1: the listing failed */
+
+/* In the main thread: where a call returns something else, the driver's words tell why. */
+#define assert_call(call, expected)                                                                \
+	do {                                                                                       \
+		int call_returned = (call);                                                        \
+                                                                                                   \
+		if (call_returned != (int)(expected))                                              \
+			fail_msg("%s: %d, not %d: %s", #call, call_returned, (int)(expected),      \
+				 call_err.message);                                                \
+	} while (0)
 
 /* Entries of a folder of this host; -1: there is none. */
 int count_entries(const char *path);

@@ -39,9 +39,9 @@ static void a_place_that_is_missing_is_not_found_and_not_made(void **state)
 	struct place *p = *state;
 	struct drive *d;
 
-	assert_int_equal(call_try_open(p->missing_url, false, &d), ERR_NOT_FOUND);
+	assert_call(call_try_open(p->missing_url, false, &d), ERR_NOT_FOUND);
 	assert_null(d);
-	assert_int_equal(call_try_open(p->missing_url, false, &d), ERR_NOT_FOUND);
+	assert_call(call_try_open(p->missing_url, false, &d), ERR_NOT_FOUND);
 }
 
 static void a_place_is_made_when_asked_for(void **state)
@@ -49,11 +49,11 @@ static void a_place_is_made_when_asked_for(void **state)
 	struct place *p = *state;
 	struct drive *d;
 
-	assert_int_equal(call_try_open(p->missing_url, true, &d), ERR_NONE);
-	assert_int_equal(call_store(d, "config.json", "{}"), ERR_NONE);
+	assert_call(call_try_open(p->missing_url, true, &d), ERR_NONE);
+	assert_call(call_store(d, "config.json", "{}"), ERR_NONE);
 	call_close(d);
-	assert_int_equal(call_try_open(p->missing_url, false, &d), ERR_NONE);
-	assert_int_equal(call_check(d, "config.json", "{}"), ERR_NONE);
+	assert_call(call_try_open(p->missing_url, false, &d), ERR_NONE);
+	assert_call(call_check(d, "config.json", "{}"), ERR_NONE);
 	call_close(d);
 }
 
@@ -67,7 +67,7 @@ static void a_bad_tag_for_temporary_names_is_refused(void **state)
 		struct drive_options options = {.temp_tag = tags[i]};
 		struct drive *d;
 
-		assert_int_equal(call_open_with(p->url, &options, &d), ERR_USAGE);
+		assert_call(call_open_with(p->url, &options, &d), ERR_USAGE);
 	}
 }
 
@@ -77,16 +77,16 @@ static void a_drive_of_which_nothing_is_known_is_used_with_care(void **state)
 	struct place *p = *state;
 	struct drive *d = place_open(state);
 
-	assert_int_equal(call_store(d, "keys/a", "first"), ERR_NONE);
+	assert_call(call_store(d, "keys/a", "first"), ERR_NONE);
 	call_close(d);
 	call_options(getenv("MRMR_PLACE_OPTIONS"));
 	d = call_open(p->url);
-	assert_int_equal(call_check(d, "keys/a", "first"), ERR_NONE);
-	assert_int_equal(call_put(d, "keys/a", "second"), ERR_EXISTS);
-	assert_int_equal(call_store(d, "keys/b", "other"), ERR_NONE);
-	assert_int_equal(call_check(d, "keys/b", "other"), ERR_NONE);
-	assert_int_equal(call_check(d, "keys/a", "first"), ERR_NONE);
-	assert_int_equal(call_count(d, ""), 2);
+	assert_call(call_check(d, "keys/a", "first"), ERR_NONE);
+	assert_call(call_put(d, "keys/a", "second"), ERR_EXISTS);
+	assert_call(call_store(d, "keys/b", "other"), ERR_NONE);
+	assert_call(call_check(d, "keys/b", "other"), ERR_NONE);
+	assert_call(call_check(d, "keys/a", "first"), ERR_NONE);
+	assert_call(call_count(d, ""), 2);
 	call_close(d);
 }
 
@@ -94,12 +94,12 @@ static void a_fresh_drive_holds_nothing(void **state)
 {
 	struct drive *d = place_open(state);
 
-	assert_int_equal(call_count(d, ""), 0);
-	assert_int_equal(call_count(d, "blocks/"), 0);
-	assert_int_equal(call_check(d, "config.json", ""), ERR_NOT_FOUND);
-	assert_int_equal(call_remove(d, "config.json"), ERR_NONE);
-	assert_int_equal(call_move(d, "a", "b"), ERR_NOT_FOUND);
-	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_call(call_count(d, ""), 0);
+	assert_call(call_count(d, "blocks/"), 0);
+	assert_call(call_check(d, "config.json", ""), ERR_NOT_FOUND);
+	assert_call(call_remove(d, "config.json"), ERR_NONE);
+	assert_call(call_move(d, "a", "b"), ERR_NOT_FOUND);
+	assert_call(call_sync(d), ERR_NONE);
 	call_close(d);
 }
 
@@ -108,7 +108,7 @@ static void a_drive_says_what_fails_together_with_it(void **state)
 	struct drive *d = place_open(state);
 	struct drive_about about;
 
-	assert_int_equal(call_about(d, &about), ERR_NONE);
+	assert_call(call_about(d, &about), ERR_NONE);
 	assert_true(strlen(about.domain) > 0);
 	assert_true(about.free_bytes <= about.total_bytes);
 	if (!(d->driver->flags & DRIVER_KNOWS_SPACE))
@@ -125,7 +125,6 @@ static void objects_of_all_sizes_are_read_back_whole(void **state)
 	static const size_t sizes[] = {0,     1,     511,	     65535,
 				       65536, 65537, (size_t)16 << 20, (size_t)70 << 20};
 	struct drive *d = place_open(state);
-	struct error err;
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		uint8_t *bytes = pattern(sizes[i], i), *got = malloc(sizes[i] + 1);
@@ -133,13 +132,13 @@ static void objects_of_all_sizes_are_read_back_whole(void **state)
 		char name[32];
 
 		snprintf(name, sizeof(name), "blocks/%02zx/object", i);
-		assert_int_equal(d->driver->put(d, name, bytes, sizes[i], &err), ERR_NONE);
-		assert_int_equal(call_sync(d), ERR_NONE);
-		assert_int_equal(call_stat(d, name, &len_bytes), ERR_NONE);
+		assert_call(call_put_bytes(d, name, bytes, sizes[i]), ERR_NONE);
+		assert_call(call_sync(d), ERR_NONE);
+		assert_call(call_stat(d, name, &len_bytes), ERR_NONE);
 		assert_int_equal(len_bytes, sizes[i]);
-		assert_int_equal(call_get(d, name, 0, got, sizes[i]), ERR_NONE);
+		assert_call(call_get(d, name, 0, got, sizes[i]), ERR_NONE);
 		assert_memory_equal(got, bytes, sizes[i]);
-		assert_int_equal(call_get(d, name, 0, got, sizes[i] + 1), ERR_CORRUPT);
+		assert_call(call_get(d, name, 0, got, sizes[i] + 1), ERR_CORRUPT);
 		free(bytes);
 		free(got);
 	}
@@ -150,13 +149,13 @@ static void what_was_synced_is_there_after_reopening(void **state)
 {
 	struct drive *d = place_open(state);
 
-	assert_int_equal(call_put(d, "journal/w/1-1-aa", "one"), ERR_NONE);
-	assert_int_equal(call_put(d, "blocks/ab/x.blob", "two"), ERR_NONE);
-	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_call(call_put(d, "journal/w/1-1-aa", "one"), ERR_NONE);
+	assert_call(call_put(d, "blocks/ab/x.blob", "two"), ERR_NONE);
+	assert_call(call_sync(d), ERR_NONE);
 	call_close(d);
 	d = place_open(state);
-	assert_int_equal(call_check(d, "journal/w/1-1-aa", "one"), ERR_NONE);
-	assert_int_equal(call_check(d, "blocks/ab/x.blob", "two"), ERR_NONE);
+	assert_call(call_check(d, "journal/w/1-1-aa", "one"), ERR_NONE);
+	assert_call(call_check(d, "blocks/ab/x.blob", "two"), ERR_NONE);
 	call_close(d);
 }
 
@@ -166,21 +165,21 @@ static void what_was_not_synced_is_given_up_by_close_or_there_whole(void **state
 	struct drive *d = place_open(state);
 	int found;
 
-	assert_int_equal(call_store(d, "kept", "kept"), ERR_NONE);
-	assert_int_equal(call_put(d, "blocks/ab/lost", "lost"), ERR_NONE);
+	assert_call(call_store(d, "kept", "kept"), ERR_NONE);
+	assert_call(call_put(d, "blocks/ab/lost", "lost"), ERR_NONE);
 	call_close(d);
 	d = place_open(state);
 	found = call_check(d, "blocks/ab/lost", "lost");
 	if (found == ERR_NONE) {
 		assert_true(d->driver->flags & DRIVER_REMOTE);
-		assert_int_equal(call_count(d, ""), 2);
-		assert_int_equal(call_remove(d, "blocks/ab/lost"), ERR_NONE);
+		assert_call(call_count(d, ""), 2);
+		assert_call(call_remove(d, "blocks/ab/lost"), ERR_NONE);
 	} else {
-		assert_int_equal(found, ERR_NOT_FOUND);
-		assert_int_equal(call_count(d, ""), 1);
+		assert_call(found, ERR_NOT_FOUND);
+		assert_call(call_count(d, ""), 1);
 	}
-	assert_int_equal(call_store(d, "blocks/ab/lost", "again"), ERR_NONE);
-	assert_int_equal(call_check(d, "blocks/ab/lost", "again"), ERR_NONE);
+	assert_call(call_store(d, "blocks/ab/lost", "again"), ERR_NONE);
+	assert_call(call_check(d, "blocks/ab/lost", "again"), ERR_NONE);
 	call_close(d);
 }
 
@@ -191,15 +190,15 @@ static void more_objects_than_a_driver_keeps_open_are_all_stored(void **state)
 
 	for (unsigned i = 0; i < 150; i++) {
 		snprintf(name, sizeof(name), "blocks/%02x/%u", i % 7, i);
-		assert_int_equal(call_put(d, name, name), ERR_NONE);
+		assert_call(call_put(d, name, name), ERR_NONE);
 	}
-	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_call(call_sync(d), ERR_NONE);
 	call_close(d);
 	d = place_open(state);
-	assert_int_equal(call_count(d, "blocks/"), 150);
+	assert_call(call_count(d, "blocks/"), 150);
 	for (unsigned i = 0; i < 150; i++) {
 		snprintf(name, sizeof(name), "blocks/%02x/%u", i % 7, i);
-		assert_int_equal(call_check(d, name, name), ERR_NONE);
+		assert_call(call_check(d, name, name), ERR_NONE);
 	}
 	call_close(d);
 }
@@ -208,12 +207,12 @@ static void a_taken_name_is_refused_and_its_bytes_stay(void **state)
 {
 	struct drive *d = place_open(state);
 
-	assert_int_equal(call_store(d, "keys/a.json", "first"), ERR_NONE);
-	assert_int_equal(call_put(d, "keys/a.json", "second"), ERR_EXISTS);
-	assert_int_equal(call_put(d, "keys/a.json", "first"), ERR_EXISTS);
-	assert_int_equal(call_sync(d), ERR_NONE);
-	assert_int_equal(call_check(d, "keys/a.json", "first"), ERR_NONE);
-	assert_int_equal(call_count(d, ""), 1);
+	assert_call(call_store(d, "keys/a.json", "first"), ERR_NONE);
+	assert_call(call_put(d, "keys/a.json", "second"), ERR_EXISTS);
+	assert_call(call_put(d, "keys/a.json", "first"), ERR_EXISTS);
+	assert_call(call_sync(d), ERR_NONE);
+	assert_call(call_check(d, "keys/a.json", "first"), ERR_NONE);
+	assert_call(call_count(d, ""), 1);
 	call_close(d);
 }
 
@@ -221,10 +220,10 @@ static void a_name_put_and_not_yet_synced_is_taken(void **state)
 {
 	struct drive *d = place_open(state);
 
-	assert_int_equal(call_put(d, "keys/a.json", "first"), ERR_NONE);
-	assert_int_equal(call_put(d, "keys/a.json", "second"), ERR_EXISTS);
-	assert_int_equal(call_sync(d), ERR_NONE);
-	assert_int_equal(call_check(d, "keys/a.json", "first"), ERR_NONE);
+	assert_call(call_put(d, "keys/a.json", "first"), ERR_NONE);
+	assert_call(call_put(d, "keys/a.json", "second"), ERR_EXISTS);
+	assert_call(call_sync(d), ERR_NONE);
+	assert_call(call_check(d, "keys/a.json", "first"), ERR_NONE);
 	call_close(d);
 }
 
@@ -235,9 +234,9 @@ static bool is_taken_at_once(struct drive *other, const char *text)
 
 	if (found == ERR_NOT_FOUND)
 		return false;
-	assert_int_equal(found, ERR_NONE);
+	assert_call(found, ERR_NONE);
 	assert_true(other->driver->flags & DRIVER_REMOTE);
-	assert_int_equal(call_put(other, "blocks/ab/x", text), ERR_EXISTS);
+	assert_call(call_put(other, "blocks/ab/x", text), ERR_EXISTS);
 	return true;
 }
 
@@ -245,12 +244,12 @@ static void equal_bytes_of_another_host_under_the_name_are_as_good(void **state)
 {
 	struct drive *a = place_open(state), *b = place_open(state);
 
-	assert_int_equal(call_put(a, "blocks/ab/x", "same"), ERR_NONE);
+	assert_call(call_put(a, "blocks/ab/x", "same"), ERR_NONE);
 	if (!is_taken_at_once(b, "same"))
-		assert_int_equal(call_store(b, "blocks/ab/x", "same"), ERR_NONE);
-	assert_int_equal(call_sync(a), ERR_NONE);
-	assert_int_equal(call_check(a, "blocks/ab/x", "same"), ERR_NONE);
-	assert_int_equal(call_count(a, ""), 1);
+		assert_call(call_store(b, "blocks/ab/x", "same"), ERR_NONE);
+	assert_call(call_sync(a), ERR_NONE);
+	assert_call(call_check(a, "blocks/ab/x", "same"), ERR_NONE);
+	assert_call(call_count(a, ""), 1);
 	call_close(a);
 	call_close(b);
 }
@@ -262,20 +261,20 @@ static void other_bytes_of_another_host_under_the_name_are_not_replaced(void **s
 	for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++) {
 		struct drive *a = place_open(state), *b = place_open(state);
 
-		assert_int_equal(call_put(a, "blocks/ab/x", "this"), ERR_NONE);
+		assert_call(call_put(a, "blocks/ab/x", "this"), ERR_NONE);
 		if (is_taken_at_once(b, "this")) {
-			assert_int_equal(call_put(b, "blocks/ab/x", theirs[i]), ERR_EXISTS);
-			assert_int_equal(call_sync(a), ERR_NONE);
-			assert_int_equal(call_check(b, "blocks/ab/x", "this"), ERR_NONE);
+			assert_call(call_put(b, "blocks/ab/x", theirs[i]), ERR_EXISTS);
+			assert_call(call_sync(a), ERR_NONE);
+			assert_call(call_check(b, "blocks/ab/x", "this"), ERR_NONE);
 		} else {
-			assert_int_equal(call_store(b, "blocks/ab/x", theirs[i]), ERR_NONE);
-			assert_int_equal(call_sync(a), ERR_EXISTS);
-			assert_int_equal(call_check(a, "blocks/ab/x", theirs[i]), ERR_NONE);
+			assert_call(call_store(b, "blocks/ab/x", theirs[i]), ERR_NONE);
+			assert_call(call_sync(a), ERR_EXISTS);
+			assert_call(call_check(a, "blocks/ab/x", theirs[i]), ERR_NONE);
 		}
-		assert_int_equal(call_sync(a), ERR_NONE);
-		assert_int_equal(call_count(a, ""), 1);
-		assert_int_equal(call_remove(a, "blocks/ab/x"), ERR_NONE);
-		assert_int_equal(call_sync(a), ERR_NONE);
+		assert_call(call_sync(a), ERR_NONE);
+		assert_call(call_count(a, ""), 1);
+		assert_call(call_remove(a, "blocks/ab/x"), ERR_NONE);
+		assert_call(call_sync(a), ERR_NONE);
 		call_close(a);
 		call_close(b);
 	}
@@ -289,14 +288,12 @@ static void ranges_are_exact_at_every_boundary(void **state)
 	const size_t size = 70000, n = sizeof(edges) / sizeof(edges[0]);
 	uint8_t *bytes = pattern(size, 5), *got = malloc(size);
 	struct drive *d = place_open(state);
-	struct error err;
 
-	assert_int_equal(d->driver->put(d, "o", bytes, size, &err), ERR_NONE);
-	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_call(call_put_bytes(d, "o", bytes, size), ERR_NONE);
+	assert_call(call_sync(d), ERR_NONE);
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = i; j < n; j++) {
-			assert_int_equal(call_get(d, "o", edges[i], got, edges[j] - edges[i]),
-					 ERR_NONE);
+			assert_call(call_get(d, "o", edges[i], got, edges[j] - edges[i]), ERR_NONE);
 			assert_memory_equal(got, bytes + edges[i], edges[j] - edges[i]);
 		}
 	call_close(d);
@@ -312,17 +309,16 @@ static void ranges_anywhere_are_exact(void **state)
 	struct drive *d = place_open(state);
 	unsigned ranges = d->driver->flags & DRIVER_REMOTE ? RANGES_REMOTE : RANGES;
 	struct noise noise = {22};
-	struct error err;
 
-	assert_int_equal(d->driver->put(d, "o", bytes, size, &err), ERR_NONE);
-	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_call(call_put_bytes(d, "o", bytes, size), ERR_NONE);
+	assert_call(call_sync(d), ERR_NONE);
 	for (unsigned i = 0; i < ranges; i++) {
 		size_t len = (size_t)noise_below(&noise, sizeof(got) + 1);
 		size_t offset = (size_t)noise_below(&noise, size - len + 1);
 
 		if (call_get(d, "o", offset, got, len) != ERR_NONE ||
 		    memcmp(got, bytes + offset, len) != 0)
-			fail_msg("%zu bytes from %zu on", len, offset);
+			fail_msg("%zu bytes from %zu on: %s", len, offset, call_err.message);
 	}
 	call_close(d);
 	free(bytes);
@@ -333,15 +329,15 @@ static void a_range_past_the_end_is_corrupt(void **state)
 	struct drive *d = place_open(state);
 	char got[16];
 
-	assert_int_equal(call_store(d, "o", "12345678"), ERR_NONE);
-	assert_int_equal(call_get(d, "o", 8, got, 0), ERR_NONE);
-	assert_int_equal(call_get(d, "o", 8, got, 1), ERR_CORRUPT);
-	assert_int_equal(call_get(d, "o", 7, got, 2), ERR_CORRUPT);
-	assert_int_equal(call_get(d, "o", 9, got, 0), ERR_CORRUPT);
-	assert_int_equal(call_get(d, "o", UINT64_MAX, got, 2), ERR_CORRUPT);
-	assert_int_equal(call_get(d, "o", UINT64_MAX - 1, got, 16), ERR_CORRUPT);
-	assert_int_equal(call_get(d, "o", (uint64_t)1 << 63, got, 16), ERR_CORRUPT);
-	assert_int_equal(call_get(d, "o", 5, got, SIZE_MAX), ERR_CORRUPT);
+	assert_call(call_store(d, "o", "12345678"), ERR_NONE);
+	assert_call(call_get(d, "o", 8, got, 0), ERR_NONE);
+	assert_call(call_get(d, "o", 8, got, 1), ERR_CORRUPT);
+	assert_call(call_get(d, "o", 7, got, 2), ERR_CORRUPT);
+	assert_call(call_get(d, "o", 9, got, 0), ERR_CORRUPT);
+	assert_call(call_get(d, "o", UINT64_MAX, got, 2), ERR_CORRUPT);
+	assert_call(call_get(d, "o", UINT64_MAX - 1, got, 16), ERR_CORRUPT);
+	assert_call(call_get(d, "o", (uint64_t)1 << 63, got, 16), ERR_CORRUPT);
+	assert_call(call_get(d, "o", 5, got, SIZE_MAX), ERR_CORRUPT);
 	call_close(d);
 }
 
@@ -351,19 +347,18 @@ static void ranges_of_a_large_object_are_exact_where_it_may_be_in_parts(void **s
 	const size_t size = ((size_t)66 << 20) + 3, around = 4099;
 	uint8_t *bytes = pattern(size, 7), *got = malloc(2 * around);
 	struct drive *d = place_open(state);
-	struct error err;
 
-	assert_int_equal(d->driver->put(d, "blocks/aa/o", bytes, size, &err), ERR_NONE);
-	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_call(call_put_bytes(d, "blocks/aa/o", bytes, size), ERR_NONE);
+	assert_call(call_sync(d), ERR_NONE);
 	for (size_t i = 0; i < sizeof(mib) / sizeof(mib[0]); i++) {
 		size_t from = (mib[i] << 20) - around;
 
-		assert_int_equal(call_get(d, "blocks/aa/o", from, got, 2 * around), ERR_NONE);
+		assert_call(call_get(d, "blocks/aa/o", from, got, 2 * around), ERR_NONE);
 		assert_memory_equal(got, bytes + from, 2 * around);
 	}
-	assert_int_equal(call_get(d, "blocks/aa/o", size - around, got, around), ERR_NONE);
+	assert_call(call_get(d, "blocks/aa/o", size - around, got, around), ERR_NONE);
 	assert_memory_equal(got, bytes + size - around, around);
-	assert_int_equal(call_get(d, "blocks/aa/o", size - 1, got, 2), ERR_CORRUPT);
+	assert_call(call_get(d, "blocks/aa/o", size - 1, got, 2), ERR_CORRUPT);
 	call_close(d);
 	free(bytes);
 	free(got);
@@ -382,20 +377,20 @@ static void bad_names_are_refused_by_every_call(void **state)
 
 	memset(long_name, 'n', sizeof(long_name) - 1);
 	long_name[OBJECT_NAME_MAX + 1] = '\0';
-	assert_int_equal(call_store(d, "good", "good"), ERR_NONE);
+	assert_call(call_store(d, "good", "good"), ERR_NONE);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		uint64_t len_bytes;
 		char byte;
 
-		assert_int_equal(call_put(d, names[i], "x"), ERR_USAGE);
-		assert_int_equal(call_get(d, names[i], 0, &byte, 1), ERR_USAGE);
-		assert_int_equal(call_stat(d, names[i], &len_bytes), ERR_USAGE);
-		assert_int_equal(call_remove(d, names[i]), ERR_USAGE);
-		assert_int_equal(call_move(d, names[i], "x"), ERR_USAGE);
-		assert_int_equal(call_move(d, "good", names[i]), ERR_USAGE);
+		assert_call(call_put(d, names[i], "x"), ERR_USAGE);
+		assert_call(call_get(d, names[i], 0, &byte, 1), ERR_USAGE);
+		assert_call(call_stat(d, names[i], &len_bytes), ERR_USAGE);
+		assert_call(call_remove(d, names[i]), ERR_USAGE);
+		assert_call(call_move(d, names[i], "x"), ERR_USAGE);
+		assert_call(call_move(d, "good", names[i]), ERR_USAGE);
 	}
-	assert_int_equal(call_sync(d), ERR_NONE);
-	assert_int_equal(call_count(d, ""), 1);
+	assert_call(call_sync(d), ERR_NONE);
+	assert_call(call_count(d, ""), 1);
 	call_close(d);
 }
 
@@ -412,12 +407,12 @@ static void odd_but_good_names_are_taken(void **state)
 	long_name[100] = long_name[200] = '/';
 	long_name[OBJECT_NAME_MAX] = '\0';
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(call_store(d, names[i], names[i]), ERR_NONE);
+		assert_call(call_store(d, names[i], names[i]), ERR_NONE);
 	for (unsigned i = 0; i < count; i++) {
-		assert_int_equal(call_check(d, names[i], names[i]), ERR_NONE);
-		assert_int_equal(call_count(d, names[i]), 1);
+		assert_call(call_check(d, names[i], names[i]), ERR_NONE);
+		assert_call(call_count(d, names[i]), 1);
 	}
-	assert_int_equal(call_count(d, ""), count);
+	assert_call(call_count(d, ""), count);
 	call_close(d);
 }
 
