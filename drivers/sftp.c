@@ -38,13 +38,14 @@ static int make_root(struct sftp_drive *d, struct sftp_session *s, struct error 
 	return code;
 }
 
-/* Whether a rename there never replaces anything. rclone's does, and of others nothing is known. */
+/* Whether a rename there never replaces anything. rclone's does; mod_sftp looks whether the name is free
+ * and then renames, so that of hosts that do it at the same moment each may find it free; of others
+ * nothing is known. */
 static bool renames_exclusively(struct sftp_session *s)
 {
 	const char *banner = libssh2_session_banner_get(s->link.ssh);
 
-	return banner && (strncmp(banner, "SSH-2.0-OpenSSH", 15) == 0 ||
-			  strncmp(banner, "SSH-2.0-mod_sftp", 16) == 0);
+	return banner && strncmp(banner, "SSH-2.0-OpenSSH", 15) == 0;
 }
 
 static int look_at_root(struct sftp_drive *d, struct sftp_session *s, bool make, struct error *err)
