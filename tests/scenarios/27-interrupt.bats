@@ -199,7 +199,7 @@ swept() {
 	kill_a_put
 	"$MRMR" --json scrub --grace 2s >"$work/said"
 	[ "$(swept)" = "true false" ]
-	"$MRMR" --json scrub --grace 2s >"$work/said"
+	"$MRMR" --json scrub --grace 10m >"$work/said"
 	[ "$(swept)" = "true false" ]
 	sleep 2.1
 	"$MRMR" --json scrub --no-repair --grace 2s >"$work/said"

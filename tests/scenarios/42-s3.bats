@@ -206,7 +206,7 @@ compare() {
 		kill -0 $!
 		sleep 0.05
 	done
-	"$servers/radosgw.sh" halt "$AT"
+	while_stopped $! "$servers/radosgw.sh" halt "$AT"
 	wait $! || [ $? -eq 20 ]
 	grep -q 'cloud' said
 	compare
@@ -235,10 +235,15 @@ compare() {
 	"$MRMR" set cloud.limit-upload=500K
 	head -c 500000 /dev/urandom >in/more
 	"$MRMR" -v --json put in >said 2>&1 &
-	sleep 0.3
+	# It is mrmr by now, no shell, and has learned its secrets: an object is there.
+	until [ -n "$(keys .mrmr%2Fblocks)" ]; do
+		kill -0 $!
+		sleep 0.02
+	done
 	tr '\0' '\n' <"/proc/$!/cmdline" >seen
 	tr '\0' '\n' <"/proc/$!/environ" >>seen
 	wait $!
+	grep -qx put seen
 	AWS_ACCESS_KEY_ID=AKNOBODY run "$MRMR" -v status
 	printf '%s\n' "$output" >>said
 	"$MRMR" -v --json drives >>said

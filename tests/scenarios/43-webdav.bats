@@ -165,17 +165,25 @@ no_rclone_is_left() {
 	"$MRMR" set web.limit-download=800K web.limit-upload=200K
 	"$MRMR" get latest --to out >said 2>&1 &
 	pid=$!
-	sleep 0.3
+	until [ -d out ]; do
+		kill -0 "$pid"
+		sleep 0.01
+	done
 	"$servers/apache.sh" kill "$SERVER"
 	wait "$pid"
 	pid=
 	cmp in/noise "out$PWD/in/noise"
 	"$servers/apache.sh" again "$SERVER"
 	head -c 1500000 /dev/urandom >in/more
+	stored=$(cat "$SERVER/home")/data/dav/$at/.mrmr
+	before=$(find "$stored" -name '*.blob' | wc -l)
 	"$MRMR" put in >said 2>&1 &
 	pid=$!
-	sleep 0.5
-	"$servers/apache.sh" kill "$SERVER"
+	until [ "$(find "$stored" -name '*.blob' | wc -l)" -gt "$before" ]; do
+		kill -0 "$pid"
+		sleep 0.02
+	done
+	while_stopped "$pid" "$servers/apache.sh" kill "$SERVER"
 	rc=0
 	wait "$pid" || rc=$?
 	pid=
@@ -218,8 +226,8 @@ slow_put() {
 	: >rclone.args
 	"$MRMR" put in >said 2>&1 &
 	pid=$!
-	for try in $(seq 200); do
-		[ -z "$(find box/x/.mrmr/~tmp -type f 2>/dev/null)" ] || break
+	until [ -n "$(find box/x/.mrmr/~tmp -type f 2>/dev/null)" ]; do
+		kill -0 "$pid"
 		sleep 0.02
 	done
 }
@@ -230,7 +238,7 @@ slow_put() {
 	kill -KILL "$pid"
 	wait "$pid" || true
 	pid=
-	for try in $(seq 100); do
+	for try in $(seq 400); do
 		no_rclone_is_left && break
 		sleep 0.05
 	done

@@ -151,8 +151,7 @@ until_stored() {
 	before=$(objects)
 	"$MRMR" put in >said 2>&1 &
 	until_stored $((before + 3)) $!
-	"$servers/swift.sh" revoke "$AT"
-	kill -0 $!
+	while_stopped $! "$servers/swift.sh" revoke "$AT"
 	wait $!
 	run ! grep 'left out' said
 	run "$MRMR" status
@@ -218,7 +217,7 @@ until_stored() {
 	before=$(objects)
 	"$MRMR" put in >said 2>&1 &
 	until_stored $((before + 3)) $!
-	"$servers/swift.sh" break "$AT" object
+	while_stopped $! "$servers/swift.sh" break "$AT" object
 	sleep 0.5
 	kill -0 $!
 	"$servers/swift.sh" mend "$AT"
@@ -228,8 +227,7 @@ until_stored() {
 	mv d1 away
 	"$MRMR" get latest --to out >said 2>&1 &
 	until [ -d out ]; do kill -0 $!; done
-	sleep 0.3
-	"$servers/swift.sh" break "$AT" object
+	while_stopped $! "$servers/swift.sh" break "$AT" object
 	sleep 0.5
 	kill -0 $!
 	"$servers/swift.sh" mend "$AT"

@@ -24,6 +24,13 @@ needs_server() {
 	[ -z "$MISSING" ] || skip "$MISSING"
 }
 
+# while_stopped PID COMMAND...: in the middle of whatever the process does, however long the command takes.
+while_stopped() {
+	kill -STOP "$1"
+	"${@:2}"
+	kill -CONT "$1"
+}
+
 # In setup: the log-in of radosgw.sh, whose folder is AT, for the environment.
 s3_login() {
 	unset "${!AWS_@}"
