@@ -68,12 +68,12 @@ answers() { # PORT
 	(exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# wait_for NAME COMMAND...: until it succeeds, for 30 s at most and while the process NAME lives.
+# wait_for NAME COMMAND...: until it succeeds, for 2 min at most and while the process NAME lives.
 wait_for() {
 	local name=$1 tries=0
 	shift
 	until "$@" >/dev/null 2>&1; do
-		alive "$name" && [ $((tries += 1)) -le 600 ] && sleep 0.05 && continue
+		alive "$name" && [ $((tries += 1)) -le 2400 ] && sleep 0.05 && continue
 		tail -n 15 "$DIR/log/$name" >&2
 		stop_all
 		die "$name does not answer"

@@ -76,7 +76,7 @@ start_store() {
 	spawn mon ceph-mon -c "$DIR/ceph.conf" -f -i a
 	wait_for mon answers $((PORT + 1))
 	mkdir -p "$DIR/data/osd"
-	ceph -c "$DIR/ceph.conf" --connect-timeout 20 osd new 0c7a1c1e-6a8b-4a37-8d5c-9a0a6f1d2b3c 0 &&
+	ceph -c "$DIR/ceph.conf" --connect-timeout 120 osd new 0c7a1c1e-6a8b-4a37-8d5c-9a0a6f1d2b3c 0 &&
 		ceph-osd -c "$DIR/ceph.conf" -i 0 --mkfs --osd-uuid 0c7a1c1e-6a8b-4a37-8d5c-9a0a6f1d2b3c ||
 		return
 	spawn osd ceph-osd -c "$DIR/ceph.conf" -f -i 0
