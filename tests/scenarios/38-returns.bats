@@ -315,20 +315,24 @@ stands() { # drive state why
 	mkdir d4
 	"$MRMR" add d4
 	head -c 3000000 /dev/urandom >in/much
-	# So slow that four commands end before it does, however long one takes here.
+	# So slow that four commands end before it does, however long one takes here; then it is let go.
 	local one_ms
 	one_ms=$(date +%s%3N)
 	"$MRMR" snapshots
 	one_ms=$(($(date +%s%3N) - one_ms))
-	strace -f -qq -o /dev/null -e trace=renameat2 -e signal=none \
-		-e inject=renameat2:delay_enter=$((50000 + one_ms * 300)) "$MRMR" put in >said 2>&1 &
-	put=$!
-	sleep 0.5
+	env ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" strace -D -f -qq -o /dev/null -e trace=renameat2 \
+		-e signal=none -e inject=renameat2:delay_enter=$((200000 + one_ms * 600)) "$MRMR" put in >said 2>&1 3>&- &
+	put=$! # mrmr itself
+	until [ -n "$(find d?/.mrmr -path '*~tmp/*')" ]; do
+		kill -0 "$put"
+		sleep 0.02
+	done
 	"$MRMR" disable d2
 	[ "$(of_drive d2 state)" = disabled ]
 	"$MRMR" enable d2
 	[ "$(of_drive d2 state)" = optimal ]
 	kill -0 "$put"
+	kill "$(awk '/^TracerPid:/ && $2 { print $2 }' "/proc/$put/status")"
 	wait "$put" && code=0 || code=$?
 	put=
 	cat said
