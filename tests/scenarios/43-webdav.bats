@@ -59,7 +59,8 @@ same() {
 no_rclone_is_left() {
 	local id
 	while read -r id _; do
-		run kill -0 "$id"
+		# Another process may have its number by now.
+		run grep -qa rclone "/proc/$id/cmdline"
 		[ "$status" -ne 0 ] || return 1
 	done <rclone.args
 }

@@ -191,7 +191,7 @@ nobody() {
 	kinit -l 4s -k -t "$SERVER/alice.keytab" alice
 	mrmr put in >said 2>&1 &
 	put=$!
-	for ((i = 0; i < 400; i++)); do
+	for ((i = 0; i < 3000; i++)); do
 		! find "$SERVER/smbd/data/private/e" -name '*.blob' 2>/dev/null | grep -q . || break
 		sleep 0.02
 	done

@@ -134,11 +134,11 @@ a_block() {
 	head -c 3000000 /dev/urandom >in/more
 	"$MRMR" put in >said 2>&1 &
 	put=$!
-	for ((i = 0; i < 400; i++)); do
+	for ((i = 0; i < 3000; i++)); do
 		[ -z "$(a_block "$SERVER/data/private/f" 2>/dev/null)" ] || break
 		sleep 0.02
 	done
-	"$servers/smbd.sh" halt "$SERVER"
+	while_stopped $put "$servers/smbd.sh" halt "$SERVER"
 	rc=0
 	wait $put || rc=$?
 	cat said

@@ -66,14 +66,16 @@ put_watched() {
 	# Opened, and busy: some bytes of an object are there.
 	until [ "$(find "$(cat "$SERVER/home")/data/dav" -newer ask -size +40k | wc -l)" -gt 0 ]; do
 		kill -0 "$pid"
-		[ $((tries += 1)) -lt 500 ]
+		[ $((tries += 1)) -lt 3000 ]
 		sleep 0.02
 	done
+	kill -STOP "$pid"
 	for id in $(descendants "$pid"); do
 		tr '\0' '\n' <"/proc/$id/environ" >>said/environ
 		tr '\0' '\n' <"/proc/$id/cmdline" >>said/cmdline
 	done
 	cat "/proc/$pid/limits" >said/limits
+	kill -CONT "$pid"
 	wait "$pid"
 	pid=
 	grep -q '^HOME=' said/environ
@@ -174,7 +176,7 @@ option_of_web() {
 	tries=0
 	until [ "$(find "$(cat "$SERVER/home")/data/dav" -newer ask -size +40k | wc -l)" -gt 0 ]; do
 		kill -0 "$pid"
-		[ $((tries += 1)) -lt 500 ]
+		[ $((tries += 1)) -lt 3000 ]
 		sleep 0.02
 	done
 	kill -ABRT "$pid"

@@ -60,7 +60,7 @@ put_stopped_at() { # file path...
 	env strace -f -q -o trace -P "$PWD/$1" -e trace=pread64 \
 		-e inject=pread64:signal=STOP:when=1 "$MRMR" put "${@:2}" >said 2>errors &
 	tracer=$! # strace itself: no function stands between
-	for ((tries = 0; tries < 500; tries++)); do
+	for ((tries = 0; tries < 3000; tries++)); do
 		grep -q 'stopped by SIGSTOP' trace && break
 		sleep 0.02
 	done
