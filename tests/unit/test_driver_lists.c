@@ -99,7 +99,7 @@ static void store_all(struct drive *d)
 		if (all[i].failures > 0)
 			fail_msg("%d of them: %s", all[i].failures, all[i].err.message);
 	}
-	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_call(call_sync(d), ERR_NONE);
 	free(all);
 	free(threads);
 }
@@ -169,9 +169,9 @@ static void a_listing_stops_with_the_value_of_its_caller(void **state)
 
 	for (unsigned i = 0; i < 5; i++) {
 		snprintf(name, sizeof(name), "a/%u/x", i);
-		assert_int_equal(call_put(d, name, "x"), ERR_NONE);
+		assert_call(call_put(d, name, "x"), ERR_NONE);
 	}
-	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_call(call_sync(d), ERR_NONE);
 	assert_int_equal(d->driver->list(d, "a/", stop_at_third, &count, &err), -77);
 	assert_int_equal(count, 3);
 	call_close(d);
@@ -179,7 +179,7 @@ static void a_listing_stops_with_the_value_of_its_caller(void **state)
 
 static int remove_listed(void *ctx, const char *name, uint64_t len_bytes)
 {
-	assert_int_equal(call_check(ctx, name, name), ERR_NONE);
+	assert_call(call_check(ctx, name, name), ERR_NONE);
 	assert_int_equal(len_bytes, strlen(name));
 	return call_remove(ctx, name);
 }
@@ -192,11 +192,11 @@ static void objects_may_be_read_and_removed_while_they_are_listed(void **state)
 
 	for (unsigned i = 0; i < 60; i++) {
 		snprintf(name, sizeof(name), "a/%u/%u", i % 3, i);
-		assert_int_equal(call_put(d, name, name), ERR_NONE);
+		assert_call(call_put(d, name, name), ERR_NONE);
 	}
-	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_call(call_sync(d), ERR_NONE);
 	assert_int_equal(d->driver->list(d, "a/", remove_listed, d, &err), ERR_NONE);
-	assert_int_equal(call_count(d, ""), 0);
+	assert_call(call_count(d, ""), 0);
 	call_close(d);
 }
 
@@ -206,19 +206,19 @@ static void a_removed_object_is_gone_and_its_name_free(void **state)
 {
 	struct drive *d = place_open(state);
 
-	assert_int_equal(call_store(d, "a/b", "old"), ERR_NONE);
-	assert_int_equal(call_store(d, "a/c", "stays"), ERR_NONE);
-	assert_int_equal(call_remove(d, "a/b"), ERR_NONE);
-	assert_int_equal(call_check(d, "a/b", ""), ERR_NOT_FOUND);
-	assert_int_equal(call_remove(d, "a/b"), ERR_NONE);
-	assert_int_equal(call_store(d, "a/b", "new"), ERR_NONE);
-	assert_int_equal(call_check(d, "a/b", "new"), ERR_NONE);
-	assert_int_equal(call_remove(d, "a/b"), ERR_NONE);
-	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_call(call_store(d, "a/b", "old"), ERR_NONE);
+	assert_call(call_store(d, "a/c", "stays"), ERR_NONE);
+	assert_call(call_remove(d, "a/b"), ERR_NONE);
+	assert_call(call_check(d, "a/b", ""), ERR_NOT_FOUND);
+	assert_call(call_remove(d, "a/b"), ERR_NONE);
+	assert_call(call_store(d, "a/b", "new"), ERR_NONE);
+	assert_call(call_check(d, "a/b", "new"), ERR_NONE);
+	assert_call(call_remove(d, "a/b"), ERR_NONE);
+	assert_call(call_sync(d), ERR_NONE);
 	call_close(d);
 	d = place_open(state);
-	assert_int_equal(call_check(d, "a/b", ""), ERR_NOT_FOUND);
-	assert_int_equal(call_check(d, "a/c", "stays"), ERR_NONE);
+	assert_call(call_check(d, "a/b", ""), ERR_NOT_FOUND);
+	assert_call(call_check(d, "a/c", "stays"), ERR_NONE);
 	call_close(d);
 }
 
@@ -226,12 +226,12 @@ static void an_object_removed_before_its_sync_is_never_stored(void **state)
 {
 	struct drive *d = place_open(state);
 
-	assert_int_equal(call_put(d, "a/b", "x"), ERR_NONE);
-	assert_int_equal(call_put(d, "a/c", "y"), ERR_NONE);
-	assert_int_equal(call_remove(d, "a/b"), ERR_NONE);
-	assert_int_equal(call_sync(d), ERR_NONE);
-	assert_int_equal(call_check(d, "a/b", ""), ERR_NOT_FOUND);
-	assert_int_equal(call_check(d, "a/c", "y"), ERR_NONE);
+	assert_call(call_put(d, "a/b", "x"), ERR_NONE);
+	assert_call(call_put(d, "a/c", "y"), ERR_NONE);
+	assert_call(call_remove(d, "a/b"), ERR_NONE);
+	assert_call(call_sync(d), ERR_NONE);
+	assert_call(call_check(d, "a/b", ""), ERR_NOT_FOUND);
+	assert_call(call_check(d, "a/c", "y"), ERR_NONE);
 	call_close(d);
 }
 
@@ -239,16 +239,16 @@ static void a_moved_object_has_its_new_name_only(void **state)
 {
 	struct drive *d = place_open(state);
 
-	assert_int_equal(call_store(d, "blocks/ab/x", "bytes"), ERR_NONE);
-	assert_int_equal(call_move(d, "blocks/ab/x", "quarantine/deep/er/x"), ERR_NONE);
-	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_call(call_store(d, "blocks/ab/x", "bytes"), ERR_NONE);
+	assert_call(call_move(d, "blocks/ab/x", "quarantine/deep/er/x"), ERR_NONE);
+	assert_call(call_sync(d), ERR_NONE);
 	call_close(d);
 	d = place_open(state);
-	assert_int_equal(call_check(d, "blocks/ab/x", ""), ERR_NOT_FOUND);
-	assert_int_equal(call_check(d, "quarantine/deep/er/x", "bytes"), ERR_NONE);
-	assert_int_equal(call_count(d, ""), 1);
-	assert_int_equal(call_store(d, "blocks/ab/x", "good bytes"), ERR_NONE);
-	assert_int_equal(call_check(d, "blocks/ab/x", "good bytes"), ERR_NONE);
+	assert_call(call_check(d, "blocks/ab/x", ""), ERR_NOT_FOUND);
+	assert_call(call_check(d, "quarantine/deep/er/x", "bytes"), ERR_NONE);
+	assert_call(call_count(d, ""), 1);
+	assert_call(call_store(d, "blocks/ab/x", "good bytes"), ERR_NONE);
+	assert_call(call_check(d, "blocks/ab/x", "good bytes"), ERR_NONE);
 	call_close(d);
 }
 
@@ -256,16 +256,16 @@ static void a_move_onto_a_taken_name_changes_nothing(void **state)
 {
 	struct drive *d = place_open(state);
 
-	assert_int_equal(call_store(d, "a", "one"), ERR_NONE);
-	assert_int_equal(call_store(d, "b", "two"), ERR_NONE);
-	assert_int_equal(call_put(d, "c", "three"), ERR_NONE);
-	assert_int_equal(call_move(d, "a", "b"), ERR_EXISTS);
-	assert_int_equal(call_move(d, "a", "c"), ERR_EXISTS);
-	assert_int_equal(call_move(d, "a", "a"), ERR_EXISTS);
-	assert_int_equal(call_sync(d), ERR_NONE);
-	assert_int_equal(call_check(d, "a", "one"), ERR_NONE);
-	assert_int_equal(call_check(d, "b", "two"), ERR_NONE);
-	assert_int_equal(call_check(d, "c", "three"), ERR_NONE);
+	assert_call(call_store(d, "a", "one"), ERR_NONE);
+	assert_call(call_store(d, "b", "two"), ERR_NONE);
+	assert_call(call_put(d, "c", "three"), ERR_NONE);
+	assert_call(call_move(d, "a", "b"), ERR_EXISTS);
+	assert_call(call_move(d, "a", "c"), ERR_EXISTS);
+	assert_call(call_move(d, "a", "a"), ERR_EXISTS);
+	assert_call(call_sync(d), ERR_NONE);
+	assert_call(call_check(d, "a", "one"), ERR_NONE);
+	assert_call(call_check(d, "b", "two"), ERR_NONE);
+	assert_call(call_check(d, "c", "three"), ERR_NONE);
 	call_close(d);
 }
 
@@ -273,10 +273,10 @@ static void a_move_of_an_absent_object_is_not_found(void **state)
 {
 	struct drive *d = place_open(state);
 
-	assert_int_equal(call_store(d, "b", "two"), ERR_NONE);
-	assert_int_equal(call_move(d, "a", "c"), ERR_NOT_FOUND);
-	assert_int_equal(call_move(d, "x/y", "c/d"), ERR_NOT_FOUND);
-	assert_int_equal(call_count(d, ""), 1);
+	assert_call(call_store(d, "b", "two"), ERR_NONE);
+	assert_call(call_move(d, "a", "c"), ERR_NOT_FOUND);
+	assert_call(call_move(d, "x/y", "c/d"), ERR_NOT_FOUND);
+	assert_call(call_count(d, ""), 1);
 	call_close(d);
 }
 
@@ -351,11 +351,11 @@ static void as_many_threads_as_it_says_may_use_a_drive(void **state)
 		pthread_join(workers[i].thread, NULL);
 		assert_string_equal(workers[i].failure, "");
 	}
-	assert_int_equal(call_sync(d), ERR_NONE);
+	assert_call(call_sync(d), ERR_NONE);
 	call_close(d);
 	d = place_open(state);
-	assert_int_equal(call_count(d, "blocks/"), n * THREAD_OBJECTS / 3);
-	assert_int_equal(call_count(d, "quarantine/"), n * THREAD_OBJECTS / 3);
+	assert_call(call_count(d, "blocks/"), n * THREAD_OBJECTS / 3);
+	assert_call(call_count(d, "quarantine/"), n * THREAD_OBJECTS / 3);
 	call_close(d);
 	free(workers);
 }
@@ -447,7 +447,7 @@ static void of_hosts_that_put_other_bytes_at_once_one_wins(void **state)
 		}
 		assert_int_equal(theirs, 1);
 	}
-	assert_int_equal(call_count(hosts[0].d, ""), ROUNDS);
+	assert_call(call_count(hosts[0].d, ""), ROUNDS);
 	each_host(state, hosts, false);
 }
 
@@ -475,7 +475,7 @@ static void hosts_that_put_the_same_bytes_at_once_all_find_them(void **state)
 		for (unsigned i = 0; i < HOSTS; i++)
 			assert_int_equal(find_soon(&hosts[i]), ERR_NONE);
 	}
-	assert_int_equal(call_count(hosts[0].d, ""), ROUNDS);
+	assert_call(call_count(hosts[0].d, ""), ROUNDS);
 	each_host(state, hosts, false);
 }
 
