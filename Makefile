@@ -26,8 +26,9 @@ flags := -std=c11 -D_GNU_SOURCE $(warnings) $(if $(CI),-Werror) -fPIE -pthread -
 	$(if $(SANITIZE),$(sanitizing),$(hardening)) $(kinds:%=-DWITH_%) \
 	$(shell $(PKG_CONFIG) --cflags $(pkgs) 2>/dev/null)
 ldflags := -pthread -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),$(sanitizing))
-# libsmbclient and the eighty libraries below it are loaded when a share is opened.
-libs := $(filter-out -lsmbclient,$(shell $(PKG_CONFIG) --libs $(pkgs) 2>/dev/null))
+# libsmbclient and the eighty libraries below it are loaded when a share is opened, libcurl and its
+# twenty-five when there is the URL of a server.
+libs := $(filter-out -lsmbclient -lcurl,$(shell $(PKG_CONFIG) --libs $(pkgs) 2>/dev/null))
 
 say = $(if $(V),,@echo '  $1 $@';)
 

@@ -1,5 +1,6 @@
 /* Sites, and what callers call. */
 #include "base/file.h"
+#include "net/curl_load.h"
 #include "net/http_internal.h"
 
 #include <stdlib.h>
@@ -26,12 +27,13 @@ static char *part_of(CURLU *u, CURLUPart part)
 
 int origin_of(const char *url, struct origin *out, struct error *err)
 {
-	CURLU *u = curl_url();
+	int loaded = curl_load(err);
+	CURLU *u = loaded == ERR_NONE ? curl_url() : NULL;
 	CURLUcode code;
 
 	*out = (struct origin){ 0 };
 	if (!u)
-		return err_nomem(err);
+		return loaded == ERR_NONE ? err_nomem(err) : loaded;
 	code = curl_url_set(u, CURLUPART_URL, url,
 			    CURLU_PATH_AS_IS | CURLU_DISALLOW_USER | CURLU_NON_SUPPORT_SCHEME);
 	if (code == CURLUE_OK) {
@@ -156,6 +158,9 @@ int http_site_open(const struct http_site_options *o, struct http_site **out, st
 	int code;
 
 	*out = NULL;
+	code = curl_load(err);
+	if (code != ERR_NONE)
+		return code;
 	pthread_once(&once, make_ready);
 	if (!is_ready)
 		return err_set(err, ERR_IO, "libcurl cannot be used");

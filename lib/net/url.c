@@ -1,6 +1,7 @@
 #include "net/url.h"
 
 #include "base/url.h"
+#include "net/curl_load.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -209,6 +210,9 @@ int url_parse(const char *text, struct url *out, struct error *err)
 		return refuse(text, "no host is named", err);
 	if (host_is_encoded(host + 3))
 		return refuse(text, "no name of a host", err);
+	code = curl_load(err);
+	if (code != ERR_NONE)
+		return code;
 	u = curl_url();
 	if (!u)
 		return err_nomem(err);

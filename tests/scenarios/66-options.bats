@@ -87,3 +87,20 @@ options_of() {
 	[ "${lines[0]}" = "mrmr: d1.conditional-put: mrmr finds that out itself" ]
 	"$MRMR" set d1.conditional-put=
 }
+
+@test "where libcurl is missing, folders are used as ever, and a server tells what it lacks" {
+	make_array d1 d2
+	mkdir libraries
+	echo 'no library' >libraries/libcurl.so.4
+	export LD_LIBRARY_PATH=$PWD/libraries
+	echo letter >letter
+	"$MRMR" put letter
+	"$MRMR" get latest --to out
+	cmp letter "out$PWD/letter"
+	for url in webdav://127.0.0.1:1/a ftp://127.0.0.1:1/a s3+http://127.0.0.1:1/bucket; do
+		run "$MRMR" add "$url"
+		[ "$status" -eq 1 ]
+		[[ "${lines[0]}" == "mrmr: load libcurl.so.4: "* ]]
+		[ "${#lines[@]}" -eq 1 ]
+	done
+}
