@@ -110,7 +110,7 @@ static void database_close(struct table *t)
 	statements_drop(t);
 	sqlite3_close(t->db);
 	t->db = NULL;
-	t->in_transaction = t->in_view = false;
+	t->in_transaction = t->in_view = t->counts = false;
 }
 
 /* All three files at once: an old log must never be applied to a new database. */
@@ -211,11 +211,22 @@ static int look(struct table *t, const struct id *array_id, bool *empty, struct 
 	return check_identity(t, array_id, err);
 }
 
+static int begin(struct table *t, struct error *err)
+{
+	int rc = sqlite3_exec(t->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+	if (rc != SQLITE_OK)
+		return table_error(t, rc, "begin", err);
+	t->in_transaction = true;
+	t->broken = false;
+	return ERR_NONE;
+}
+
 /* In one transaction, so that two processes that start together do not both create. */
 static int create_if_empty(struct table *t, const struct id *array_id, bool *fresh,
 			   struct error *err)
 {
-	int code = table_begin(t, err);
+	int code = begin(t, err);
 
 	if (code != ERR_NONE)
 		return code;
@@ -258,9 +269,7 @@ static int open_once(struct table *t, const struct id *array_id, bool *fresh, st
 	if (rc != SQLITE_OK)
 		return table_error(t, rc, "open", err);
 	code = configure(t, err);
-	if (code == ERR_NONE)
-		code = adopt_or_create(t, array_id, fresh, err);
-	return code == ERR_NONE ? table_begin_counts(t, err) : code;
+	return code == ERR_NONE ? adopt_or_create(t, array_id, fresh, err) : code;
 }
 
 int table_open(const char *path, const struct id *array_id, struct table **out, bool *fresh,
@@ -311,17 +320,14 @@ void table_close(struct table *t)
 
 int table_begin(struct table *t, struct error *err)
 {
-	int rc;
+	int code = ERR_NONE;
 
 	if (t->in_transaction)
 		return err_set(err, ERR_USAGE, "table %s: a transaction is open already", t->path);
 	table_view_end(t);
-	rc = sqlite3_exec(t->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-	if (rc != SQLITE_OK)
-		return table_error(t, rc, "begin", err);
-	t->in_transaction = true;
-	t->broken = false;
-	return ERR_NONE;
+	if (!t->counts)
+		code = table_begin_counts(t, err);
+	return code == ERR_NONE ? begin(t, err) : code;
 }
 
 int table_commit(struct table *t, struct error *err)

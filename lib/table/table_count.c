@@ -1,7 +1,8 @@
 /*
  * What drives hold, in the columns held_* of drive. Every command asks for it, so it is counted as it
  * changes. The triggers are of the connection, not of the file, which may have none
- * (SQLITE_DBCONFIG_ENABLE_TRIGGER).
+ * (SQLITE_DBCONFIG_ENABLE_TRIGGER). Most commands only read: a connection gets them when it first
+ * writes, all of which is in transactions.
  */
 #include "table/table_internal.h"
 
@@ -13,23 +14,27 @@
 	" held_objects = held_objects " #sign " 1,"                                                \
 	" held_row_bytes = held_row_bytes " #sign " " #r ".len WHERE id = " #r ".drive; "
 
-/* Rows never change, but are replaced, which recursive_triggers makes a deletion, too. */
+#define TRIGGER(text) "CREATE TEMP TRIGGER IF NOT EXISTS " text "END;"
+
+/* Where memory was short before all were made, some are there already. Rows never change, but are
+ * replaced, which recursive_triggers makes a deletion, too. */
 static const char counting[] =
-	"CREATE TEMP TRIGGER block_in AFTER INSERT ON main.block BEGIN " BLOCK_COUNTS(+, new) "END;"
-	"CREATE TEMP TRIGGER block_out AFTER DELETE ON main.block BEGIN " BLOCK_COUNTS(-, old) "END;"
-	"CREATE TEMP TRIGGER block_other AFTER UPDATE OF drive, len ON main.block BEGIN "
-	BLOCK_COUNTS(-, old) BLOCK_COUNTS(+, new) "END;"
-	"CREATE TEMP TRIGGER row_in AFTER INSERT ON main.row WHEN new.present = 1 BEGIN "
-	ROW_COUNTS(+, new) "END;"
-	"CREATE TEMP TRIGGER row_out AFTER DELETE ON main.row WHEN old.present = 1 BEGIN "
-	ROW_COUNTS(-, old) "END;";
+	TRIGGER("block_in AFTER INSERT ON main.block BEGIN " BLOCK_COUNTS(+, new))
+	TRIGGER("block_out AFTER DELETE ON main.block BEGIN " BLOCK_COUNTS(-, old))
+	TRIGGER("block_other AFTER UPDATE OF drive, len ON main.block BEGIN "
+		BLOCK_COUNTS(-, old) BLOCK_COUNTS(+, new))
+	TRIGGER("row_in AFTER INSERT ON main.row WHEN new.present = 1 BEGIN " ROW_COUNTS(+, new))
+	TRIGGER("row_out AFTER DELETE ON main.row WHEN old.present = 1 BEGIN " ROW_COUNTS(-, old));
 
 _Static_assert(SQLITE_VERSION_NUMBER >= 3035000,
 	       "before, a connection that allows no triggers of the file has none of its own");
 
 int table_begin_counts(struct table *t, struct error *err)
 {
-	return table_exec(t, counting, err);
+	int code = table_exec(t, counting, err);
+
+	t->counts = code == ERR_NONE;
+	return code;
 }
 
 int table_check_counts(struct table *t, struct error *err)

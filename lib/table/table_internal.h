@@ -33,6 +33,7 @@ struct table {
 	sqlite3 *db;
 	char *path;
 	bool in_transaction, in_view;
+	bool counts;   /* what drives hold, as it changes */
 	bool broken;  /* a replay failed inside the caller's transaction: it cannot be committed */
 	bool damaged; /* SQLite met damage: the file is removed at close and made anew next time */
 	struct statement statements[STATEMENTS_MAX];
@@ -75,7 +76,7 @@ int table_stored(struct table *t, int code, struct error *err);
 
 int table_error(struct table *t, int rc, const char *step, struct error *err);
 int table_exec(struct table *t, const char *sql, struct error *err);
-/* table_count.c: on a connection that is to write. ERR_CORRUPT: drives hold something else. */
+/* table_count.c: on a connection that is about to write. ERR_CORRUPT: drives hold something else. */
 int table_begin_counts(struct table *t, struct error *err);
 int table_check_counts(struct table *t, struct error *err);
 
