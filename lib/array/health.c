@@ -1,5 +1,6 @@
 #include "array/health.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,18 +75,86 @@ static void count_on(struct array *a, const struct id *drive_id, unsigned *per_d
 		per_drive[d - a->drives]++;
 }
 
+static void count_members(struct array *a, const struct table_group *g, unsigned *per_drive)
+{
+	for (unsigned i = 0; i < g->member_count; i++) {
+		if (!g->members[i].lost)
+			count_on(a, &g->members[i].drive_id, per_drive);
+	}
+}
+
+static uint32_t rows_at_hand(struct array *a, const struct table_group *g)
+{
+	uint32_t rows = 0;
+
+	for (unsigned i = 0; i < g->row_count; i++) {
+		if (at_hand(a, &g->rows[i].drive_id))
+			rows |= 1u << g->rows[i].row;
+	}
+	return rows;
+}
+
+/* Rows that several drives at hand have, as bits. */
+static uint32_t rows_at_hand_twice(struct array *a, const struct table_group *g)
+{
+	uint32_t once = 0, twice = 0;
+
+	for (unsigned i = 0; i < g->row_count; i++) {
+		uint32_t row = 1u << g->rows[i].row;
+
+		if (!at_hand(a, &g->rows[i].drive_id))
+			continue;
+		twice |= once & row;
+		once |= row;
+	}
+	return twice;
+}
+
+/* On the drive with the fewest objects of those that have the row. */
+static void count_once(struct array *a, const struct table_group *g, unsigned row,
+		       unsigned *per_drive)
+{
+	const struct id *best = NULL;
+	unsigned fewest = UINT_MAX;
+
+	for (unsigned i = 0; i < g->row_count; i++) {
+		const struct id *id = &g->rows[i].drive_id;
+		const struct array_drive *d = array_drive_by_id(a, id);
+
+		if (g->rows[i].row != row || !at_hand(a, id) ||
+		    per_drive[d - a->drives] >= fewest)
+			continue;
+		fewest = per_drive[d - a->drives];
+		best = id;
+	}
+	if (best)
+		count_on(a, best, per_drive);
+}
+
+/* A row that several drives have, as two hosts leave it that made it at once, is lost with the last
+ * of them: it counts on one. */
+static void count_rows(struct array *a, const struct table_group *g, unsigned *per_drive)
+{
+	uint32_t twice = rows_at_hand_twice(a, g);
+
+	for (unsigned i = 0; i < g->row_count; i++) {
+		if (!(twice & 1u << g->rows[i].row))
+			count_on(a, &g->rows[i].drive_id, per_drive);
+	}
+	for (unsigned row = 0; row < GROUP_ROWS_MAX; row++) {
+		if (twice & 1u << row)
+			count_once(a, g, row, per_drive);
+	}
+}
+
 /* Objects that the loss of the worst `need` drives would take: two of a group on one drive, as a
  * recovery without enough drives leaves them, go together. */
 static unsigned worst_loss(struct array *a, const struct table_group *g, unsigned need)
 {
 	unsigned per_drive[DRIVES_MAX] = { 0 }, lost = 0;
 
-	for (unsigned i = 0; i < g->member_count; i++) {
-		if (!g->members[i].lost)
-			count_on(a, &g->members[i].drive_id, per_drive);
-	}
-	for (unsigned i = 0; i < g->row_count; i++)
-		count_on(a, &g->rows[i].drive_id, per_drive);
+	count_members(a, g, per_drive);
+	count_rows(a, g, per_drive);
 	for (unsigned n = 0; n < need; n++) {
 		unsigned worst = 0;
 
@@ -108,25 +177,72 @@ static unsigned members_at_hand(struct array *a, const struct table_group *g)
 	return members;
 }
 
-static unsigned rows_at_hand(struct array *a, const struct table_group *g)
-{
-	uint32_t rows = 0;
-
-	for (unsigned i = 0; i < g->row_count; i++) {
-		if (at_hand(a, &g->rows[i].drive_id))
-			rows |= 1u << g->rows[i].row;
-	}
-	return bits(rows);
-}
-
 int health_spare(struct array *a, const struct table_group *g)
 {
-	return (int)(members_at_hand(a, g) + rows_at_hand(a, g)) - (int)g->member_count;
+	return (int)(members_at_hand(a, g) + bits(rows_at_hand(a, g))) - (int)g->member_count;
 }
 
 bool health_keeps(struct array *a, const struct table_group *g)
 {
 	return health_spare(a, g) >= (int)worst_loss(a, g, need_of(a));
+}
+
+/* Of two that have a row, the one that had better not: it is being drained, or has more of the group.
+ * Else the later id: two hosts that know the same choose the same. */
+static bool is_worse_home(const struct array *a, const unsigned *per_drive, unsigned i, unsigned than)
+{
+	const struct array_drive *x = &a->drives[i], *y = &a->drives[than];
+	bool leaves = x->record.state == DRIVE_DRAINING;
+
+	if (leaves != (y->record.state == DRIVE_DRAINING))
+		return leaves;
+	if (per_drive[i] != per_drive[than])
+		return per_drive[i] > per_drive[than];
+	return memcmp(x->id.b, y->id.b, ID_BYTES) > 0;
+}
+
+static void take_out(struct table_group *g, unsigned row)
+{
+	g->row_count--;
+	memmove(&g->rows[row], &g->rows[row + 1], (g->row_count - row) * sizeof(g->rows[0]));
+}
+
+bool health_take_twice(struct array *a, struct table_group *g, struct group_row_record *out)
+{
+	unsigned per_drive[DRIVES_MAX] = { 0 }, worst = DRIVES_MAX, found = 0;
+	uint32_t twice = rows_at_hand_twice(a, g);
+
+	if (twice == 0)
+		return false;
+	count_members(a, g, per_drive);
+	for (unsigned i = 0; i < g->row_count; i++)
+		count_on(a, &g->rows[i].drive_id, per_drive);
+	for (unsigned i = 0; i < g->row_count; i++) {
+		const struct id *id = &g->rows[i].drive_id;
+		unsigned d;
+
+		if (!(twice & 1u << g->rows[i].row) || !at_hand(a, id))
+			continue;
+		d = (unsigned)(array_drive_by_id(a, id) - a->drives);
+		/* Of two on one drive the later one. */
+		if (worst != DRIVES_MAX && d != worst && !is_worse_home(a, per_drive, d, worst))
+			continue;
+		worst = d;
+		found = i;
+	}
+	*out = g->rows[found];
+	take_out(g, found);
+	return true;
+}
+
+bool health_names(const struct table_group *g, const struct group_row_record *row)
+{
+	for (unsigned i = 0; i < g->row_count; i++) {
+		if (id_equal(&g->rows[i].drive_id, &row->drive_id) &&
+		    hash_equal(&g->rows[i].name, &row->name))
+			return true;
+	}
+	return false;
 }
 
 /* It cannot be read now. */

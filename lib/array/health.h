@@ -41,6 +41,13 @@ uint32_t health_rows(struct array *a, const struct table_group *g);
 /* Objects of the group at hand minus its members: below 0 it cannot be read whole now. */
 int health_spare(struct array *a, const struct table_group *g);
 
+/* Takes out of g a row that another drive at hand has, too: two hosts made it at once. False: there is
+ * none. */
+bool health_take_twice(struct array *a, struct table_group *g, struct group_row_record *out);
+
+/* Whether some row of g is the same object: copies of one block have one name. */
+bool health_names(const struct table_group *g, const struct group_row_record *row);
+
 /* Whether the promise holds for this group: any `parity` drives may be lost, absent ones counted. */
 bool health_keeps(struct array *a, const struct table_group *g);
 

@@ -243,6 +243,20 @@ static int part(struct looking *l, const struct met *m, struct error *err)
 	return code;
 }
 
+/* Rows that another host made, too, on another drive. */
+static void drop_twice(struct looking *l)
+{
+	struct group_row_record row;
+	char name[OBJECT_NAME_MAX + 1];
+
+	while (health_take_twice(l->a, l->group, &row)) {
+		record_rows(&l->records, &l->group->id, &row, false);
+		object_name_row(&row.name, name);
+		if (!health_names(l->group, &row))
+			record_garbage(&l->records, &row.drive_id, name, false);
+	}
+}
+
 /* What cannot be parted now stays so: status tells, and debts are paid for it. */
 static int look_at(struct looking *l, const struct id *id, struct error *err)
 {
@@ -252,8 +266,11 @@ static int look_at(struct looking *l, const struct id *id, struct error *err)
 	pthread_mutex_lock(&l->a->table_lock);
 	code = table_group(l->a->table, id, l->group, err);
 	pthread_mutex_unlock(&l->a->table_lock);
-	if (code != ERR_NONE || !find_met(l->a, l->group, &m))
+	if (code != ERR_NONE)
 		return code == ERR_NOT_FOUND ? ERR_NONE : code;
+	drop_twice(l);
+	if (!find_met(l->a, l->group, &m))
+		return ERR_NONE;
 	code = part(l, &m, err);
 	return code == ERR_NOMEM || code == ERR_INTERRUPTED ? code : ERR_NONE;
 }

@@ -20,7 +20,8 @@
  *    already before the rows of that one were read.
  *  - One host may put an object of a group where another one puts another. Whoever commits last
  *    sees it: after a commit that moves blocks, makes rows or groups, journals are read, and two
- *    objects of a group on one drive are parted at once, before anything is deleted.
+ *    objects of a group on one drive are parted at once, before anything is deleted. A row that
+ *    both made goes from one of its drives: which one is the same to all who know the same.
  *  - A row that was dropped is deleted only where, by all journals, the group has enough without
  *    it; else it is one again.
  *

@@ -69,10 +69,25 @@ static bool find_surplus(struct leveling *l, const struct table_group *g, unsign
 
 void level_trim(struct leveling *l, struct table_group *g)
 {
+	struct group_row_record twice;
 	unsigned row;
 
+	while (health_take_twice(l->a, g, &twice))
+		;
 	while (find_surplus(l, g, &row))
 		*g = *l->other;
+}
+
+/* What two hosts made at once, each on another drive. */
+static void drop_twice(struct leveling *l)
+{
+	struct group_row_record row;
+
+	while (health_take_twice(l->a, l->group, &row)) {
+		record_rows(&l->records, &l->group->id, &row, false);
+		if (!health_names(l->group, &row))
+			level_drop_row(l, &row);
+	}
 }
 
 static void drop_rows(struct leveling *l)
@@ -80,6 +95,8 @@ static void drop_rows(struct leveling *l)
 	struct table_group *g = l->group;
 	unsigned row, rows;
 
+	if (l->a->policy.extra)
+		return; /* none is too many */
 	while (find_surplus(l, g, &row)) {
 		for (unsigned i = 0; i < g->row_count; i++) {
 			if (g->rows[i].row != row)
@@ -113,10 +130,12 @@ static int drop_of_group(struct leveling *l, const struct id *id, struct error *
 		return ERR_NONE; /* superseded since it was listed */
 	if (code != ERR_NONE || !health_has_data(l->group))
 		return code;
-	if (l->a->policy.parity > 0)
+	if (l->a->policy.parity > 0) {
+		drop_twice(l);
 		drop_rows(l);
-	else
+	} else {
 		end_group(l);
+	}
 	return level_commit_if_due(l, err);
 }
 
@@ -198,7 +217,8 @@ int level_drop_doubled(struct leveling *l, struct error *err)
 
 int level_drop_surplus(struct leveling *l, struct error *err)
 {
-	unsigned m = l->a->policy.parity;
+	unsigned m = l->a->policy.extra && l->a->policy.parity > 0 ? GROUP_ROWS_MAX
+								   : l->a->policy.parity;
 	struct id_list groups = { 0 };
 	int code = m > 0 ? table_surplus_groups(l->a->table, m, id_list_add, &groups, err)
 			 : table_groups(l->a->table, id_list_add, &groups, err);

@@ -181,7 +181,7 @@ int table_ungrouped(struct table *t, table_id_fn *each, void *ctx, struct error 
 /* Live groups with fewer present rows than that, wherever these are, or with more members. */
 int table_short_groups(struct table *t, unsigned rows, unsigned members, table_id_fn *each,
 		       void *ctx, struct error *err);
-/* Live groups with more present rows than that. */
+/* Live groups with more present rows than that, or with one on several drives. */
 int table_surplus_groups(struct table *t, unsigned rows, table_id_fn *each, void *ctx,
 			 struct error *err);
 /* Row objects on a drive of groups that have `parity` rows with lower numbers, wherever these are: how

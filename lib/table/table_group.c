@@ -423,8 +423,9 @@ int table_short_groups(struct table *t, unsigned rows, unsigned members, table_i
 int table_surplus_groups(struct table *t, unsigned rows, table_id_fn *each, void *ctx,
 			 struct error *err)
 {
-	struct query q = query_of(t, "SELECT uid FROM grp WHERE " ROWS_OF_GROUP " > ?"
-				     " ORDER BY uid");
+	struct query q = query_of(t, "SELECT uid FROM grp WHERE"
+				     " (SELECT count(DISTINCT row) > ? OR count(DISTINCT row) < count(*)"
+				     " FROM row WHERE row.grp = grp.id AND present = 1) ORDER BY uid");
 
 	query_int(&q, rows);
 	return query_each_id(&q, each, ctx, err);

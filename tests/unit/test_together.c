@@ -3,7 +3,11 @@
 #include "tests/support/tiny.h"
 
 #include "array/garbage.h"
+#include "array/health.h"
+#include "array/meanwhile.h"
 #include "array/object.h"
+#include "array/place.h"
+#include "care/debts.h"
 #include "care/rebuild.h"
 
 #include <setjmp.h>
@@ -236,6 +240,144 @@ static void a_copy_that_another_host_came_to_need_is_not_deleted(void **state)
 	assert_true(tiny_scrub_clean(&f->t));
 }
 
+/* ---- rows that two hosts made at once ---- */
+
+#define FREE (DRIVES - 2) /* drives that have nothing of a mirror with one copy */
+
+/* A block with one copy, of which the free drives have the bytes under the name of a copy, too. */
+static void make_mirror(struct fixture *f, struct id free_ids[FREE])
+{
+	struct buf bytes = { 0 };
+	char name[OBJECT_NAME_MAX + 1];
+	unsigned count = 0;
+
+	tiny_file(&f->t, 1, 400, 2, false);
+	assert_int_equal(tiny_open(&f->t, true, &f->first, &f->err), ERR_NONE);
+	assert_int_equal(tiny_put(&f->t, f->first, NULL, &f->err), ERR_NONE);
+	assert_int_equal(table_groups(f->first->table, find_mirror, f, &f->err), 1);
+	object_name_row(&f->mirror->rows[0].name, name);
+	assert_int_equal(object_get(array_drive_by_id(f->first, &f->mirror->rows[0].drive_id)->handle,
+				    name, 65536, &bytes, &f->err), ERR_NONE);
+	for (unsigned i = 0; i < f->first->count; i++) {
+		struct array_drive *d = &f->first->drives[i];
+
+		if (id_equal(&d->id, &f->mirror->members[0].drive_id) ||
+		    id_equal(&d->id, &f->mirror->rows[0].drive_id))
+			continue;
+		assert_int_equal(place_store(f->first, d, name, bytes.data, bytes.len_bytes, &f->err),
+				 ERR_NONE);
+		free_ids[count++] = d->id;
+	}
+	assert_int_equal(count, FREE);
+	buf_release(&bytes);
+}
+
+static void add_row(struct fixture *f, struct buf *records, unsigned row, const struct id *drive_id)
+{
+	struct group_row_record made = f->mirror->rows[0];
+
+	made.row = (uint8_t)row;
+	made.drive_id = *drive_id;
+	record_rows(records, &f->mirror->id, &made, true);
+}
+
+static void load_mirror(struct fixture *f, struct array *a)
+{
+	struct id id = f->mirror->id;
+
+	assert_int_equal(table_group(a->table, &id, f->mirror, &f->err), ERR_NONE);
+}
+
+static void commit_rows(struct fixture *f, struct array *a, const struct buf *records)
+{
+	assert_int_equal(array_commit(a, records, NULL, &f->err), ERR_NONE);
+	load_mirror(f, a);
+}
+
+/* What is on one drive twice is lost with it; what another one has, too, is not. */
+static void a_row_on_two_drives_counts_on_the_one_that_has_less(void **state)
+{
+	struct fixture *f = *state;
+	struct buf records = { 0 };
+	struct id free_ids[FREE];
+
+	make_mirror(f, free_ids);
+	f->first->policy.parity = 3;
+	add_row(f, &records, 1, &free_ids[1]);
+	add_row(f, &records, 2, &free_ids[1]);
+	commit_rows(f, f->first, &records);
+	assert_int_equal(health_spare(f->first, f->mirror), 3);
+	assert_false(health_keeps(f->first, f->mirror));
+	buf_clear(&records);
+	add_row(f, &records, 1, &free_ids[0]);
+	commit_rows(f, f->first, &records);
+	assert_int_equal(health_spare(f->first, f->mirror), 3);
+	assert_true(health_keeps(f->first, f->mirror));
+	buf_release(&records);
+	close_both(f);
+}
+
+/* Each of them puts the rows where the other one puts the other row, and no drive is left. */
+static void rows_that_two_hosts_made_at_once_come_apart(void **state)
+{
+	struct fixture *f = *state;
+	struct tiny other = f->t;
+	struct buf of_first = { 0 }, of_second = { 0 };
+	struct id free_ids[FREE];
+
+	make_mirror(f, free_ids);
+	snprintf(other.state_root, sizeof(other.state_root), "%.200s/other", f->t.folder);
+	assert_int_equal(tiny_open(&other, true, &f->second, &f->err), ERR_NONE);
+	add_row(f, &of_first, 1, &free_ids[0]);
+	add_row(f, &of_first, 2, &free_ids[1]);
+	add_row(f, &of_second, 1, &free_ids[1]);
+	add_row(f, &of_second, 2, &free_ids[0]);
+	assert_int_equal(meanwhile_commit(f->first, &of_first, &f->err), ERR_NONE);
+	assert_int_equal(meanwhile_commit(f->second, &of_second, &f->err), ERR_NONE);
+	load_mirror(f, f->second);
+	assert_int_equal(f->mirror->row_count, 3);
+	for (unsigned i = 0; i < f->mirror->row_count; i++) {
+		assert_int_equal(f->mirror->rows[i].row, i);
+		for (unsigned n = 0; n < i; n++)
+			assert_false(id_equal(&f->mirror->rows[i].drive_id,
+					      &f->mirror->rows[n].drive_id));
+	}
+	buf_release(&of_first);
+	buf_release(&of_second);
+	close_both(f);
+	assert_true(tiny_scrub_clean(&f->t));
+}
+
+/* As a host leaves it that is killed before it has looked at what the other one did. */
+static void a_row_that_is_on_two_drives_goes_from_one_when_debts_are_paid(void **state)
+{
+	struct fixture *f = *state;
+	struct buf records = { 0 };
+	struct id free_ids[FREE];
+	char name[OBJECT_NAME_MAX + 1];
+	struct object_stat st;
+	unsigned copies = 0;
+
+	make_mirror(f, free_ids);
+	object_name_row(&f->mirror->rows[0].name, name);
+	add_row(f, &records, 0, &free_ids[0]);
+	add_row(f, &records, 0, &free_ids[1]);
+	commit_rows(f, f->first, &records);
+	assert_int_equal(f->mirror->row_count, 3);
+	assert_int_equal(debts_pay(f->first, DEBTS_ALL, NULL, &f->err), ERR_NONE);
+	load_mirror(f, f->first);
+	assert_int_equal(f->mirror->row_count, 1);
+	for (unsigned i = 0; i < f->first->count; i++) {
+		struct drive *h = f->first->drives[i].handle;
+
+		copies += h->driver->stat(h, name, &st, &f->err) == ERR_NONE;
+	}
+	assert_int_equal(copies, 1);
+	buf_release(&records);
+	close_both(f);
+	assert_true(tiny_scrub_clean(&f->t));
+}
+
 struct meddling {
 	struct fixture *f;
 	struct array *other;
@@ -296,6 +438,12 @@ int main(void)
 			a_copy_that_another_host_came_to_need_is_not_deleted, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_dropped_row_that_its_group_needs_is_one_again,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_row_on_two_drives_counts_on_the_one_that_has_less, setup, teardown),
+		cmocka_unit_test_setup_teardown(rows_that_two_hosts_made_at_once_come_apart, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_row_that_is_on_two_drives_goes_from_one_when_debts_are_paid, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_comes_while_drives_are_listed_is_no_rollback, setup, teardown),
 		cmocka_unit_test_setup_teardown(both_add_a_drive_and_the_config_has_both, setup,
