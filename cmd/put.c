@@ -161,6 +161,7 @@ static int put_now(struct invocation *inv, struct array *a, struct put_options *
 	struct health health;
 	char count[COUNT_TEXT_BYTES];
 	double began = now_s();
+	bool changed;
 	int code;
 
 	if (!o->dry_run && (code = debts_pay(a, DEBTS_ALL, NULL, err)) != ERR_NONE)
@@ -183,7 +184,10 @@ static int put_now(struct invocation *inv, struct array *a, struct put_options *
 		invocation_note(inv, EXIT_SOURCES);
 	if (o->dry_run)
 		return ERR_NONE;
-	code = health_check(a, &health, err);
+	/* By what is asked now: another command may have set it meanwhile. */
+	code = array_refresh_policy(a, &changed, err);
+	if (code == ERR_NONE)
+		code = health_check(a, &health, err);
 	/* What this put stored anew may have made old debts void. */
 	if (code == ERR_NONE && !health.promise_kept &&
 	    (code = debts_pay(a, DEBTS_THOROUGH, NULL, err)) == ERR_NONE)

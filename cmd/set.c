@@ -20,6 +20,7 @@ struct level {
 	bool named; /* parity, copies or width was given, the same as before or not */
 	bool parity, width; /* which: parity or copies, width */
 	bool joins; /* nothing is to be split: groups that became narrow are joined */
+	struct policy wanted;
 	struct debts_options options;
 	struct debts_result planned, done;
 	struct rebalance_result join_planned, join_done;
@@ -142,6 +143,15 @@ static void report(struct invocation *inv, const struct level *level, bool dry)
 				   "back", r->rows_waiting);
 }
 
+/* Of what two hosts set at the same time, the larger parity holds on both. */
+static void tell_if_overruled(struct invocation *inv, const struct array *a, const struct level *level)
+{
+	if (a->policy.parity != level->wanted.parity || a->policy.copies != level->wanted.copies)
+		out_warn(inv->out, "another host set %s %u at the same time, and that holds",
+			 a->policy.copies ? "copies" : "parity",
+			 a->policy.copies ? a->policy.parity + 1 : a->policy.parity);
+}
+
 /* ---- whether it can be ---- */
 
 static bool names_level(const struct invocation *inv, const char *name)
@@ -214,6 +224,7 @@ static int plan_level(struct array *a, struct settings *s, struct level *level, 
 	int code;
 
 	settings_swap(s);
+	level->wanted = a->policy;
 	/* Copies come together when parity takes their place, or when that was asked for again. */
 	level->options.gathers_mirrors = level->parity && !a->policy.copies &&
 					 a->policy.parity > 0 && !a->policy.extra &&
@@ -297,6 +308,8 @@ static int set_all(struct invocation *inv, struct array *a, bool dry, struct err
 		code = settle(inv, a, &level, err);
 	if (code == ERR_NONE)
 		report(inv, &level, dry);
+	if (code == ERR_NONE && !dry && level.named)
+		tell_if_overruled(inv, a, &level);
 	if (code == ERR_NONE && !dry && !level.named)
 		code = open_pay_debts(inv, a, DEBTS_ALL, err);
 	return code;

@@ -204,6 +204,7 @@ int array_refresh(struct array *a, struct error *err)
 		code = table_policy(a->table, &a->policy, err);
 	if (code == ERR_NOT_FOUND)
 		code = err_set(err, ERR_ABSENT, "no drive at hand has the array's journal");
+	a->policy_read = a->policy;
 	if (code == ERR_NONE)
 		code = table_drives(a->table, &rows, &count, err);
 	table_view_end(a->table);
@@ -227,6 +228,18 @@ int array_refresh(struct array *a, struct error *err)
 	}
 	table_drives_free(rows, count);
 	return code == ERR_NONE ? count_extra(a, err) : code;
+}
+
+int array_refresh_policy(struct array *a, bool *changed, struct error *err)
+{
+	struct policy now;
+	int code = table_policy(a->table, &now, err);
+
+	*changed = code == ERR_NONE && (!policy_same(&now, &a->policy_read) ||
+					now.extra != a->policy_read.extra);
+	if (*changed)
+		return array_refresh(a, err);
+	return code == ERR_NOT_FOUND ? ERR_NONE : code;
 }
 
 /* After a step that may have changed the table. */

@@ -144,6 +144,7 @@ struct array {
 	struct id slot_used;   /* which slot opened it; zero when keys were given */
 	struct secret secret;  /* that did; lent, until array_open() returns */
 	struct policy policy;
+	struct policy policy_read; /* as the journals had it at the last array_refresh() */
 	struct table *table;
 	pthread_mutex_t table_lock; /* held around table calls where several threads read */
 	bool table_fresh;	     /* it was made anew now */
@@ -237,6 +238,8 @@ int array_take_back(struct array *a, struct array_drive *d, struct error *err);
 
 /* Reads drives and policy from the table again, after a commit that changed them. */
 int array_refresh(struct array *a, struct error *err);
+/* The same, if another command set another policy since. changed: it did. */
+int array_refresh_policy(struct array *a, bool *changed, struct error *err);
 
 /* ---- unlock.c: slots and ring ---- */
 int array_unlock(struct array *a, struct error *err);

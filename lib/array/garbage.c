@@ -23,6 +23,17 @@ struct deleting {
 	struct buf done, needed; /* records */
 };
 
+/* Also what another host set since: table_lock is held. */
+static unsigned parity_now(struct array *a)
+{
+	struct policy now;
+	struct error ignored;
+
+	if (table_policy(a->table, &now, &ignored) != ERR_NONE || now.parity < a->policy.parity)
+		return a->policy.parity;
+	return now.parity;
+}
+
 /* A row that was dropped, when another host dropped another one, and its group has too few now. */
 static bool is_needed_row(struct deleting *w, const char *name)
 {
@@ -30,6 +41,7 @@ static bool is_needed_row(struct deleting *w, const char *name)
 	struct hash sha256;
 	struct error why;
 	uint32_t present = 0;
+	unsigned parity;
 	struct id id;
 	int code;
 
@@ -39,11 +51,12 @@ static bool is_needed_row(struct deleting *w, const char *name)
 	code = table_dropped_row(w->a->table, &w->d->id, &sha256, &id, &row, &why);
 	if (code == ERR_NONE)
 		code = table_group(w->a->table, &id, w->group, &why);
+	parity = parity_now(w->a);
 	pthread_mutex_unlock(&w->a->table_lock);
 	if (code == ERR_NONE)
 		present = health_rows(w->a, w->group);
 	if (code != ERR_NONE || (present & 1u << row.row) ||
-	    (unsigned)__builtin_popcount(present) >= w->a->policy.parity ||
+	    (unsigned)__builtin_popcount(present) >= parity ||
 	    object_verify(w->d->handle, name, row.len_bytes, &why) != ERR_NONE)
 		return false;
 	record_rows(&w->needed, &id, &row, true);

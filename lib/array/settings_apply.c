@@ -61,12 +61,6 @@ void settings_swap(struct settings *s)
 
 /* ---- applying ---- */
 
-static bool policy_differs(const struct policy *x, const struct policy *y)
-{
-	return x->parity != y->parity || x->copies != y->copies || x->width != y->width ||
-	       memcmp(&x->geometry, &y->geometry, sizeof(x->geometry)) != 0;
-}
-
 static bool record_differs(const struct drive_record *x, const struct drive_record *y)
 {
 	return x->role != y->role || x->removable != y->removable || x->journal != y->journal ||
@@ -106,12 +100,24 @@ static int resume_journals(struct settings *s, struct error *err)
 	return any ? array_push(s->a, &sent, err) : ERR_NONE;
 }
 
+/* Of two hosts that set something at once one at least knows it before it acts by it. */
+static int commit(struct settings *s, const struct buf *records, struct error *err)
+{
+	struct error why;
+	int code = array_commit(s->a, records, NULL, err);
+
+	/* What cannot be read now is learned later. */
+	if (code == ERR_NONE && array_learn(s->a, &why) == ERR_NOMEM)
+		return err_nomem(err);
+	return code;
+}
+
 int settings_apply(struct settings *s, struct error *err)
 {
 	struct buf records = { 0 };
 	int code = ERR_NONE;
 
-	if (policy_differs(&s->policy, &s->a->policy))
+	if (!policy_same(&s->policy, &s->a->policy))
 		record_policy(&records, &s->policy);
 	if (s->policy.extra != s->a->policy.extra)
 		record_extra(&records, s->policy.extra);
@@ -124,7 +130,7 @@ int settings_apply(struct settings *s, struct error *err)
 	if (code == ERR_NONE)
 		code = resume_journals(s, err);
 	if (code == ERR_NONE && records.len_bytes > 0)
-		code = array_commit(s->a, &records, NULL, err);
+		code = commit(s, &records, err);
 	for (unsigned i = 0; i < s->a->count && code == ERR_NONE; i++) {
 		if (s->options[i])
 			code = array_store_way(s->a, &s->a->drives[i], err);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define COMMIT_GROUPS 256 /* what needs no reading is committed this often */
+#define MEETINGS_MAX 8	  /* hosts that go on meeting at once are no more than that */
 
 bool level_is_fatal(int code)
 {
@@ -143,11 +144,10 @@ static void forget_tasks(struct leveling *l)
 
 static int one_round(struct leveling *l, struct error *err)
 {
-	bool more = l->a->policy.extra && l->a->policy.parity > 0; /* none is too many */
-	int code = more ? ERR_NONE : level_drop_surplus(l, err);
+	int code = level_drop_surplus(l, err);
 
 	l->r->rows_owed = l->r->rows_full = l->r->owed_bytes = 0;
-	if (code == ERR_NONE && l->a->policy.parity > 0 && l->o->scope == DEBTS_THOROUGH)
+	if (code == ERR_NONE && l->a->policy.parity > 0 && l->o->scope == DEBTS_THOROUGH && !l->met)
 		code = level_drop_doubled(l, err);
 	if (code == ERR_NONE && l->a->policy.parity > 0)
 		code = level_make_rows(l, err);
@@ -183,7 +183,7 @@ static int begin(struct leveling *l, struct array *a, const struct debts_options
 	l->a = a;
 	l->o = o;
 	l->r = r;
-	l->view = calloc(a->count + 1, sizeof(*l->view));
+	l->view = calloc(DRIVES_MAX, sizeof(*l->view)); /* another host may add drives meanwhile */
 	l->group = malloc(sizeof(*l->group));
 	l->other = malloc(sizeof(*l->other));
 	l->tasks = calloc(LEVEL_TASKS, sizeof(*l->tasks));
@@ -204,29 +204,74 @@ static void end(struct leveling *l)
 	free(l->view);
 }
 
+/* Whether any other host is further in now than was. */
+static bool others_went_on(const struct array *a, const struct clock *was, const struct clock *now)
+{
+	for (size_t i = 0; i < now->count; i++) {
+		const struct mark *m = &now->marks[i];
+
+		if (!hash_equal(&m->writer, &a->writer_id) && m->seq > clock_seq(was, &m->writer))
+			return true;
+	}
+	return false;
+}
+
+static int settle_once(struct leveling *l, struct error *err)
+{
+	uint64_t swept = l->r->objects_swept;
+	int code = dissolve_broken(l->a, &l->records, err);
+
+	if (code == ERR_NONE)
+		code = commit(l, err);
+	/* What others left to be deleted may be in the way of rows. */
+	if (code == ERR_NONE)
+		code = sweep(l, false, err);
+	if (code == ERR_NONE)
+		code = commit(l, err);
+	if (code == ERR_NONE && l->r->objects_swept > swept)
+		code = measure_anew(l->a, err);
+	if (code == ERR_NONE)
+		code = rounds(l, err);
+	if (code == ERR_NONE)
+		code = sweep(l, false, err);
+	return code == ERR_NONE ? commit(l, err) : code;
+}
+
+/* again: what other hosts committed meanwhile was learned by a commit of this one, the last of all.
+ * What it made of the groups may lack something that neither of both could know. */
+static int settle_and_look(struct leveling *l, bool *again, struct error *err)
+{
+	struct clock was = { 0 }, now = { 0 };
+	bool changed = false;
+	int code = table_clock(l->a->table, &was, err);
+
+	if (code == ERR_NONE)
+		code = settle_once(l, err);
+	if (code == ERR_NONE)
+		code = table_clock(l->a->table, &now, err);
+	if (code == ERR_NONE)
+		code = array_refresh_policy(l->a, &changed, err);
+	if (code == ERR_NONE && !changed && others_went_on(l->a, &was, &now))
+		code = array_refresh(l->a, err);
+	*again = changed || others_went_on(l->a, &was, &now);
+	clock_release(&was);
+	clock_release(&now);
+	return code;
+}
+
 int debts_settle(struct array *a, const struct debts_options *o, struct debts_result *r,
 		 struct error *err)
 {
 	struct leveling l = { .dry = false };
 	int code = begin(&l, a, o, r, err);
+	bool changed, again = true;
 
 	if (code == ERR_NONE)
-		code = dissolve_broken(a, &l.records, err);
-	if (code == ERR_NONE)
-		code = commit(&l, err);
-	/* What others left to be deleted may be in the way of rows. */
-	if (code == ERR_NONE)
-		code = sweep(&l, false, err);
-	if (code == ERR_NONE)
-		code = commit(&l, err);
-	if (code == ERR_NONE && r->objects_swept > 0)
-		code = measure_anew(a, err);
-	if (code == ERR_NONE)
-		code = rounds(&l, err);
-	if (code == ERR_NONE)
-		code = sweep(&l, false, err);
-	if (code == ERR_NONE)
-		code = commit(&l, err);
+		code = array_refresh_policy(a, &changed, err);
+	for (unsigned i = 0; code == ERR_NONE && again && !l.stopped && i < MEETINGS_MAX; i++) {
+		l.met = i > 0;
+		code = settle_and_look(&l, &again, err);
+	}
 	end(&l);
 	return code;
 }

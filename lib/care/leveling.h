@@ -62,6 +62,7 @@ struct leveling {
 	struct array *a;
 	const struct debts_options *o;
 	bool dry, stopped; /* stopped: options.may said no */
+	bool met; /* again, for what others committed meanwhile: what is doubled now stays till later */
 	struct debts_result *r;
 	struct alloc_drive *view;  /* with what is planned taken off */
 	struct table_group *group; /* scratch of the main thread, as is the other one */

@@ -88,6 +88,7 @@ struct policy {
 };
 void record_policy(struct buf *out, const struct policy *p);
 int parse_policy(struct reader body, struct policy *p, struct error *err);
+bool policy_same(const struct policy *x, const struct policy *y); /* by that record */
 
 /* EXTRA: parity=max. Of two that knew nothing of each other, yes counts. Body: bool. */
 void record_extra(struct buf *out, bool extra);

@@ -28,6 +28,12 @@ void record_policy(struct buf *out, const struct policy *p)
 	record_finish(out, RECORD_POLICY, true, &body);
 }
 
+bool policy_same(const struct policy *x, const struct policy *y)
+{
+	return x->parity == y->parity && x->copies == y->copies && x->width == y->width &&
+	       memcmp(&x->geometry, &y->geometry, sizeof(x->geometry)) == 0;
+}
+
 int parse_policy(struct reader body, struct policy *p, struct error *err)
 {
 	struct geometry *g = &p->geometry;

@@ -303,23 +303,85 @@ costs() { # m k what percent
 	"$MRMR" scrub
 }
 
-@test "two hosts that change the same groups at once lose nothing, and what they made twice goes" {
-	local rows
-	make_array 5 --parity 1
-	mkdir config2 && cp config/default.json config2
-	second() {
-		MRMR_CONFIG_DIR=$PWD/config2 MRMR_STATE_DIR=$PWD/state2 "$MRMR" "$@"
-	}
+second_host() {
+	mkdir config2
+	cp config/default.json config2
 	second snapshots
+}
+
+second() {
+	MRMR_CONFIG_DIR=$PWD/config2 MRMR_STATE_DIR=$PWD/state2 "$MRMR" "$@"
+}
+
+spare_by_second() {
+	second --json status 2>/dev/null | jq 'select(.message_type == "status") | .spare'
+}
+
+@test "two hosts that change the same groups at once lose nothing, and what they made twice goes" {
+	make_array 5 --parity 1
+	second_host
 	"$MRMR" set parity=3 &
 	second set parity=3
 	wait $!
-	# What both split, each in its own way, may still have to get rows; it had one before.
-	[ "$(policy spare)" -ge 1 ]
-	second set parity=3
+	# Whichever of them ended last, it has made what both owed.
+	[ "$(policy spare)" -eq 3 ]
+	[ "$(spare_by_second)" -eq 3 ]
 	bears 3
 	"$MRMR" rebalance
 	bears 3
 	costs 3 2 "parity 1 to 3 by two hosts" 15
+	"$MRMR" scrub
+}
+
+# A command that stands still when its first segment is on d2, and goes on with resume().
+stand_still() {
+	local tries before
+	preload slow
+	before=$(find d2/.mrmr/journal -type f | wc -l)
+	LD_PRELOAD=$shim SLOW_BELOW=$PWD/d1/.mrmr/journal SLOW_CALLS=write SLOW_MS=200 "$MRMR" "$@" \
+		>said 2>&1 3>&- &
+	stopped=$!
+	for ((tries = 0; tries < 3000; tries++)); do
+		[ "$(find d2/.mrmr/journal -type f | wc -l)" -eq "$before" ] || break
+		sleep 0.01
+	done
+	kill -STOP $stopped
+}
+
+resume() {
+	kill -CONT $stopped
+	wait $stopped
+}
+
+@test "a lower parity that another host overrules meanwhile takes nothing from it, and says so" {
+	make_array 5 --parity 2
+	second_host
+	stand_still set parity=1
+	second set parity=3
+	[ "$(spare_by_second)" -eq 3 ]
+	resume
+	[ "$(policy parity)" -eq 3 ]
+	[ "$(policy spare)" -eq 3 ]
+	grep "another host set parity 3 at the same time, and that holds" said
+	bears 3
+	"$MRMR" set parity=1
+	bears 1
+	"$MRMR" scrub
+}
+
+@test "a higher parity that another host sets meanwhile is made good by one that joins groups" {
+	local i
+	make_array 5 --parity 1
+	for i in 1 2 3 4 5 6; do
+		head -c $((9000 + i)) /dev/urandom >"in/small-$i"
+		"$MRMR" -q put in
+	done
+	second_host
+	stand_still rebalance
+	second set parity=3
+	resume
+	cat said
+	[ "$(policy spare)" -eq 3 ]
+	bears 3
 	"$MRMR" scrub
 }

@@ -2,7 +2,8 @@
  * Two hosts that change the same groups at once. One host's command stands still before its n-th
  * call of a drive while a whole command of the other one runs: for every pair of commands and, of
  * every n, a sample. Afterwards both hosts know the same, every loss that the array promised to bear
- * is borne, and once one of them has scrubbed and rebalanced no object is left that nobody needs.
+ * is borne, what the policy asks now is there if the command that ended last pays debts, and once one of
+ * them has scrubbed and rebalanced no object is left that nobody needs.
  *	MRMR_SWEEP_CASE='small, rebalance, put, 2, 17' build/tests/sweeps/sweep_hosts
  * plays one case again, and the beginning of such a name all that begin so.
  */
@@ -109,6 +110,12 @@ static int run_more_parity(struct tiny *t, struct array *a, struct error *err)
 	return set(a, "parity=2", err);
 }
 
+static int run_most_parity(struct tiny *t, struct array *a, struct error *err)
+{
+	(void)t;
+	return set(a, "parity=3", err);
+}
+
 static int run_less_parity(struct tiny *t, struct array *a, struct error *err)
 {
 	(void)t;
@@ -158,18 +165,20 @@ struct command {
 	const char *name;
 	int (*run)(struct tiny *t, struct array *a, struct error *err);
 	unsigned snapshots; /* that it adds */
+	bool settles;	    /* leaves nothing that could be owed to the policy */
 	bool takes_d1;	    /* the drive is not to be there afterwards */
 	bool needs_it_gone; /* and not before, either */
 };
 
 static const struct command commands[] = {
-	{ .name = "rebalance", .run = run_rebalance },
+	{ .name = "rebalance", .run = run_rebalance, .settles = true },
 	{ .name = "put", .run = run_put, .snapshots = 1 },
-	{ .name = "more parity", .run = run_more_parity },
-	{ .name = "less parity", .run = run_less_parity },
-	{ .name = "copies", .run = run_copies },
-	{ .name = "drain", .run = run_drain, .takes_d1 = true },
-	{ .name = "rebuild", .run = run_rebuild, .takes_d1 = true, .needs_it_gone = true },
+	{ .name = "more parity", .run = run_more_parity, .settles = true },
+	{ .name = "most parity", .run = run_most_parity, .settles = true },
+	{ .name = "less parity", .run = run_less_parity, .settles = true },
+	{ .name = "copies", .run = run_copies, .settles = true },
+	{ .name = "drain", .run = run_drain, .settles = true, .takes_d1 = true },
+	{ .name = "rebuild", .run = run_rebuild, .settles = true, .takes_d1 = true, .needs_it_gone = true },
 	{ .name = "scrub", .run = run_scrub },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -286,18 +295,19 @@ static void prepare_domains(struct tiny *t)
 struct beginning {
 	const char *name;
 	bool full; /* no more rows fit */
+	bool tight; /* not many */
 	unsigned parity;
 	void (*prepare)(struct tiny *t);
 };
 
 static const struct beginning beginnings[] = {
-	{ "small", false, 1, prepare_small },
-	{ "wide", false, 1, prepare_wide },
-	{ "full", true, 1, prepare_full },
-	{ "uneven", false, 1, prepare_uneven },
-	{ "domains", false, 1, prepare_domains },
-	{ "parity 2", false, 2, prepare_wide },
-	{ "parity 2, small", false, 2, prepare_small },
+	{ "small", false, false, 1, prepare_small },
+	{ "wide", false, false, 1, prepare_wide },
+	{ "full", true, true, 1, prepare_full },
+	{ "uneven", false, true, 1, prepare_uneven },
+	{ "domains", false, false, 1, prepare_domains },
+	{ "parity 2", false, false, 2, prepare_wide },
+	{ "parity 2, small", false, false, 2, prepare_small },
 };
 #define BEGINNINGS (sizeof(beginnings) / sizeof(beginnings[0]))
 
@@ -398,6 +408,24 @@ static bool same_on_both(struct sweep *s)
 		ok = hash_equal(&of_a, &of_b) || tiny_says(&s->a, "they know different things");
 	array_close(a);
 	array_close(b);
+	return ok;
+}
+
+/* Neither could know what the other one did, but the one that ended last. */
+static bool keeps_policy(struct sweep *s)
+{
+	struct array *a = NULL;
+	struct health h = { 0 };
+	struct error err;
+	bool ok = tiny_open(&s->a, true, &a, &err) == ERR_NONE &&
+		  health_check(a, &h, &err) == ERR_NONE;
+
+	if (!ok)
+		tiny_says(&s->a, "%s", err.message);
+	if (ok && !h.promise_kept && s->first->settles && !s->a.absent)
+		ok = tiny_says(&s->a, "parity %u is asked, any %d drives may be lost",
+			       a->policy.parity, h.least_spare);
+	array_close(a);
 	return ok;
 }
 
@@ -586,6 +614,8 @@ static void judge(struct sweep *s, int code, const struct error *err)
 		complain(s, "the second command", s->second_err.message);
 	else if (!same_on_both(s))
 		complain(s, "afterwards", s->a.why);
+	else if (!keeps_policy(s))
+		complain(s, "what is asked now", s->a.why);
 	else if (!bears_loss(s))
 		complain(s, "loss", s->a.why);
 	else if (!is_cleaned_up(s))
@@ -653,7 +683,13 @@ static void sweep_pair(struct sweep *s, const uint64_t calls[TINY_DRIVES_MAX], u
 
 static bool needs_room(const struct command *c)
 {
-	return c->run == run_more_parity || c->run == run_copies || c->takes_d1;
+	return c->run == run_more_parity || c->run == run_most_parity || c->run == run_copies ||
+	       c->takes_d1;
+}
+
+static bool fills(const struct command *x, const struct command *y)
+{
+	return x->run == run_most_parity && y->takes_d1;
 }
 
 /* The one drive cannot be both drained and lost; of two puts the order is not known. */
@@ -661,7 +697,8 @@ static bool go_together(const struct beginning *from, const struct command *x,
 			const struct command *y)
 {
 	return !(x->takes_d1 && y->takes_d1) && !(x->snapshots && y->snapshots) &&
-	       !(from->full && (needs_room(x) || needs_room(y)));
+	       !(from->full && (needs_room(x) || needs_room(y))) &&
+	       !(from->tight && (fills(x, y) || fills(y, x)));
 }
 
 static void set_up(struct sweep *s)
