@@ -144,7 +144,8 @@ static void report(struct invocation *inv, const struct level *level, bool dry)
 }
 
 /* Of what two hosts set at the same time, the larger parity holds on both. */
-static void tell_if_overruled(struct invocation *inv, const struct array *a, const struct level *level)
+static void tell_if_overruled(struct invocation *inv, const struct array *a,
+			      const struct level *level)
 {
 	if (a->policy.parity != level->wanted.parity || a->policy.copies != level->wanted.copies)
 		out_warn(inv->out, "another host set %s %u at the same time, and that holds",

@@ -189,7 +189,8 @@ bool health_keeps(struct array *a, const struct table_group *g)
 
 /* Of two that have a row, the one that had better not: it is being drained, or has more of the group.
  * Else the later id: two hosts that know the same choose the same. */
-static bool is_worse_home(const struct array *a, const unsigned *per_drive, unsigned i, unsigned than)
+static bool is_worse_home(const struct array *a, const unsigned *per_drive, unsigned i,
+			  unsigned than)
 {
 	const struct array_drive *x = &a->drives[i], *y = &a->drives[than];
 	bool leaves = x->record.state == DRIVE_DRAINING;

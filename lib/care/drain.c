@@ -266,9 +266,10 @@ int drain(struct array *a, struct array_drive *d, struct counters *counters, str
 	code = member_set_state(a, d, DRIVE_DRAINING, false, err);
 	if (code == ERR_NONE)
 		code = empty_drive(&work, counters, r, err);
-	/* Only now what was left behind is deleted. */
+	/* Only now what was left behind is deleted. What another host put where this one put something is
+	 * parted, too. */
 	if (code == ERR_NONE)
-		code = debts_pay(a, DEBTS_ALL, &debts, err);
+		code = debts_pay(a, DEBTS_THOROUGH, &debts, err);
 	if (code == ERR_NONE)
 		r->rows_owed = debts.rows_owed;
 	return code;
