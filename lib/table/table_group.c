@@ -404,13 +404,11 @@ int table_groups(struct table *t, table_id_fn *each, void *ctx, struct error *er
 	return query_each_id(&q, each, ctx, err);
 }
 
-#define ROWS_OF_GROUP                                                                              \
-	"(SELECT count(DISTINCT row) FROM row WHERE row.grp = grp.id AND present = 1)"
-
 int table_short_groups(struct table *t, unsigned rows, unsigned members, table_id_fn *each,
 		       void *ctx, struct error *err)
 {
-	struct query q = query_of(t, "SELECT uid FROM grp WHERE " ROWS_OF_GROUP " < ?1 OR"
+	struct query q = query_of(t, "SELECT uid FROM grp WHERE (SELECT count(DISTINCT row) FROM row"
+				     " WHERE row.grp = grp.id AND present = 1) < ?1 OR"
 				     " (?2 < ?3 AND (SELECT count(*) FROM member"
 				     " WHERE member.grp = grp.id) > ?2) ORDER BY uid");
 
@@ -423,9 +421,11 @@ int table_short_groups(struct table *t, unsigned rows, unsigned members, table_i
 int table_surplus_groups(struct table *t, unsigned rows, table_id_fn *each, void *ctx,
 			 struct error *err)
 {
-	struct query q = query_of(t, "SELECT uid FROM grp WHERE"
-				     " (SELECT count(DISTINCT row) > ? OR count(DISTINCT row) < count(*)"
-				     " FROM row WHERE row.grp = grp.id AND present = 1) ORDER BY uid");
+	/* One pass over the rows in the order of their key: a look at each group takes twice as long. */
+	struct query q = query_of(t, "SELECT uid FROM (SELECT grp AS id FROM row WHERE present = 1"
+				     " GROUP BY grp"
+				     " HAVING count(*) > ? OR count(*) > count(DISTINCT row))"
+				     " JOIN grp USING(id) ORDER BY uid");
 
 	query_int(&q, rows);
 	return query_each_id(&q, each, ctx, err);

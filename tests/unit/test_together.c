@@ -349,9 +349,8 @@ static void rows_that_two_hosts_made_at_once_come_apart(void **state)
 }
 
 /* As a host leaves it that is killed before it has looked at what the other one did. */
-static void a_row_that_is_on_two_drives_goes_from_one_when_debts_are_paid(void **state)
+static void pay_for_doubled_rows(struct fixture *f, bool extra)
 {
-	struct fixture *f = *state;
 	struct buf records = { 0 };
 	struct id free_ids[FREE];
 	char name[OBJECT_NAME_MAX + 1];
@@ -364,6 +363,7 @@ static void a_row_that_is_on_two_drives_goes_from_one_when_debts_are_paid(void *
 	add_row(f, &records, 0, &free_ids[1]);
 	commit_rows(f, f->first, &records);
 	assert_int_equal(f->mirror->row_count, 3);
+	f->first->policy.extra = extra;
 	assert_int_equal(debts_pay(f->first, DEBTS_ALL, NULL, &f->err), ERR_NONE);
 	load_mirror(f, f->first);
 	assert_int_equal(f->mirror->row_count, 1);
@@ -376,6 +376,17 @@ static void a_row_that_is_on_two_drives_goes_from_one_when_debts_are_paid(void *
 	buf_release(&records);
 	close_both(f);
 	assert_true(tiny_scrub_clean(&f->t));
+}
+
+static void a_row_that_is_on_two_drives_goes_from_one_when_debts_are_paid(void **state)
+{
+	pay_for_doubled_rows(*state, false);
+}
+
+/* Where no group has too many rows. */
+static void so_it_does_under_parity_max(void **state)
+{
+	pay_for_doubled_rows(*state, true);
 }
 
 struct meddling {
@@ -444,6 +455,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			a_row_that_is_on_two_drives_goes_from_one_when_debts_are_paid, setup, teardown),
+		cmocka_unit_test_setup_teardown(so_it_does_under_parity_max, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_comes_while_drives_are_listed_is_no_rollback, setup, teardown),
 		cmocka_unit_test_setup_teardown(both_add_a_drive_and_the_config_has_both, setup,
