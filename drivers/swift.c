@@ -16,21 +16,30 @@
 
 /* ---- container, account ---- */
 
-/* HEAD of either; headers that are wanted and not there are "". */
-static int ask(struct swift_drive *w, const char *url, const char *what, struct http_header *wanted,
+/*
+ * Of either, what its headers say; those that are wanted and not there are "". A listing of one entry
+ * tells them as HEAD does, whose answer Swift may end with the end of a body in chunks: that would be
+ * taken for the answer to what is asked next.
+ */
+static int ask(struct swift_drive *w, const char *of, const char *what, struct http_header *wanted,
 	       size_t wanted_count, struct error *err)
 {
 	static const char *const headers[] = { NULL };
-	struct http_request r = { .method = "HEAD", .url = url, .wanted = wanted,
-				  .wanted_count = wanted_count };
+	struct http_request r = { .method = "GET", .wanted = wanted, .wanted_count = wanted_count };
 	struct http_answer a;
-	int code = swift_session_do(w->session, &r, headers, &a, err);
+	char *url;
+	int code;
 
+	if (asprintf(&url, "%s?format=json&limit=1", of) < 0)
+		return err_nomem(err);
+	r.url = url;
+	code = swift_session_do(w->session, &r, headers, &a, err);
 	if (code != ERR_NONE)
 		err_wrap(err, "look for the %s", what);
 	else if (a.status / 100 != 2)
 		code = swift_status_error(&a, "look for the", what, err);
 	http_answer_release(&a);
+	free(url);
 	return code;
 }
 

@@ -36,6 +36,8 @@ static int parse(const void *bytes, size_t len_bytes, json_type type, const char
 {
 	json_error_t why;
 
+	if (len_bytes == 0)
+		return err_set(err, ERR_CORRUPT, "%s: empty", what);
 	if (too_deep(bytes, len_bytes))
 		return err_set(err, ERR_CORRUPT, "%s: nested deeper than %d", what, JSON_DEPTH_MAX);
 	*out = json_loadb(bytes, len_bytes, JSON_REJECT_DUPLICATES, &why);

@@ -10,8 +10,9 @@
  *
  * A transfer is given up when its connection takes longer than 20 s to come about, or when less than
  * 1 KiB/s moves for 30 s (the time that limits make it wait is not counted); then it is ERR_TRANSIENT.
- * Nothing is tried again here, but for a GET, HEAD, PROPFIND, PUT, DELETE or OPTIONS on a connection
- * that turns out to be closed before a byte of the answer came, or whose stream of HTTP/2 ends amid it.
+ * Nothing is tried again here, but for a GET, HEAD, PROPFIND, PUT, DELETE or OPTIONS, unless it has a
+ * header If-None-Match, on a connection that turns out to be closed before a byte of the answer came, or
+ * whose stream of HTTP/2 ends amid it.
  *
  * The proxies of the environment (https_proxy, all_proxy, no_proxy) are used as libcurl does, but never
  * to reach this host itself (localhost and below, 127.0.0.0/8, ::1), nor for http, where they would see

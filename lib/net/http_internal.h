@@ -98,7 +98,7 @@ uint64_t unsent_bytes(const struct http_site *s, int port);
 
 /* Takes a handle and tells it of the request. False: code and err set. */
 bool transfer_prepare(struct transfer *t);
-bool transfer_may_repeat(const struct transfer *t); /* done twice is done once */
+bool transfer_may_repeat(const struct transfer *t); /* done twice is done once, and answered alike */
 bool transfer_again(struct transfer *t);   /* from the beginning, with the same handle */
 void transfer_release(struct transfer *t); /* its handle goes back to the site */
 /* libcurl is done with it. True: it is to be done again, as transfer_again() told the handle. */

@@ -3,6 +3,7 @@
 #include "net/http_internal.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define SLOWEST_BYTES_PER_S 1024
 
@@ -13,6 +14,17 @@
 
 /* ---- a request ---- */
 
+/* The second time it would be refused for what the first did, and who took the name could not be told. */
+static bool is_conditional(const struct http_request *r)
+{
+	static const char name[] = "If-None-Match:";
+
+	for (size_t i = 0; r->headers && r->headers[i]; i++)
+		if (strncasecmp(r->headers[i], name, sizeof(name) - 1) == 0)
+			return true;
+	return false;
+}
+
 bool transfer_may_repeat(const struct transfer *t)
 {
 	static const char *const methods[] = { "GET", "HEAD",	"PROPFIND",
@@ -20,7 +32,7 @@ bool transfer_may_repeat(const struct transfer *t)
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		if (strcmp(t->r->method, methods[i]) == 0)
-			return true;
+			return !is_conditional(t->r);
 	return false;
 }
 

@@ -13,7 +13,8 @@
 #		user and project admin, region one, the password in DIR/password (packages: python3-keystone)
 # DIR/place.env is the place of Swift's own API, DIR/place-s3.env that of S3 (with pages of 1,000
 # names: more than one of them). Users: test:tester with the key swift-canary-key, test:reader (reading),
-# who may do nothing, admin:admin (ruling), who sets quotas.
+# who may do nothing, admin:admin (ruling), who sets quotas, and proxied:tester (the key of test:tester),
+# whose storage is given as being wherever the log-in came in, as through a proxy.
 # TOKEN_LIFE=N: tokens end after N seconds.
 set -u
 . "$(dirname "$0")/lib.sh"
@@ -73,6 +74,7 @@ write_proxy() {
 		user_test_tester = swift-canary-key .admin http://127.0.0.1:$PORT/v1/AUTH_test
 		user_test_reader = reading http://127.0.0.1:$PORT/v1/AUTH_test
 		user_secure_tester = swift-canary-key .admin https://localhost:$((PORT + 5))/v1/AUTH_secure
+		user_proxied_tester = swift-canary-key .admin
 		user_admin_admin = ruling .admin .reseller_admin http://127.0.0.1:$PORT/v1/AUTH_admin
 		[filter:container-quotas]
 		use = egg:swift#container_quotas

@@ -515,6 +515,9 @@ static void what_is_no_single_object_is_corrupt(void **state)
 		assert_null(o);
 		assert_memory_equal(err.message, "config x: ", 10);
 	}
+	/* As a body comes that has no bytes. */
+	assert_int_equal(json_parse_array(NULL, 0, "config x", &o, &err), ERR_CORRUPT);
+	assert_string_equal(err.message, "config x: empty");
 	assert_int_equal(json_parse_object("{}\0", 3, "config x", &o, &err), ERR_CORRUPT);
 	assert_int_equal(json_parse_object("{\"a\": 1}garbage", 8, "config x", &o, &err), ERR_NONE);
 	json_decref(o);

@@ -425,6 +425,20 @@ static void what_may_have_been_done_is_not_done_again(void **state)
 	assert_int_equal(ask(site, &r, "MOVE", "/file/a"), ERR_NONE);
 }
 
+/* Done twice, it would be refused for what it did itself. */
+static void a_put_of_a_free_name_is_not_done_again(void **state)
+{
+	static const char *const headers[] = { "Content-Type: text/plain", "if-none-match: *", NULL };
+	struct http_request r = { .body = "abc", .body_bytes = 3, .headers = headers };
+
+	(void)state;
+	assert_int_equal(get("/drop-next"), ERR_NONE);
+	seen(&server);
+	assert_failed(ask(site, &r, "PUT", "/file/a"), ERR_TRANSIENT, "closed before an answer");
+	assert_int_equal(strncmp(seen(&server), "PUT /file/a 3\n\n", 15), 0);
+	assert_int_equal(ask(site, &r, "PUT", "/file/a"), ERR_NONE);
+}
+
 /* A child that was forked while connections were open has its own, and leaves these alone. */
 static void a_child_has_connections_of_its_own(void **state)
 {
@@ -526,6 +540,7 @@ int main(void)
 		RULE(a_site_that_cannot_be_is_refused),
 		RULE(connections_are_kept_and_counted),
 		RULE(what_may_have_been_done_is_not_done_again),
+		RULE(a_put_of_a_free_name_is_not_done_again),
 		RULE(a_child_has_connections_of_its_own),
 		RULE(plain_text_is_sent_to_no_proxy),
 	};
