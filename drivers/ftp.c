@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define CONNECTIONS_LIMIT 16
+#define TYPE_IS_SET 200
 
 static const char *const ftp_options[] = { "user", "password", "ca", "tls", NULL };
 
@@ -52,9 +53,15 @@ struct ftp_session *ftp_take_for(struct ftp_drive *f, const char *name, struct e
 
 void ftp_give(struct ftp_drive *f, struct ftp_session *s)
 {
+	bool ends = s->out_of_step;
+
+	if (ends)
+		ftp_session_free(s);
 	pthread_mutex_lock(&f->lock);
-	s->next = f->idle;
-	f->idle = s;
+	if (!ends) {
+		s->next = f->idle;
+		f->idle = s;
+	}
 	f->busy--;
 	pthread_cond_signal(&f->freed);
 	pthread_mutex_unlock(&f->lock);
@@ -93,8 +100,12 @@ int ftp_ask(struct ftp_drive *f, struct ftp_session *s, const char *const (*rows
 	}
 	if (code == ERR_NONE)
 		code = ftp_commands(s, (const char *const *)lines, count + 1, err);
-	if (code == ERR_NONE && ftp_reply_to(s, 0, count + 1)->code >= 300)
-		code = ftp_refused(s, ftp_reply_to(s, 0, count + 1), "TYPE I", err);
+	/* Nobody refuses that (RFC 959, 5.1): it is the reply to something else, and so are the others. */
+	if (code == ERR_NONE && ftp_reply_to(s, 0, count + 1)->code != TYPE_IS_SET) {
+		s->out_of_step = true;
+		ftp_refused(s, ftp_reply_to(s, 0, count + 1), "replies are out of step: TYPE I", err);
+		code = (int)(err->code = ERR_TRANSIENT);
+	}
 	for (size_t i = 0; i < count; i++)
 		free(lines[i + 1]);
 	return code;

@@ -53,6 +53,7 @@ struct ftp_session {
 	CURLM *multi; /* of this one alone: it keeps the connection */
 	CURLcode failed; /* of what was done last */
 	char failure[CURL_ERROR_SIZE];
+	bool out_of_step; /* a reply was that to something else: to be used no more */
 
 	/* Of what is under way. */
 	struct ftp_reply replies[FTP_REPLIES]; /* the i-th is at i % FTP_REPLIES */

@@ -178,6 +178,16 @@ void place_unbook(struct array *a, struct array_drive *d, uint64_t len_bytes)
 	pthread_mutex_unlock(&a->place_lock);
 }
 
+static int put_verified(struct drive *h, const char *name, const void *bytes, size_t len_bytes,
+			struct error *err)
+{
+	int code = object_put(h, name, bytes, len_bytes, err);
+
+	if (code == ERR_NONE)
+		code = h->driver->sync(h, err);
+	return code == ERR_NONE ? object_verify(h, name, len_bytes, err) : code;
+}
+
 int place_store(struct array *a, struct array_drive *d, const char *name, const void *bytes,
 		size_t len_bytes, struct error *err)
 {
@@ -187,12 +197,10 @@ int place_store(struct array *a, struct array_drive *d, const char *name, const 
 
 	if (code != ERR_NONE)
 		return code;
-	code = object_put(h, name, bytes, len_bytes, err);
-
-	if (code == ERR_NONE)
-		code = h->driver->sync(h, err);
-	if (code == ERR_NONE)
-		code = object_verify(h, name, len_bytes, err);
+	code = put_verified(h, name, bytes, len_bytes, err);
+	/* The sync that failed for it may have been another caller's, who was told: now it is ours. */
+	if (code == ERR_NOT_FOUND)
+		code = put_verified(h, name, bytes, len_bytes, err);
 	return code == ERR_NONE ? code : err_wrap(err, "drive %s", d->name);
 }
 

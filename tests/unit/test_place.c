@@ -3,6 +3,7 @@
  * there are at once is bounded.
  */
 #include "archive/pack_internal.h"
+#include "array/object.h"
 #include "drivers/driver.h"
 #include "tests/support/fault_drive.h"
 #include "tests/support/tiny.h"
@@ -219,6 +220,32 @@ static void groups_that_are_planned_at_the_same_moment_overfill_no_drive(void **
 	bench_free(b);
 }
 
+/* ---- one object ---- */
+
+/* Its sync failed in the call of another one, and this one's has nothing left to fail for. */
+static void what_a_sync_gave_up_that_another_caller_was_told_of_is_put_again(void **state)
+{
+	static const char bytes[] = "some bytes of a block";
+	struct bench *b = bench_new(1, false);
+	struct hash hash = sha256(bytes, sizeof(bytes));
+	char name[OBJECT_NAME_MAX + 1];
+	struct error err;
+
+	(void)state;
+	object_name_block(&hash, name);
+	fault_add(b->faults[0], &(struct fault_rule){ .calls = FAULT_PUT, .effect = FAULT_LIE });
+	assert_int_equal(place_store(b->a, drive(b, 0), name, bytes, sizeof(bytes), &err), ERR_NONE);
+	assert_int_equal(object_verify(drive(b, 0)->handle, name, sizeof(bytes), &err), ERR_NONE);
+	/* Not without end. */
+	fault_add(b->faults[0], &(struct fault_rule){ .calls = FAULT_PUT, .for_ever = true,
+						      .effect = FAULT_LIE });
+	hash = sha256(bytes, sizeof(bytes) - 1);
+	object_name_block(&hash, name);
+	assert_int_equal(place_store(b->a, drive(b, 0), name, bytes, sizeof(bytes) - 1, &err),
+			 ERR_NOT_FOUND);
+	bench_free(b);
+}
+
 /* ---- groups of a put ---- */
 
 static void *put_all(void *arg)
@@ -288,6 +315,7 @@ int main(void)
 		cmocka_unit_test(what_is_on_its_way_to_a_drive_takes_room_there),
 		cmocka_unit_test(what_did_not_arrive_takes_no_room),
 		cmocka_unit_test(groups_that_are_planned_at_the_same_moment_overfill_no_drive),
+		cmocka_unit_test(what_a_sync_gave_up_that_another_caller_was_told_of_is_put_again),
 		cmocka_unit_test(as_many_groups_are_alive_as_are_no_more_than_two_large_ones),
 		cmocka_unit_test(
 			of_a_drive_across_a_network_some_more_groups_are_on_their_way_and_no_end),
