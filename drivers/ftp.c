@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define CONNECTIONS_LIMIT 16
-#define TYPE_IS_SET 200
 
 static const char *const ftp_options[] = { "user", "password", "ca", "tls", NULL };
 
@@ -87,6 +86,21 @@ char *ftp_command(const struct ftp_drive *f, const char *verb, const char *name)
 	return line;
 }
 
+/* What is no reply to TYPE (RFC 959, 5.4) is the reply to something else, and so are those after it. */
+static int type_check(struct ftp_session *s, const struct ftp_reply *r, struct error *err)
+{
+	static const unsigned refusals[] = { 421, 500, 501, 502, 504, 530 };
+
+	if (r->code == 200)
+		return ERR_NONE;
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+		if (r->code == refusals[i])
+			return ftp_refused(s, r, "TYPE I", err);
+	s->out_of_step = true;
+	ftp_refused(s, r, "replies are out of step: TYPE I", err);
+	return (int)(err->code = ERR_TRANSIENT);
+}
+
 int ftp_ask(struct ftp_drive *f, struct ftp_session *s, const char *const (*rows)[2],
 	       size_t count, struct error *err)
 {
@@ -100,12 +114,8 @@ int ftp_ask(struct ftp_drive *f, struct ftp_session *s, const char *const (*rows
 	}
 	if (code == ERR_NONE)
 		code = ftp_commands(s, (const char *const *)lines, count + 1, err);
-	/* Nobody refuses that (RFC 959, 5.1): it is the reply to something else, and so are the others. */
-	if (code == ERR_NONE && ftp_reply_to(s, 0, count + 1)->code != TYPE_IS_SET) {
-		s->out_of_step = true;
-		ftp_refused(s, ftp_reply_to(s, 0, count + 1), "replies are out of step: TYPE I", err);
-		code = (int)(err->code = ERR_TRANSIENT);
-	}
+	if (code == ERR_NONE)
+		code = type_check(s, ftp_reply_to(s, 0, count + 1), err);
 	for (size_t i = 0; i < count; i++)
 		free(lines[i + 1]);
 	return code;

@@ -119,7 +119,8 @@ void ftp_give(struct ftp_drive *f, struct ftp_session *s);
 /* "VERB <root>/.mrmr/name" in fresh memory; verb NULL: the path alone. NULL: out of memory. */
 char *ftp_command(const struct ftp_drive *f, const char *verb, const char *name);
 /* Sends "TYPE I", for SIZE counts otherwise in another mode, and up to three commands of one word and
- * the name of an object. The replies are those to the last of count + 1. */
+ * the name of an object. The replies are those to the last of count + 1. ERR_TRANSIENT: or to something
+ * else, and this session is to be given back. */
 int ftp_ask(struct ftp_drive *f, struct ftp_session *s, const char *const (*rows)[2],
 	    size_t count, struct error *err);
 /* What the reply to SIZE says. ERR_NOT_FOUND: there is no such file. */

@@ -62,6 +62,18 @@ static bool heard(const char *text)
 	return found;
 }
 
+static unsigned times_heard(const char *command)
+{
+	unsigned times = 0;
+
+	pthread_mutex_lock(&server.lock);
+	for (const char *at = server.heard, *end = at + server.heard_bytes;
+	     (at = memmem(at, (size_t)(end - at), command, strlen(command))); at++)
+		times++;
+	pthread_mutex_unlock(&server.lock);
+	return times;
+}
+
 static void hear(const char *line, size_t len)
 {
 	pthread_mutex_lock(&server.lock);
@@ -343,6 +355,25 @@ static void what_a_server_refuses_is_an_error_of_its_own(void **state)
 	}
 }
 
+/* Its next calls would be told of files what others were asked. */
+static void a_connection_whose_replies_are_out_of_step_is_used_no_more(void **state)
+{
+	static const struct row late[] = {{"TYPE", "550 /a: No such file", NULL, false}, {0}};
+	static const struct row none[] = {{0}};
+	struct drive *d = open_good(none);
+
+	(void)state;
+	assert_int_equal(d->driver->put(d, "a/b", "bytes", 5, &err), ERR_NONE);
+	rows_set(late);
+	assert_int_equal(d->driver->put(d, "a/c", "bytes", 5, &err), ERR_TRANSIENT);
+	assert_non_null(strstr(err.message, "out of step: TYPE I"));
+	rows_set(none);
+	assert_int_equal(times_heard("USER"), 1);
+	assert_int_equal(d->driver->put(d, "a/c", "bytes", 5, &err), ERR_NONE);
+	assert_int_equal(times_heard("USER"), 2);
+	d->driver->close(d);
+}
+
 static void an_upload_of_another_size_is_taken_away(void **state)
 {
 	static const struct row rows[] = {{"SIZE /.mrmr/~tmp", "213 4", NULL, false}, {0}};
@@ -528,6 +559,7 @@ int main(void)
 #define WITH_A_SERVER(f) cmocka_unit_test_setup_teardown(f, start, stop)
 		WITH_A_SERVER(a_url_or_option_that_means_nothing_is_refused),
 		WITH_A_SERVER(what_a_server_refuses_is_an_error_of_its_own),
+		WITH_A_SERVER(a_connection_whose_replies_are_out_of_step_is_used_no_more),
 		WITH_A_SERVER(an_upload_of_another_size_is_taken_away),
 		WITH_A_SERVER(a_refused_removal_of_what_is_there_is_no_success),
 		WITH_A_SERVER(a_file_that_is_there_and_cannot_be_read_is_denied_and_a_short_one_corrupt),
